@@ -1,0 +1,44 @@
+/* Matrix products. The only place that calls BLAS; always on the calling thread alone.
+ *
+ * Row-major throughout. `num_init` must run first in a process: it closes OpenBLAS's own thread pool. */
+#ifndef ASSAY_CORE_NUM_GEMM_H
+#define ASSAY_CORE_NUM_GEMM_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Closes OpenBLAS's pool. Idempotent. */
+void num_init(void);
+
+/* Whether concurrent calls of gemm are safe (openblas_get_parallel() is not 0). */
+bool num_blas_is_concurrent(void);
+
+/* "OpenBLAS 0.3.21 ... SkylakeX" for doctor and provenance. */
+const char *num_blas_description(void);
+
+/* C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C. op transposes where its flag is set. With beta 0, C is
+ * not read. C overlaps neither A nor B. */
+typedef struct gemm {
+    bool trans_a, trans_b;
+    size_t m, n, k;
+    float alpha;
+    const float *a;
+    size_t lda; /* row stride of A as stored */
+    const float *b;
+    size_t ldb;
+    float beta;
+    float *c;
+    size_t ldc;
+    const void *packed_b; /* from gemm_pack_b for the same trans_b, n, k; then b and ldb are not read */
+} gemm;
+
+void gemm_run(const gemm *g);
+
+/* Packing of B for repeated use: bytes needed, and the packing. (This version stores B plain, [k, n].) */
+size_t gemm_packed_b_bytes(const gemm *g);
+void gemm_pack_b(const gemm *g, void *out);
+
+#endif

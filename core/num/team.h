@@ -1,0 +1,39 @@
+/* A team of threads that run numbered pieces of work together, and each worker's scratch memory.
+ *
+ * The caller is worker 0 and takes part. Workers spin for some microseconds and then sleep. Which worker
+ * runs which piece is not fixed; what a piece computes must not depend on it. */
+#ifndef ASSAY_CORE_NUM_TEAM_H
+#define ASSAY_CORE_NUM_TEAM_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct team team;
+
+/* n_threads >= 1; with 1 no thread is made. `flush_denormals` is set in every worker's floating-point
+ * mode, the caller's included, until team_free. */
+status team_new(size_t n_threads, bool flush_denormals, team **out, error *err) MUST_CHECK;
+void team_free(team *t);
+size_t team_size(const team *t);
+
+/* Runs task(arg, i_piece) for i_piece in [0, n_pieces) and returns when all are done. Called from
+ * inside a piece it runs them one after another on this worker. */
+typedef void (*team_task)(void *arg, size_t i_piece);
+void team_run(team *t, size_t n_pieces, team_task task, void *arg);
+
+/* The calling thread's place in the team: 0 for the caller and any thread that is no worker. */
+size_t team_worker(const team *t);
+
+/* Scratch of the calling worker: 64-byte aligned, not zeroed, valid until this worker calls
+ * team_scratch_reset. Memory is kept and reused; after a first round nothing is allocated. NULL when
+ * memory is out. */
+void *team_scratch(team *t, size_t bytes);
+void team_scratch_reset(team *t);
+
+/* How many cores this process may use (affinity and cgroup quota), at least 1. */
+size_t team_cores(void);
+
+#endif
