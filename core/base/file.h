@@ -45,7 +45,10 @@ const char *path_base(const char *path);
 /* 32 hex digits and a NUL: XXH3-128 of the bytes; for fingerprints and checksums, not for security. */
 void hash_hex(char out[33], const void *data, size_t n);
 
-/* A running XXH3-128 in pieces; the state lives in `storage`. */
+/* XXH3-64 of the bytes, mixed with a seed. */
+uint64_t hash_u64(const void *data, size_t n, uint64_t seed);
+
+/* A running XXH3-128 in pieces, on the heap; NULL when memory is out. */
 typedef struct hash_stream hash_stream;
 hash_stream *hash_stream_new(void);
 void hash_stream_add(hash_stream *h, const void *data, size_t n);

@@ -1,0 +1,184 @@
+/* JSON out. The text below it collects failures, so nothing here returns one.
+ *
+ * Bytes that are not UTF-8 (a file name, a plugin's doc) become U+FFFD: the output is valid JSON
+ * whatever goes in. */
+#include "base/json.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+void json_init(json *j, text *out)
+{
+    *j = (json){ .out = out };
+}
+
+/* The comma before an item, where one is due. */
+static void begin_item(json *j)
+{
+    if (!j->after_key && j->depth > 0) {
+        if (j->has_item[j->depth]) text_add(j->out, ", ");
+        j->has_item[j->depth] = 1;
+    }
+    j->after_key = false;
+}
+
+static void begin_container(json *j, const char *bracket)
+{
+    begin_item(j);
+    text_add(j->out, bracket);
+    j->depth++;
+    assert(j->depth < (int)sizeof j->has_item);
+    j->has_item[j->depth] = 0;
+}
+
+static void end_container(json *j, const char *bracket)
+{
+    assert(j->depth > 0 && !j->after_key);
+    j->depth--;
+    text_add(j->out, bracket);
+}
+
+void json_begin_object(json *j)
+{
+    begin_container(j, "{");
+}
+
+void json_end_object(json *j)
+{
+    end_container(j, "}");
+}
+
+void json_begin_array(json *j)
+{
+    begin_container(j, "[");
+}
+
+void json_end_array(json *j)
+{
+    end_container(j, "]");
+}
+
+static bool is_continuation(unsigned char c)
+{
+    return (c & 0xC0) == 0x80;
+}
+
+/* The length of the well-formed UTF-8 sequence at `s`, or 0 (Unicode 15, table 3-7). */
+static size_t utf8_length(const unsigned char *s)
+{
+    if (s[0] < 0x80) return 1;
+    if (s[0] < 0xC2 || s[0] > 0xF4 || !is_continuation(s[1])) return 0;
+    if (s[0] < 0xE0) return 2;
+    if (s[0] == 0xE0 && s[1] < 0xA0) return 0; /* too long a form */
+    if (s[0] == 0xED && s[1] > 0x9F) return 0; /* a surrogate */
+    if (!is_continuation(s[2])) return 0;
+    if (s[0] < 0xF0) return 3;
+    if (s[0] == 0xF0 && s[1] < 0x90) return 0;
+    if (s[0] == 0xF4 && s[1] > 0x8F) return 0; /* beyond U+10FFFF */
+    return is_continuation(s[3]) ? 4 : 0;
+}
+
+static const char *short_escape(char c)
+{
+    switch (c) {
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '\n': return "\\n";
+    case '\r': return "\\r";
+    case '\t': return "\\t";
+    }
+    return NULL;
+}
+
+static void add_quoted(text *out, const char *s)
+{
+    text_add(out, "\"");
+    while (*s) {
+        const unsigned char *bytes = (const unsigned char *)s;
+        const size_t n = utf8_length(bytes);
+        const char *escape = short_escape(*s);
+        if (escape) {
+            text_add(out, escape);
+        } else if (n == 0) {
+            text_add(out, "\\ufffd");
+        } else if (*bytes < 0x20 || *bytes == 0x7f) {
+            text_printf(out, "\\u%04x", (unsigned)*bytes);
+        } else {
+            text_add_bytes(out, s, n);
+        }
+        s += n ? n : 1;
+    }
+    text_add(out, "\"");
+}
+
+void json_key(json *j, const char *key)
+{
+    assert(!j->after_key);
+    begin_item(j);
+    add_quoted(j->out, key);
+    text_add(j->out, ": ");
+    j->after_key = true;
+}
+
+void json_string(json *j, const char *value)
+{
+    if (!value) {
+        json_null(j);
+        return;
+    }
+    begin_item(j);
+    add_quoted(j->out, value);
+}
+
+void json_real(json *j, double value)
+{
+    begin_item(j);
+    const char *quote = isfinite(value) ? "" : "\"";
+    text_add(j->out, quote);
+    text_add_real(j->out, value);
+    text_add(j->out, quote);
+}
+
+void json_int(json *j, int64_t value)
+{
+    begin_item(j);
+    text_printf(j->out, "%" PRId64, value);
+}
+
+void json_bool(json *j, bool value)
+{
+    begin_item(j);
+    text_add(j->out, value ? "true" : "false");
+}
+
+void json_null(json *j)
+{
+    begin_item(j);
+    text_add(j->out, "null");
+}
+
+void json_key_string(json *j, const char *key, const char *value)
+{
+    json_key(j, key);
+    json_string(j, value);
+}
+
+void json_key_real(json *j, const char *key, double value)
+{
+    json_key(j, key);
+    json_real(j, value);
+}
+
+void json_key_int(json *j, const char *key, int64_t value)
+{
+    json_key(j, key);
+    json_int(j, value);
+}
+
+void json_key_bool(json *j, const char *key, bool value)
+{
+    json_key(j, key);
+    json_bool(j, value);
+}
