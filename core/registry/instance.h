@@ -1,0 +1,61 @@
+/* One component at work: its bound hyperparameters and its side of the host's services. */
+#ifndef ASSAY_CORE_REGISTRY_INSTANCE_H
+#define ASSAY_CORE_REGISTRY_INSTANCE_H
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "registry/registry.h"
+
+#include <pthread.h>
+
+typedef struct instance instance;
+
+/* What a plugin's calls to the host lead to, where that is another room's business. */
+typedef struct instance_hooks {
+    void *self;
+    void (*metric)(void *self, instance *i, uint64_t i_metric, uint64_t i_tensor, double value);
+    int (*inner_update)(void *self, instance *outer, instance *inner, const assay_step *step,
+        const assay_span *spans, uint64_t n, uint64_t stride);
+} instance_hooks;
+
+struct instance {
+    assay_ctx ctx;              /* first member: what the plugin holds is this */
+    const component *component;
+    void *hyper;                /* as bound; hypers.bytes, at least 8 */
+    const value *block;         /* where it came from */
+    const char *label;          /* `optimizer "lion" (lion 0.1.0, ./lion.so)` */
+    arena memory;
+    rng random;
+    registry *registry;
+    instance_hooks hooks;       /* zero: metric is dropped, inner_update is an error */
+    instance **nested;          /* NULL-terminated, or NULL */
+    bool is_created;
+    pthread_mutex_t lock;       /* guards the three below: callbacks may fail on several threads */
+    int fail_code;
+    const char *fail_hyper;     /* a copy in fail_text's storage, or NULL */
+    char fail_text[512];
+};
+
+/* Makes an instance from a config block: a group with `type`, or a string that is the type (it becomes a group in the
+ * tree). `reserved`: further keys of the block that the host reads (NULL-terminated, may be NULL). `purpose` separates the random
+ * numbers of instances ("layer/drop1"). Binds, then calls the kind's `validate`; and `create` where the kind has one. */
+status instance_new(registry *r, config *c, const char *kind, value *block,
+    const char *const *reserved, uint64_t seed, const char *purpose, instance **out, error *err)
+    MUST_CHECK;
+void instance_free(instance *i);
+
+/* Turns what a callback returned into a status. ASSAY_OK gives OK. Otherwise the message is composed from what the plugin
+ * reported: `x.cfg:14: optimizer "lion" (lion 0.1.0, ./lion.so): beta1: must be below beta2`; `op` names the callback when it
+ * reported nothing. Clears the report. */
+status instance_status(instance *i, int code, const char *op, error *err) MUST_CHECK;
+
+/* The nested instance behind a COMPONENT hyperparameter's handle. */
+instance *instance_of(const assay_instance *handle);
+
+/* The place of a REAL hyperparameter in a struct of this component; NULL when there is none of that name and type. */
+double *hyper_real_at(const component *c, void *hyper, const char *name);
+
+/* The optional callbacks of every kind lie at different offsets; these reach them by kind. */
+int component_validate(instance *i);
+
+#endif
