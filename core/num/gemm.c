@@ -1,0 +1,95 @@
+/* Matrix products by OpenBLAS, on the calling thread alone.
+ *
+ * OpenBLAS brings a pool of threads that spin for work and fight with ours; it is closed at start, and
+ * concurrency comes from the team above instead. What was measured (OpenBLAS 0.3.21, one thread): a
+ * transposed B is the slow case, so packing stores op(B) plain, [k, n], and the product then runs
+ * untransposed. */
+#include "num/gemm.h"
+
+#include "base/arena.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <limits.h>
+#include <string.h>
+
+/* Exported by OpenBLAS's pthread and OpenMP builds, in no header; a serial build lacks it. */
+extern int blas_thread_shutdown_(void) __attribute__((weak));
+
+void num_init(void)
+{
+    /* Setting the number again would start the closed pool anew, only to close it. */
+    if (openblas_get_num_threads() == 1) return;
+    openblas_set_num_threads(1);
+    if (blas_thread_shutdown_) blas_thread_shutdown_();
+}
+
+bool num_blas_is_concurrent(void)
+{
+    return openblas_get_parallel() != OPENBLAS_SEQUENTIAL;
+}
+
+const char *num_blas_description(void)
+{
+    return openblas_get_config();
+}
+
+/* Planning keeps every dimension of a product within BLAS's int. */
+static blasint as_int(size_t n)
+{
+    assert(n <= INT_MAX);
+    return (blasint)n;
+}
+
+/* What is left of C when there is nothing to add: beta C. */
+static void scale_c(const gemm *g)
+{
+    for (size_t i = 0; i < g->m; i++) {
+        float *row = g->c + i * g->ldc;
+        for (size_t j = 0; j < g->n; j++)
+            row[j] = g->beta == 0.0f ? 0.0f : g->beta * row[j];
+    }
+}
+
+void gemm_run(const gemm *g)
+{
+    if (g->m == 0 || g->n == 0) return;
+    if (g->k == 0) {
+        scale_c(g);
+        return;
+    }
+    const float *b = g->packed_b ? g->packed_b : g->b;
+    const size_t ldb = g->packed_b ? g->n : g->ldb;
+    const bool trans_b = g->trans_b && !g->packed_b;
+    cblas_sgemm(CblasRowMajor, g->trans_a ? CblasTrans : CblasNoTrans,
+        trans_b ? CblasTrans : CblasNoTrans, as_int(g->m), as_int(g->n), as_int(g->k), g->alpha,
+        g->a, as_int(g->lda), b, as_int(ldb), g->beta, g->c, as_int(g->ldc));
+}
+
+size_t gemm_packed_b_bytes(const gemm *g)
+{
+    size_t bytes;
+    if (!size_product(g->k, g->n, &bytes)) return 0;
+    return size_product(bytes, sizeof(float), &bytes) ? bytes : 0;
+}
+
+void gemm_pack_b(const gemm *g, void *out)
+{
+    float *packed = out; /* [k, n] */
+    if (!g->trans_b) {
+        for (size_t i = 0; i < g->k; i++) {
+            memcpy(packed + i * g->n, g->b + i * g->ldb, g->n * sizeof *packed);
+        }
+        return;
+    }
+    enum { TILE = 16 }; /* so that neither side leaves the first cache */
+    for (size_t i0 = 0; i0 < g->k; i0 += TILE) {
+        for (size_t j0 = 0; j0 < g->n; j0 += TILE) {
+            for (size_t i = i0; i < g->k && i < i0 + TILE; i++) {
+                for (size_t j = j0; j < g->n && j < j0 + TILE; j++) {
+                    packed[i * g->n + j] = g->b[j * g->ldb + i];
+                }
+            }
+        }
+    }
+}
