@@ -1,0 +1,46 @@
+/* A replica: the activations and gradient of one worker, over the model's shared weights.
+ *
+ * A batch is cut into shards; each replica runs one shard forward and backward serially. Everything is laid out when the
+ * replica is made; a pass allocates nothing. */
+#ifndef ASSAY_CORE_MODEL_REPLICA_H
+#define ASSAY_CORE_MODEL_REPLICA_H
+
+#include "model/model.h"
+
+/* Some samples of a batch. */
+typedef struct shard {
+    size_t n, time;
+    const float *x;         /* [time, n, features] or NULL */
+    const int32_t *tokens;  /* [time, n, features] or NULL */
+    const float *weight;    /* [time, n] or NULL */
+    size_t batch_begin, batch_total;
+    uint64_t draw;          /* stream of random numbers of this batch */
+} shard;
+
+typedef struct replica replica;
+
+/* `training`: lays out gradients and saved memory too. `with_gradient` buffers are this replica's own. */
+status replica_new(model *m, size_t max_batch, size_t max_time, bool training, replica **out,
+    error *err) MUST_CHECK;
+void replica_free(replica *r);
+
+/* Runs all layers. With `training`, random draws are on and backward may follow. */
+status replica_forward(replica *r, const shard *s, bool training, error *err) MUST_CHECK;
+
+/* The output of the last forward pass: [time_out, n, outputs], and where its gradient goes. */
+const float *replica_output(const replica *r);
+float *replica_output_gradient(replica *r);
+size_t replica_output_rows(const replica *r);
+
+/* Runs all layers backward from the output gradient. `accumulate`: adds to the gradient instead of overwriting it. */
+status replica_backward(replica *r, bool accumulate, error *err) MUST_CHECK;
+
+float *replica_gradient(replica *r); /* [n_flat] */
+
+/* The output of layer i of the last forward pass, for naming where a NaN came from. */
+const float *replica_layer_output(const replica *r, size_t i, size_t *out_n);
+
+/* Bytes that one replica of this size takes. */
+size_t replica_bytes(const model *m, size_t max_batch, size_t max_time, bool training);
+
+#endif
