@@ -1,0 +1,90 @@
+/* SGD with momentum, dampening and Nesterov's variant.
+ *
+ *   g' = g + weight_decay w
+ *   b  = momentum b + (1 - dampening) g'        (the first update: b = g')
+ *   d  = g' + momentum b  if nesterov,  b  otherwise;  g' when momentum is 0
+ *   w <- w - lr d
+ *
+ * Momentum: Polyak 1964, "Some methods of speeding up the convergence of iteration methods", eq. 9, with the learning
+ * rate outside the velocity. Nesterov's: Sutskever et al. 2013, "On the importance of initialization and momentum in
+ * deep learning", eq. 3 and 4, in the form of Bengio et al. 2013, "Advances in optimizing recurrent networks", eq. 7.
+ * The form is that of torch.optim.SGD.
+ *
+ * Deviations from torch.optim.SGD: the velocity starts at the first update of the run; torch starts it at the first
+ * update with momentum, which differs where a schedule lifts momentum from 0 later and dampening is not 0.
+ *
+ * Defaults: torch.optim.SGD 1.13, which has none for lr; 0.01 is Bengio 2012, "Practical recommendations for
+ * gradient-based training of deep architectures", section 3.1.1. */
+#include <assay/plugin.h>
+
+struct sgd {
+    double lr, momentum, dampening, weight_decay;
+    int64_t nesterov;
+};
+
+static const assay_hyper hypers[] = {
+    ASSAY_LR(sgd, 1e-2, 1e-4, 1),
+    ASSAY_REAL(sgd, momentum, 0, 0, 1, "share of the velocity that is kept",
+        .flags = ASSAY_OPEN_MAX | ASSAY_SCHED),
+    ASSAY_REAL(sgd, dampening, 0, 0, 1, "share of the gradient that does not enter the velocity"),
+    ASSAY_REAL(sgd, weight_decay, 0, 0, ASSAY_INF, "added to the gradient, times the weights",
+        .flags = ASSAY_SCHED),
+    ASSAY_BOOL(sgd, nesterov, 0, "look ahead by one velocity"),
+};
+
+static const assay_slot slots[] = { { .name = "momentum" } };
+
+static int validate(assay_ctx *ctx, const void *hyper)
+{
+    const struct sgd *h = hyper;
+    if (h->nesterov && !(h->momentum > 0)) {
+        return ctx->host->fail(ctx, ASSAY_E_INVALID, "nesterov", "needs a momentum above 0");
+    }
+    if (h->nesterov && h->dampening != 0) {
+        return ctx->host->fail(ctx, ASSAY_E_INVALID, "nesterov", "needs a dampening of 0");
+    }
+    return ASSAY_OK;
+}
+
+static void plain(const struct sgd *h, const assay_span *s)
+{
+    const float lr = (float)h->lr, decay = (float)h->weight_decay;
+    const float *restrict g = s->g;
+    float *restrict w = s->w;
+    for (uint64_t i = 0; i < s->n; i++) {
+        w[i] -= lr * (g[i] + decay * w[i]);
+    }
+}
+
+/* look is momentum for Nesterov's variant, else 0; keep and take are the velocity's two coefficients. */
+static void with_momentum(const struct sgd *h, const assay_span *s, float keep, float take)
+{
+    const float lr = (float)h->lr, decay = (float)h->weight_decay;
+    const float own = h->nesterov ? 1.0f : 0.0f;
+    const float look = h->nesterov ? (float)h->momentum : 1.0f;
+    const float *restrict g = s->g;
+    float *restrict w = s->w, *restrict b = s->slot[0];
+    for (uint64_t i = 0; i < s->n; i++) {
+        const float d = g[i] + decay * w[i];
+        const float v = keep * b[i] + take * d;
+        b[i] = v;
+        w[i] -= lr * (own * d + look * v);
+    }
+}
+
+static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
+{
+    const struct sgd *h = hyper;
+    (void)ctx;
+    if (h->momentum == 0) {
+        plain(h, s);
+    } else if (step->t == 1) {
+        with_momentum(h, s, 0, 1);
+    } else {
+        with_momentum(h, s, (float)h->momentum, (float)(1 - h->dampening));
+    }
+    return ASSAY_OK;
+}
+
+ASSAY_OPTIMIZER(sgd, "0.1.0", "SGD with momentum, dampening and Nesterov's variant",
+    ASSAY_HYPERS(sgd, hypers), .elem = update, .validate = validate, ASSAY_SLOTS(slots));

@@ -1,0 +1,92 @@
+/* What all schedules share: the unit they count in, and the warm-up.
+ *
+ * Time is counted in whole epochs or in steps, as `every` says. The first `warmup` units ramp up linearly from
+ * warmup_start to 1; the schedule proper stands at its start until then and begins to count when they are over (the
+ * two after one another, as torch.optim.lr_scheduler.SequentialLR puts them). The ramp itself moves at every step, also
+ * where the unit is an epoch, as in Goyal et al. 2017, "Accurate, large minibatch SGD", section 2.2. */
+#ifndef ASSAY_PLUGINS_SCHEDULE_SHARED_WARMUP_H
+#define ASSAY_PLUGINS_SCHEDULE_SHARED_WARMUP_H
+
+#include <assay/plugin.h>
+
+enum { PACE_EPOCH, PACE_STEP };
+
+static const char *const pace_units[] = { [PACE_EPOCH] = "epoch", [PACE_STEP] = "step" };
+
+/* The author's struct has it as `pace`. */
+struct pace {
+    int64_t every, warmup;
+    double warmup_start;
+};
+
+/* Its three rows in the table of struct T. */
+#define PACE_HYPERS(T, every_default) \
+    { .name = "every", \
+        .offset = offsetof(struct T, pace.every), \
+        .type = ASSAY_TYPE_ENUM, \
+        .def = (every_default), \
+        .max = PACE_STEP, \
+        .doc = "the unit that this schedule counts in", \
+        .choices = pace_units, \
+        .n_choices = ASSAY_COUNT(pace_units) }, \
+        { .name = "warmup", \
+            .offset = offsetof(struct T, pace.warmup), \
+            .type = ASSAY_TYPE_INT, \
+            .max = 9007199254740992.0, \
+            .doc = "how many units the factor takes to ramp up at the start" }, \
+    { \
+        .name = "warmup_start", .offset = offsetof(struct T, pace.warmup_start), \
+        .type = ASSAY_TYPE_REAL, .max = 1, .doc = "factor at the start of the ramp" \
+    }
+
+/* Units done, in fractions of an epoch where that is the unit. */
+static inline double pace_progress(const struct pace *p, const assay_when *when)
+{
+    const double epoch = (double)when->epoch;
+    double x;
+    if (p->every == PACE_STEP) {
+        return (double)when->step;
+    }
+    if (when->steps_per_epoch == 0) {
+        return epoch;
+    }
+    x = (double)when->step / (double)when->steps_per_epoch;
+    return x < epoch ? epoch : (x > epoch + 1 ? epoch + 1 : x);
+}
+
+/* The ramp: what the schedule's own factor is multiplied by. */
+static inline double pace_warmup(const struct pace *p, const assay_when *when)
+{
+    const double x = pace_progress(p, when), n = (double)p->warmup;
+    return x < n ? p->warmup_start + (1 - p->warmup_start) * (x / n) : 1;
+}
+
+/* Whole units done since the warm-up; 0 while it lasts. */
+static inline double pace_time(const struct pace *p, const assay_when *when)
+{
+    const double x = (double)(p->every == PACE_STEP ? when->step : when->epoch);
+    const double n = (double)p->warmup;
+    return x > n ? x - n : 0;
+}
+
+/* How many units a schedule has from the end of the warm-up to its own end: `over`, or with 0 what is left of the run. */
+static inline int pace_horizon(
+    assay_ctx *ctx, const struct pace *p, const assay_when *when, int64_t over, double *out_units)
+{
+    double units = (double)over;
+    if (over == 0 && p->every == PACE_STEP) {
+        units = (double)when->total_steps;
+    } else if (over == 0 && when->total_epochs > 0) {
+        units = (double)when->total_epochs;
+    } else if (over == 0 && when->steps_per_epoch > 0) {
+        units = (double)when->total_steps / (double)when->steps_per_epoch;
+    }
+    if (!(units > 0)) {
+        return ctx->host->fail(ctx, ASSAY_E_INVALID, "over",
+            "the length of the run is not known: give over, or limit the run by epochs or steps");
+    }
+    *out_units = over > 0 ? units : (units > (double)p->warmup ? units - (double)p->warmup : 0);
+    return ASSAY_OK;
+}
+
+#endif
