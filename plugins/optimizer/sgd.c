@@ -5,9 +5,9 @@
  *   d  = g' + momentum b  if nesterov,  b  otherwise;  g' when momentum is 0
  *   w <- w - lr d
  *
- * Momentum: Polyak 1964, "Some methods of speeding up the convergence of iteration methods", eq. 9, with the learning
- * rate outside the velocity. Nesterov's: Sutskever et al. 2013, "On the importance of initialization and momentum in
- * deep learning", eq. 3 and 4, in the form of Bengio et al. 2013, "Advances in optimizing recurrent networks", eq. 7.
+ * Momentum: Polyak 1964, "Some methods of speeding up the convergence of iteration methods", with the learning rate
+ * outside the velocity. Nesterov's: Sutskever et al. 2013, "On the importance of initialization and momentum in deep
+ * learning", eq. 3 and 4, in the form of Bengio et al. 2013, "Advances in optimizing recurrent networks", section 3.5.
  * The form is that of torch.optim.SGD.
  *
  * Deviations from torch.optim.SGD: the velocity starts at the first update of the run; torch starts it at the first
@@ -56,7 +56,7 @@ static void plain(const struct sgd *h, const assay_span *s)
     }
 }
 
-/* look is momentum for Nesterov's variant, else 0; keep and take are the velocity's two coefficients. */
+/* v = keep b + take d, and the step is own d + look v. */
 static void with_momentum(const struct sgd *h, const assay_span *s, float keep, float take)
 {
     const float lr = (float)h->lr, decay = (float)h->weight_decay;

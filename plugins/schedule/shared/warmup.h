@@ -69,23 +69,35 @@ static inline double pace_time(const struct pace *p, const assay_when *when)
     return x > n ? x - n : 0;
 }
 
-/* How many units a schedule has from the end of the warm-up to its own end: `over`, or with 0 what is left of the run. */
-static inline int pace_horizon(
-    assay_ctx *ctx, const struct pace *p, const assay_when *when, int64_t over, double *out_units)
+/* The row of a schedule with a horizon; the author's struct has `int64_t over`. */
+#define PACE_OVER(T) \
+    ASSAY_INT(T, over, 0, 0, 9007199254740992.0, \
+        "how many units it takes, warm-up not included; 0: what is left of the run")
+
+/* The whole run in units, or 0 where nobody knows. */
+static inline double pace_run(const struct pace *p, const assay_when *when)
 {
-    double units = (double)over;
-    if (over == 0 && p->every == PACE_STEP) {
-        units = (double)when->total_steps;
-    } else if (over == 0 && when->total_epochs > 0) {
-        units = (double)when->total_epochs;
-    } else if (over == 0 && when->steps_per_epoch > 0) {
-        units = (double)when->total_steps / (double)when->steps_per_epoch;
+    if (p->every == PACE_STEP) {
+        return (double)when->total_steps;
     }
-    if (!(units > 0)) {
+    if (when->total_epochs == 0 && when->steps_per_epoch > 0) {
+        return (double)when->total_steps / (double)when->steps_per_epoch;
+    }
+    return (double)when->total_epochs;
+}
+
+/* How much of its way, from 0 to 1, a schedule has behind it that takes `over` units after the warm-up; with an `over` of
+ * 0 it takes what is left of the run. ASSAY_E_INVALID when that is needed and not known. */
+static inline int pace_done(
+    assay_ctx *ctx, const struct pace *p, const assay_when *when, int64_t over, double *out_done)
+{
+    const double run = over > 0 ? (double)over + (double)p->warmup : pace_run(p, when);
+    const double units = run - (double)p->warmup, x = pace_time(p, when);
+    if (!(run > 0)) {
         return ctx->host->fail(ctx, ASSAY_E_INVALID, "over",
             "the length of the run is not known: give over, or limit the run by epochs or steps");
     }
-    *out_units = over > 0 ? units : (units > (double)p->warmup ? units - (double)p->warmup : 0);
+    *out_done = x < units ? x / units : (x > 0 ? 1 : 0);
     return ASSAY_OK;
 }
 
