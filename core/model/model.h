@@ -15,21 +15,21 @@
 #include <stddef.h>
 
 enum {
-    LAYER_MAX_PARAMS = 32,  /* per layer, each of parameters, buffers, saved, carried ... */
+    LAYER_MAX_PARAMS = 32, /* per layer, each of parameters, buffers, saved, carried ... */
     TENSOR_ALIGN_FLOATS = 16,
     FROM_INPUT = -1, /* layer.from: the model's own input */
 };
 
 /* A trainable tensor and what the host knows of it. */
 typedef struct tensor {
-    assay_tensor info;       /* what optimizers see */
-    size_t offset;           /* floats from the start of the flat buffers */
+    assay_tensor info; /* what optimizers see */
+    size_t offset; /* floats from the start of the flat buffers */
     bool trainable;
     double lr_scale;
     init_spec init;
     size_t init_blocks;
     const char *export_name; /* PyTorch's: "dense1.weight" */
-    uint64_t layout;         /* ASSAY_LAYOUT_... */
+    uint64_t layout; /* ASSAY_LAYOUT_... */
 } tensor;
 
 /* A buffer that is kept but not trained. */
@@ -43,38 +43,39 @@ typedef struct layer {
     const char *name, *type;
     instance *instance;
     const assay_layer *ops;
-    void *hyper;          /* resolved: schedules write here between steps */
+    void *hyper; /* resolved: schedules write here between steps */
     const value *block;
 
     size_t n_in;
-    int *from;            /* [n_in] layer index or FROM_INPUT */
-    assay_input *in;      /* [n_in] as the layer saw it in plan */
+    int *from; /* [n_in] layer index or FROM_INPUT */
+    assay_input *in; /* [n_in] as the layer saw it in plan */
     assay_shape out;
-    bool one_step;        /* its input is collapsed in time: one step whatever the sequence */
-    bool out_one_step;    /* its output is */
+    bool one_step; /* its input is collapsed in time: one step whatever the sequence */
+    bool out_one_step; /* its output is */
     bool couples_samples;
-    bool backprop;        /* backward must run: it or something before it is trained */
-    double macs;          /* per sample and step */
+    bool backprop; /* backward must run: it or something before it is trained */
+    double macs; /* per sample and step */
 
     size_t n_params;
-    size_t *param;        /* [n_params] tensor index */
+    size_t *param; /* [n_params] tensor index */
     uint32_t *transposed; /* [n_params] */
-    uint32_t *repeated;   /* [n_params] 1: in backward order an earlier layer has written this tensor's gradient (tied) */
+    uint32_t *
+        repeated; /* [n_params] 1: in backward order an earlier layer has written this tensor's gradient (tied) */
     size_t n_buffers, first_buffer;
     size_t n_saved;
     uint64_t *saved_per_row, *saved_fixed; /* floats */
     size_t n_carry;
-    uint64_t *carry;      /* floats per sample */
+    uint64_t *carry; /* floats per sample */
     const char **carry_name;
     size_t n_prepared;
-    void **prepared;      /* shared by all replicas */
+    void **prepared; /* shared by all replicas */
     size_t n_scratch;
     uint64_t *scratch_per_row, *scratch_fixed; /* bytes */
 } layer;
 
 typedef struct model_options {
     assay_shape in;
-    uint32_t in_dtype;   /* ASSAY_F32 or ASSAY_I32 */
+    uint32_t in_dtype; /* ASSAY_F32 or ASSAY_I32 */
     uint64_t vocabulary;
     size_t max_time, max_batch;
     uint64_t seed;
@@ -90,11 +91,11 @@ typedef struct model {
     tensor *tensors;
     size_t n_buffers;
     buffer *buffers;
-    size_t n_flat;        /* floats in the flat parameter buffer, padding included */
-    float *w;             /* [n_flat]; padding is 0 */
+    size_t n_flat; /* floats in the flat parameter buffer, padding included */
+    float *w; /* [n_flat]; padding is 0 */
     size_t n_flat_buffers;
-    float *b;             /* [n_flat_buffers] the buffers' values */
-    size_t n_params;      /* trainable or not, without padding */
+    float *b; /* [n_flat_buffers] the buffers' values */
+    size_t n_params; /* trainable or not, without padding */
     bool couples_samples; /* some layer does: one replica */
 } model;
 

@@ -10,11 +10,11 @@
 /* Some samples of a batch. */
 typedef struct shard {
     size_t n, time;
-    const float *x;         /* [time, n, features] or NULL */
-    const int32_t *tokens;  /* [time, n, features] or NULL */
-    const float *weight;    /* [time, n] or NULL */
+    const float *x; /* [time, n, features] or NULL */
+    const int32_t *tokens; /* [time, n, features] or NULL */
+    const float *weight; /* [time, n] or NULL */
     size_t batch_begin, batch_total;
-    uint64_t draw;          /* stream of random numbers of this batch */
+    uint64_t draw; /* stream of random numbers of this batch */
 } shard;
 
 typedef struct replica replica;

@@ -1,0 +1,17 @@
+/* What the files of this room share and nobody else needs. */
+#ifndef ASSAY_CORE_MODEL_INTERNAL_H
+#define ASSAY_CORE_MODEL_INTERNAL_H
+
+#include "model/model.h"
+
+/* Reads the list's blocks into m->layers: instances, names, where inputs come from. (graph.c) */
+status graph_build(model *m, config *c, value *list, error *err) MUST_CHECK;
+
+/* Calls every layer's plan, in order; collects tensors, buffers and sizes. (plan.c) */
+status plan_layers(model *m, config *c, error *err) MUST_CHECK;
+
+/* The layer at fault, for messages: `layer 3 "dense1" (dense)`, with a leading origin. */
+status layer_fail(const model *m, const layer *l, status code, error *err, const char *format, ...)
+    PRINTF_LIKE(5, 6);
+
+#endif

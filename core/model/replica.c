@@ -1,0 +1,356 @@
+/* Running a model on one worker.
+ *
+ * Laid out once: an output per layer, the gradient of each, saved memory, and one assay_io per layer whose pointers never
+ * change afterwards; a pass only fills in the extents of the shard. Where several layers use one output, the last of them
+ * writes its gradient in place and the others write beside it and are added, so a layer always overwrites dx. */
+#include "model/replica.h"
+
+#include "num/gemm.h"
+#include "num/vec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One layer in this replica. */
+typedef struct node {
+    assay_io io;
+    struct replica *replica;
+    const layer *layer;
+    const void **x;
+    float **dx; /* what backward writes: the source's dy, or a buffer beside it */
+    bool *dx_beside; /* [n_in] dx is added to the source's dy afterwards */
+    assay_shape *in_shape;
+    const float **param;
+    float **dparam;
+    uint32_t *accumulate_first, *accumulate_all;
+    float **buffer, **saved, **carry_out;
+    const float **carry_none;
+    float **dcarry_none;
+    void **scratch;
+    float *y, *dy;
+} node;
+
+struct replica {
+    model *m;
+    arena memory;
+    size_t max_batch, max_time;
+    bool training;
+    node *nodes;
+    float *g; /* [n_flat] */
+    size_t rows_out;
+    size_t bytes; /* of what was laid out */
+};
+
+static void *lay(replica *r, size_t n, size_t each)
+{
+    r->bytes += n * each;
+    return arena_alloc_array(&r->memory, n, each);
+}
+
+static int grad_gemm(const assay_io *io, uint64_t i_param, uint64_t rows, const float *a,
+    uint64_t lda, const float *b, uint64_t ldb)
+{
+    const node *k = io->host_data;
+    float *dw = k->io.dparam[i_param];
+    if (!dw) {
+        return ASSAY_OK;
+    }
+    const assay_tensor *t = &k->replica->m->tensors[k->layer->param[i_param]].info;
+    const bool transposed = io->transposed[i_param];
+    const gemm g = { .trans_a = true,
+        .m = t->rows,
+        .n = t->cols,
+        .k = rows,
+        .alpha = 1,
+        .a = transposed ? b : a,
+        .lda = transposed ? ldb : lda,
+        .b = transposed ? a : b,
+        .ldb = transposed ? lda : ldb,
+        .beta = io->accumulate[i_param] ? 1.0f : 0.0f,
+        .c = dw,
+        .ldc = t->cols };
+    gemm_run(&g);
+    return ASSAY_OK;
+}
+
+static size_t out_size(const layer *l)
+{
+    return assay_shape_size(&l->out);
+}
+
+/* Whether a layer later in the list uses the output of layer `from`, too, or an earlier input of the same layer does
+ * after us in backward order. Backward runs layers from last to first and inputs from first to last. */
+static bool is_first_writer(const model *m, size_t i_layer, size_t i_in)
+{
+    const int from = m->layers[i_layer].from[i_in];
+    for (size_t j = i_layer; j < m->n_layers; j++) {
+        const layer *l = &m->layers[j];
+        const size_t n = j == i_layer ? i_in : l->n_in;
+        for (size_t k = 0; k < n; k++) {
+            if (l->from[k] == from && l->backprop) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool node_tables(replica *r, node *k)
+{
+    const layer *l = k->layer;
+    arena *a = &r->memory;
+    const size_t n_p = l->n_params;
+    return (k->x = arena_alloc_array(a, l->n_in, sizeof *k->x)) &&
+        (k->dx = arena_alloc_array(a, l->n_in, sizeof *k->dx)) &&
+        (k->dx_beside = arena_alloc_array(a, l->n_in, sizeof *k->dx_beside)) &&
+        (k->in_shape = arena_alloc_array(a, l->n_in, sizeof *k->in_shape)) &&
+        (k->param = arena_alloc_array(a, n_p, sizeof *k->param)) &&
+        (k->dparam = arena_alloc_array(a, n_p, sizeof *k->dparam)) &&
+        (k->accumulate_first = arena_alloc_array(a, n_p, sizeof *k->accumulate_first)) &&
+        (k->accumulate_all = arena_alloc_array(a, n_p, sizeof *k->accumulate_all)) &&
+        (k->buffer = arena_alloc_array(a, l->n_buffers, sizeof *k->buffer)) &&
+        (k->saved = arena_alloc_array(a, l->n_saved, sizeof *k->saved)) &&
+        (k->carry_out = arena_alloc_array(a, l->n_carry, sizeof *k->carry_out)) &&
+        (k->carry_none = arena_alloc_array(a, l->n_carry, sizeof *k->carry_none)) &&
+        (k->dcarry_none = arena_alloc_array(a, l->n_carry, sizeof *k->dcarry_none)) &&
+        (k->scratch = arena_alloc_array(a, l->n_scratch, sizeof *k->scratch));
+}
+
+static bool node_memory(replica *r, node *k)
+{
+    const layer *l = k->layer;
+    const size_t rows_in = r->max_batch * (l->one_step ? 1 : r->max_time);
+    const size_t rows_out = r->max_batch * (l->out_one_step ? 1 : r->max_time);
+    bool ok = (k->y = lay(r, rows_out * out_size(l), sizeof(float))) != NULL;
+    if (r->training && l->backprop) {
+        ok = ok && (k->dy = lay(r, rows_out * out_size(l), sizeof(float)));
+    }
+    for (size_t i = 0; ok && i < l->n_saved && r->training; i++) {
+        const size_t n = rows_in * l->saved_per_row[i] + l->saved_fixed[i];
+        ok = (k->saved[i] = lay(r, n, sizeof(float))) != NULL;
+    }
+    for (size_t i = 0; ok && i < l->n_carry; i++) {
+        ok = (k->carry_out[i] = lay(r, r->max_batch * l->carry[i], sizeof(float))) != NULL;
+    }
+    for (size_t i = 0; ok && i < l->n_scratch; i++) {
+        const size_t n = rows_in * l->scratch_per_row[i] + l->scratch_fixed[i];
+        ok = (k->scratch[i] = lay(r, n, 1)) != NULL;
+    }
+    return ok;
+}
+
+/* Inputs, and where their gradients go. */
+static bool node_inputs(replica *r, node *k)
+{
+    const layer *l = k->layer;
+    const size_t i_layer = (size_t)(l - r->m->layers);
+    for (size_t i = 0; i < l->n_in; i++) {
+        k->in_shape[i] = l->in[i].shape;
+        if (l->from[i] == FROM_INPUT) {
+            continue; /* x comes with the shard */
+        }
+        node *source = &r->nodes[l->from[i]];
+        k->x[i] = source->y;
+        if (!r->training || !source->layer->backprop || !l->backprop) {
+            continue;
+        }
+        k->dx[i] = source->dy;
+        k->dx_beside[i] = !is_first_writer(r->m, i_layer, i);
+        if (k->dx_beside[i]) {
+            const size_t rows = r->max_batch * (l->one_step ? 1 : r->max_time);
+            k->dx[i] = lay(r, rows * assay_shape_size(&l->in[i].shape), sizeof(float));
+            if (!k->dx[i]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void node_params(replica *r, node *k)
+{
+    const layer *l = k->layer;
+    for (size_t i = 0; i < l->n_params; i++) {
+        const tensor *t = &r->m->tensors[l->param[i]];
+        k->param[i] = r->m->w + t->offset;
+        k->dparam[i] = r->training && t->trainable ? r->g + t->offset : NULL;
+        k->accumulate_first[i] = l->repeated[i];
+        k->accumulate_all[i] = 1;
+    }
+    for (size_t i = 0; i < l->n_buffers; i++) {
+        k->buffer[i] = r->m->b + r->m->buffers[l->first_buffer + i].offset;
+    }
+}
+
+static void node_io(node *k)
+{
+    const layer *l = k->layer;
+    k->io = (assay_io){ .struct_size = sizeof k->io,
+        .host_data = k,
+        .n_in = l->n_in,
+        .in_shape = k->in_shape,
+        .x = k->x,
+        .dx = k->dx,
+        .out_shape = &l->out,
+        .y = k->y,
+        .dy = k->dy,
+        .param = k->param,
+        .dparam = k->dparam,
+        .accumulate = k->accumulate_first,
+        .transposed = l->transposed,
+        .buffer = k->buffer,
+        .prepared = (const void *const *)l->prepared,
+        .saved = k->saved,
+        .carry_in = k->carry_none,
+        .carry_out = k->carry_out,
+        .dcarry_out = k->carry_none,
+        .dcarry_in = k->dcarry_none,
+        .scratch = k->scratch,
+        .grad_gemm = grad_gemm };
+    for (size_t i = 0; i < l->n_in; i++) {
+        k->io.token_inputs |= l->in[i].dtype == ASSAY_I32;
+    }
+}
+
+status replica_new(
+    model *m, size_t max_batch, size_t max_time, bool training, replica **out, error *err)
+{
+    replica *r = calloc(1, sizeof *r);
+    if (!r) {
+        return fail_nomem(err, "a replica");
+    }
+    *r = (replica){ .m = m, .max_batch = max_batch, .max_time = max_time, .training = training };
+    bool ok = (r->nodes = arena_alloc_array(&r->memory, m->n_layers, sizeof *r->nodes)) != NULL;
+    if (training) {
+        ok = ok && (r->g = lay(r, m->n_flat, sizeof(float)));
+    }
+    for (size_t i = 0; ok && i < m->n_layers; i++) {
+        node *k = &r->nodes[i];
+        k->replica = r;
+        k->layer = &m->layers[i];
+        ok = node_tables(r, k) && node_memory(r, k) && node_inputs(r, k);
+        if (ok) {
+            node_params(r, k);
+            node_io(k);
+        }
+    }
+    if (!ok) {
+        replica_free(r);
+        return fail_nomem(err, "a replica's activations");
+    }
+    *out = r;
+    return OK;
+}
+
+void replica_free(replica *r)
+{
+    if (r) {
+        arena_release(&r->memory);
+        free(r);
+    }
+}
+
+static void node_begin(node *k, const shard *s, bool training)
+{
+    const layer *l = k->layer;
+    assay_io *io = &k->io;
+    io->training = training;
+    io->time = l->one_step ? 1 : s->time;
+    io->time_out = l->out_one_step ? 1 : s->time;
+    io->batch = s->n;
+    io->batch_begin = s->batch_begin;
+    io->batch_total = s->batch_total;
+    io->draw = s->draw;
+    io->weight = l->one_step && s->time > 1 ? NULL : s->weight;
+    for (size_t i = 0; i < l->n_in; i++) {
+        if (l->from[i] == FROM_INPUT) {
+            k->x[i] = s->tokens ? (const void *)s->tokens : (const void *)s->x;
+        }
+    }
+}
+
+status replica_forward(replica *r, const shard *s, bool training, error *err)
+{
+    for (size_t i = 0; i < r->m->n_layers; i++) {
+        node *k = &r->nodes[i];
+        const layer *l = k->layer;
+        node_begin(k, s, training);
+        const int code = l->ops->forward(&l->instance->ctx, l->hyper, &k->io);
+        if (code != ASSAY_OK) {
+            return instance_status(l->instance, code, "forward", err);
+        }
+        r->rows_out = k->io.time_out * k->io.batch;
+    }
+    return OK;
+}
+
+status replica_backward(replica *r, bool accumulate, error *err)
+{
+    for (size_t i = r->m->n_layers; i-- > 0;) {
+        node *k = &r->nodes[i];
+        const layer *l = k->layer;
+        if (!l->backprop) {
+            continue;
+        }
+        k->io.accumulate = accumulate ? k->accumulate_all : k->accumulate_first;
+        const int code = l->ops->backward(&l->instance->ctx, l->hyper, &k->io);
+        if (code != ASSAY_OK) {
+            return instance_status(l->instance, code, "backward", err);
+        }
+        for (size_t j = 0; j < l->n_in; j++) {
+            if (k->dx_beside[j]) {
+                const size_t n = k->io.time * k->io.batch * assay_shape_size(&k->in_shape[j]);
+                vec_add(r->nodes[l->from[j]].dy, k->dx[j], n);
+            }
+        }
+    }
+    return OK;
+}
+
+const float *replica_output(const replica *r)
+{
+    return r->nodes[r->m->n_layers - 1].y;
+}
+
+float *replica_output_gradient(replica *r)
+{
+    return r->nodes[r->m->n_layers - 1].dy;
+}
+
+size_t replica_output_rows(const replica *r)
+{
+    return r->rows_out;
+}
+
+float *replica_gradient(replica *r)
+{
+    return r->g;
+}
+
+const float *replica_layer_output(const replica *r, size_t i, size_t *out_n)
+{
+    const node *k = &r->nodes[i];
+    *out_n = k->io.time_out * k->io.batch * out_size(k->layer);
+    return k->y;
+}
+
+size_t replica_bytes(const model *m, size_t max_batch, size_t max_time, bool training)
+{
+    size_t floats = training ? m->n_flat : 0, bytes = 0;
+    for (size_t i = 0; i < m->n_layers; i++) {
+        const layer *l = &m->layers[i];
+        const size_t rows_in = max_batch * (l->one_step ? 1 : max_time);
+        const size_t rows_out = max_batch * (l->out_one_step ? 1 : max_time);
+        floats += rows_out * out_size(l) * (training && l->backprop ? 2 : 1);
+        for (size_t k = 0; k < l->n_saved && training; k++) {
+            floats += rows_in * l->saved_per_row[k] + l->saved_fixed[k];
+        }
+        for (size_t k = 0; k < l->n_carry; k++) {
+            floats += max_batch * l->carry[k];
+        }
+        for (size_t k = 0; k < l->n_scratch; k++) {
+            bytes += rows_in * l->scratch_per_row[k] + l->scratch_fixed[k];
+        }
+    }
+    return floats * sizeof(float) + bytes;
+}
