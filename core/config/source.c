@@ -33,6 +33,7 @@ typedef struct bracket {
     char sign; /* '{', '(' or '[' */
     origin at;
     seen_key *keys;
+    token key; /* the last one */
 } bracket;
 
 /* What the next word may be. */
@@ -60,7 +61,6 @@ typedef struct reader {
     bracket open[MAX_NESTING + 1]; /* [0] stands for the file */
     size_t depth;
     expectation expect;
-    token key; /* the last one */
     token_kind before; /* the last word */
     bool comma_due; /* the next item of this list is not its first */
     origin line; /* of the text's last line */
@@ -140,9 +140,10 @@ static int shown(const token *t)
 
 static status unexpected_value(const reader *r, const token *t, error *err)
 {
+    const token *key = &r->open[r->depth].key;
     char after[80] = "in this list";
     if (r->expect == EXPECT_VALUE) {
-        snprintf(after, sizeof(after), "after \"%.*s =\"", shown(&r->key), r->key.s);
+        snprintf(after, sizeof(after), "after \"%.*s =\"", shown(key), key->s);
     }
     if (t->kind == TOKEN_NAME) {
         static const char *const switches[] = { "yes", "no", "on", "off" };
@@ -172,7 +173,7 @@ static status add_key(reader *r, const token *t, error *err)
     if (!k) return fail_nomem(err, "a config key");
     *k = (seen_key){ .s = t->s, .n = t->n, .at = t->at, .next = group->keys };
     group->keys = k;
-    r->key = *t;
+    group->key = *t;
     r->expect = EXPECT_EQUALS;
     return put(r, &t->at, t->s, t->n, err);
 }
@@ -197,6 +198,7 @@ static status open_bracket(reader *r, const token *t, error *err)
 
 static status close_bracket(reader *r, const token *t, error *err)
 {
+    const token *key = &r->open[r->depth].key;
     const bracket *open = &r->open[r->depth];
     if (r->depth == 0) return unexpected(t, err, "no bracket is open here");
     char closing = (char)(open->sign == '(' ? ')' : open->sign + 2); /* [\] and {|} */
@@ -206,7 +208,7 @@ static status close_bracket(reader *r, const token *t, error *err)
             t, err, "the \"%c\"%s is still open", open->sign, place(where, " of ", &open->at));
     }
     if (r->expect == EXPECT_EQUALS) {
-        return unexpected(t, err, "expected \"=\" after \"%.*s\"", shown(&r->key), r->key.s);
+        return unexpected(t, err, "expected \"=\" after \"%.*s\"", shown(key), key->s);
     }
     if (r->expect == EXPECT_VALUE) return unexpected_value(r, t, err);
     r->depth--;
@@ -217,12 +219,13 @@ static status close_bracket(reader *r, const token *t, error *err)
 /* A value where one is expected. */
 static status take_value(reader *r, const token *t, error *err)
 {
+    const token *key = &r->open[r->depth].key;
     status st = OK;
     bool is_value = t->kind == TOKEN_BOOL || t->kind == TOKEN_INT || t->kind == TOKEN_REAL ||
         t->kind == TOKEN_STRING || t->kind == TOKEN_OPEN;
     if (!is_value) return unexpected_value(r, t, err);
     if (r->expect == EXPECT_ITEM && r->comma_due) TRY(put(r, &t->at, ",", 1, err));
-    TRY(origins_add(&r->out->values, r->expect == EXPECT_ITEM ? &t->at : &r->key.at, err));
+    TRY(origins_add(&r->out->values, r->expect == EXPECT_ITEM ? &t->at : &key->at, err));
     if (t->kind == TOKEN_OPEN) return open_bracket(r, t, err);
     r->expect = after_value(r);
     if (t->kind == TOKEN_INT) return put_integer(r, t, err);
@@ -234,6 +237,7 @@ done:
 /* Between two settings of a group. */
 static status take_key(reader *r, const token *t, error *err)
 {
+    const token *key = &r->open[r->depth].key;
     if (t->kind == TOKEN_NAME) return add_key(r, t, err);
     bool is_separator = t->kind == TOKEN_SEMICOLON || t->kind == TOKEN_COMMA;
     if (r->expect == EXPECT_MORE && is_separator) {
@@ -241,23 +245,22 @@ static status take_key(reader *r, const token *t, error *err)
         return put(r, &t->at, ";", 1, err);
     }
     if (r->expect == EXPECT_MORE) {
-        return unexpected(
-            t, err, "expected \";\" after the value of \"%.*s\"", shown(&r->key), r->key.s);
+        return unexpected(t, err, "expected \";\" after the value of \"%.*s\"", shown(key), key->s);
     }
     return unexpected(t, err, "expected a key%s", t->kind == TOKEN_OPEN ? " and \"=\"" : "");
 }
 
 static status take_equals(reader *r, const token *t, error *err)
 {
+    const token *key = &r->open[r->depth].key;
     if (t->kind == TOKEN_EQUALS) {
         r->expect = EXPECT_VALUE;
         return put(r, &t->at, "=", 1, err);
     }
     if (t->n == 1 && t->s[0] == '.') {
-        return unexpected(
-            t, err, "a key has no dots, write %.*s = { ... }", shown(&r->key), r->key.s);
+        return unexpected(t, err, "a key has no dots, write %.*s = { ... }", shown(key), key->s);
     }
-    return unexpected(t, err, "expected \"=\" after \"%.*s\"", shown(&r->key), r->key.s);
+    return unexpected(t, err, "expected \"=\" after \"%.*s\"", shown(key), key->s);
 }
 
 static status take_comma(reader *r, const token *t, error *err)
@@ -275,6 +278,9 @@ static status take_comma(reader *r, const token *t, error *err)
 
 static status take_word(reader *r, const token *t, error *err)
 {
+    if (t->kind == TOKEN_JUNK && t->s[0] == '@') {
+        return unexpected(t, err, "it is written @include \"name.cfg\"");
+    }
     bool is_continued = t->kind == TOKEN_STRING && r->before == TOKEN_STRING;
     if (t->kind == TOKEN_CLOSE) return close_bracket(r, t, err);
     if (is_continued) return put(r, &t->at, t->s, t->n, err); /* "a" "b" is one string */
@@ -298,6 +304,12 @@ static status read_text(reader *r, const char *path, char **out, size_t *out_n, 
     size_t n = 0;
     status st = file_read(path, &heap, &n, err);
     if (st != OK) return st;
+    const char *nul = memchr(heap, '\0', n);
+    if (nul) {
+        st = fail(err, E_PARSE, "%s: a NUL byte at offset %td: a config is text", path, nul - heap);
+        free(heap);
+        return st;
+    }
     char *s = n < SIZE_MAX ? arena_alloc(&r->scratch, n + 1) : NULL;
     if (s) memcpy(s, heap, n); /* the arena's bytes are zero, so s ends with NUL */
     free(heap);

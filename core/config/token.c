@@ -92,7 +92,6 @@ static status take_string(cursor *c, token *t, error *err)
 {
     const char *p = c->p + 1;
     for (; p < c->end && *p != '"' && *p != '\n'; p++) {
-        if (*p == '\0') break;
         if (*p != '\\' || p + 1 == c->end || p[1] == '\n') continue;
         if ((p[1] == 'x' || p[1] == 'X') && p[2] == '0' && p[3] == '0') {
             return fail_at(err, E_PARSE, &c->at, "a string cannot hold the character \\x00");
@@ -276,9 +275,8 @@ void token_show(const token *t, text *out)
     head[n] = '\0';
     if (t->kind == TOKEN_STRING) {
         text_add(out, head);
-    } else if (head[0] == '\0') {
-        text_add(out, "a NUL byte");
     } else {
         text_add_quoted(out, head);
     }
+    if (n < t->n) text_add(out, "...");
 }
