@@ -25,7 +25,7 @@ size_t utf8_sequence(const char *s, size_t n)
     if (!is_between(b[2], 0x80, 0xBF)) return 0;
     if (is_between(b[0], 0xE0, 0xEF)) {
         const unsigned char first = b[0] == 0xE0 ? 0xA0 : 0x80; /* below: too long a form */
-        const unsigned char last = b[0] == 0xED ? 0x9F : 0xBF;  /* above: a surrogate */
+        const unsigned char last = b[0] == 0xED ? 0x9F : 0xBF; /* above: a surrogate */
         return is_between(b[1], first, last) ? 3 : 0;
     }
     if (!is_between(b[0], 0xF0, 0xF4) || !is_between(b[3], 0x80, 0xBF)) return 0;
@@ -42,8 +42,8 @@ quoted quote_name(const char *name)
     q.s[n++] = '"';
     while (*name) {
         size_t step = utf8_sequence(name, length);
-        const bool is_plain = step > 0 && is_between((unsigned char)*name, 0x20, 0xFF) &&
-                              *name != 0x7F;
+        const bool is_plain =
+            step > 0 && is_between((unsigned char)*name, 0x20, 0xFF) && *name != 0x7F;
         if (step == 0) step = 1;
         if (n + step > most) break;
         if (is_plain) {
@@ -170,8 +170,7 @@ static status read_escape(json_in *j, size_t *n, error *err)
 {
     const char written[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     if (take(j, 'u')) return read_code_point(j, n, err);
-    const char *found =
-        j->at < j->n && j->s[j->at] ? strchr(written, j->s[j->at]) : NULL;
+    const char *found = j->at < j->n && j->s[j->at] ? strchr(written, j->s[j->at]) : NULL;
     if (!found) return unexpected(j, "one of \" \\ / b f n r t u after a backslash", err);
     j->at++;
     j->strings[(*n)++] = meant[found - written];

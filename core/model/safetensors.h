@@ -12,7 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum array_dtype { ARRAY_F32, ARRAY_F64, ARRAY_I32, ARRAY_I64, ARRAY_U64, ARRAY_U8, ARRAY_OTHER } array_dtype;
+typedef enum array_dtype {
+    ARRAY_F32,
+    ARRAY_F64,
+    ARRAY_I32,
+    ARRAY_I64,
+    ARRAY_U64,
+    ARRAY_U8,
+    ARRAY_OTHER
+} array_dtype;
 
 enum { ARRAY_MAX_DIMS = 8 };
 
@@ -21,19 +29,20 @@ typedef struct array {
     array_dtype dtype;
     const char *dtype_name; /* "F32" */
     size_t n_dims, dim[ARRAY_MAX_DIMS];
-    size_t n;               /* elements */
+    size_t n; /* elements */
     size_t bytes;
-    const void *data;       /* in the map when read; the caller's when written */
+    const void *data; /* in the map when read; the caller's when written */
 } array;
 
 typedef struct safetensors safetensors;
 
-/* Opens and checks. E_CORRUPT, E_PARSE with "path: what is wrong". Where the metadata hold "checksum" (written by
+/* Opens and checks. E_CORRUPT, E_PARSE, E_UNSUPPORTED (dtype, rank) with "path: what is wrong"; E_IO. Where the metadata hold "checksum" (written by
  * safetensors_write) the content is checked against it. */
 status safetensors_open(const char *path, safetensors **out, error *err) MUST_CHECK;
 void safetensors_close(safetensors *s);
 size_t safetensors_count(const safetensors *s);
-const array *safetensors_at(const safetensors *s, size_t i);
+const array *safetensors_at(
+    const safetensors *s, size_t i); /* by rising name; NULL beyond the last */
 const array *safetensors_find(const safetensors *s, const char *name); /* NULL when absent */
 const char *safetensors_metadata(const safetensors *s, const char *key); /* NULL when absent */
 
@@ -47,7 +56,9 @@ typedef struct array_note {
 } array_note;
 
 /* Writes all arrays (sorted by falling element size, then name; data 8-aligned) and notes, and a note "checksum": XXH3-128 over
- * names, types, shapes and data. Atomic. Names must be unique. */
+ * names, types, shapes, data and the other notes. Atomic. Of an array count name, dtype (dtype_name where that is ARRAY_OTHER),
+ * dimensions and data; n and bytes may be 0, else they must agree. Names and keys must be unique (E_CONFLICT) and UTF-8
+ * (E_RANGE); "checksum" is no key of the caller's. */
 status safetensors_write(const char *path, const array *arrays, size_t n_arrays,
     const array_note *notes, size_t n_notes, error *err) MUST_CHECK;
 
