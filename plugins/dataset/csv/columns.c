@@ -1,0 +1,284 @@
+/* What the columns are: names, roles from the config, numbers or categories from the cells.
+ *
+ * A column holds numbers when more than half of its cells that are not missing are numbers; a cell that is not one is then
+ * an error with its line. Otherwise it is a category. The main file alone decides, so that a test file cannot change the
+ * features. */
+#include "source.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *source_text(const struct source *s, const char *format, ...)
+{
+    char buffer[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(buffer, sizeof(buffer), format, args);
+    va_end(args);
+    const size_t n = strlen(buffer) + 1;
+    char *out = s->ctx->host->alloc(s->ctx, n);
+    if (out != NULL) memcpy(out, buffer, n);
+    return out;
+}
+
+static bool is_missing(const struct csv *h, const char *cell)
+{
+    if (cell[0] == '\0') return true;
+    for (uint64_t i = 0; i < h->missing_values.n; i++) {
+        if (strcmp(cell, h->missing_values.item[i]) == 0) return true;
+    }
+    return false;
+}
+
+const char *source_cell(const struct source *s, size_t table, size_t row, size_t column)
+{
+    const struct table *t = &s->table[table];
+    const char *cell = table_cell(t, row, t->map[column]);
+    return is_missing(s->hyper, cell) ? NULL : cell;
+}
+
+int source_fail(
+    const struct source *s, size_t table, size_t row, size_t column, const char *format, ...)
+{
+    char message[360];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    const struct table *t = &s->table[table];
+    return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[row], "column \"%.60s\": %s",
+        s->column[column].name, message);
+}
+
+int source_number(const struct source *s, size_t table, size_t row, size_t column, double *out)
+{
+    const char *cell = source_cell(s, table, row, column);
+    if (cell == NULL) {
+        return source_fail(s, table, row, column, "expected a number, found a missing value");
+    }
+    if (!number_parse(cell, out)) {
+        return source_fail(s, table, row, column,
+            "expected a number, found \"%.60s\": add it to missing_values, or the column to "
+            "categorical or drop",
+            cell);
+    }
+    const double largest = 3.4028234663852886e38;
+    if (!(*out <= largest && *out >= -largest)) {
+        return source_fail(s, table, row, column, "%.60s is too large for a 32-bit float", cell);
+    }
+    return ASSAY_OK;
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    const size_t m = a < b ? a : b;
+    return m < c ? m : c;
+}
+
+/* Edit distance over the first 63 bytes. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[64];
+    const size_t n_a = strlen(a) < 63 ? strlen(a) : 63, n_b = strlen(b) < 63 ? strlen(b) : 63;
+    for (size_t j = 0; j <= n_b; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n_a; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n_b; j++) {
+            const size_t above = row[j];
+            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[n_b];
+}
+
+/* The column's name that is closest to `name`, or NULL. */
+static const char *nearest(const struct source *s, const char *name)
+{
+    const char *best = NULL;
+    size_t best_distance = strlen(name) / 3 + 2;
+    for (size_t i = 0; i < s->n_columns; i++) {
+        const size_t d = distance(name, s->column[i].name);
+        if (d < best_distance) {
+            best = s->column[i].name;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+static int fail_unknown(const struct source *s, const char *key, const char *name)
+{
+    char message[400];
+    const struct table *t = &s->table[TABLE_MAIN];
+    const char *guess = nearest(s, name);
+    if (guess != NULL) {
+        snprintf(message, sizeof(message),
+            "%.100s has no column \"%.60s\": did you mean \"%.60s\"?", t->name, name, guess);
+    } else {
+        snprintf(message, sizeof(message),
+            "%.100s has no column \"%.60s\": it has %zu, from \"%.60s\" to \"%.60s\"", t->name,
+            name, s->n_columns, s->column[0].name, s->column[s->n_columns - 1].name);
+    }
+    return s->ctx->host->fail(s->ctx, ASSAY_E_INVALID, key, message);
+}
+
+/* By name, as "last", or by number from 0. */
+static int find_column(const struct source *s, const char *key, const char *name, size_t *out)
+{
+    for (size_t i = 0; i < s->n_columns; i++) {
+        if (strcmp(s->column[i].name, name) == 0) {
+            *out = i;
+            return ASSAY_OK;
+        }
+    }
+    char *end = NULL;
+    const unsigned long number = strtoul(name, &end, 10);
+    if (strcmp(name, "last") == 0) {
+        *out = s->n_columns - 1;
+    } else if (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < s->n_columns) {
+        *out = number;
+    } else {
+        return fail_unknown(s, key, name);
+    }
+    return ASSAY_OK;
+}
+
+static int give_role(
+    struct source *s, const char *key, const char *name, enum role role, size_t *out)
+{
+    const int code = find_column(s, key, name, out);
+    if (code != ASSAY_OK) return code;
+    struct column *c = &s->column[*out];
+    if (c->role != ROLE_FEATURE) {
+        char message[200];
+        snprintf(message, sizeof(message),
+            "column \"%.60s\" is named twice among target, weight, group and drop", c->name);
+        return s->ctx->host->fail(s->ctx, ASSAY_E_INVALID, key, message);
+    }
+    c->role = role;
+    return ASSAY_OK;
+}
+
+static int give_targets(struct source *s)
+{
+    static const char *const last[] = { "last" };
+    const assay_strings given = s->hyper->target;
+    const assay_strings names = given.n > 0 ? given : (assay_strings){ last, 1 };
+    s->target = calloc(names.n, sizeof(size_t));
+    if (s->target == NULL) return source_nomem(s->ctx);
+    s->n_targets = names.n;
+    for (uint64_t i = 0; i < names.n; i++) {
+        const int code = give_role(s, "target", names.item[i], ROLE_TARGET, &s->target[i]);
+        if (code != ASSAY_OK) return code;
+    }
+    return ASSAY_OK;
+}
+
+static int give_roles(struct source *s)
+{
+    const struct csv *h = s->hyper;
+    size_t column = 0;
+    int code = give_targets(s);
+    if (code == ASSAY_OK && h->weight != NULL) {
+        code = give_role(s, "weight", h->weight, ROLE_WEIGHT, &column);
+    }
+    if (code == ASSAY_OK && h->group != NULL) {
+        code = give_role(s, "group", h->group, ROLE_GROUP, &column);
+    }
+    for (uint64_t i = 0; i < h->drop.n && code == ASSAY_OK; i++) {
+        code = give_role(s, "drop", h->drop.item[i], ROLE_DROPPED, &column);
+    }
+    for (uint64_t i = 0; i < h->categorical.n && code == ASSAY_OK; i++) {
+        code = find_column(s, "categorical", h->categorical.item[i], &column);
+        if (code == ASSAY_OK) s->column[column].is_category = true;
+    }
+    return code;
+}
+
+static int name_columns(struct source *s)
+{
+    const struct table *t = &s->table[TABLE_MAIN];
+    for (size_t i = 0; i < s->n_columns; i++) {
+        const char *name = t->first_row > 0 ? table_cell(t, 0, i) : "";
+        for (size_t j = 0; j < i && name[0] != '\0'; j++) {
+            if (strcmp(s->column[j].name, name) == 0) {
+                return table_fail(
+                    s->ctx, ASSAY_E_DATA, t, t->line[0], "two columns are named \"%.60s\"", name);
+            }
+        }
+        s->column[i].name = name[0] != '\0' ? source_text(s, "%s", name) : source_text(s, "%zu", i);
+        if (s->column[i].name == NULL) return source_nomem(s->ctx);
+    }
+    return ASSAY_OK;
+}
+
+/* Where the main table's columns are in another one: by name below a header, else by place. */
+static int map_columns(struct source *s, struct table *t)
+{
+    t->map = calloc(s->n_columns, sizeof(size_t));
+    if (t->map == NULL) return source_nomem(s->ctx);
+    if (t->first_row == 0 && t->n_columns != s->n_columns) {
+        return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[0],
+            "expected %zu fields as in %.100s, found %zu", s->n_columns, s->table[0].name,
+            t->n_columns);
+    }
+    for (size_t i = 0; i < s->n_columns; i++) {
+        size_t k = i;
+        if (t->first_row > 0 && t != &s->table[TABLE_MAIN]) {
+            const char *wanted = table_cell(&s->table[TABLE_MAIN], 0, i);
+            for (k = 0; k < t->n_columns && strcmp(table_cell(t, 0, k), wanted) != 0; k++) {
+            }
+            if (k == t->n_columns) {
+                return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[0],
+                    "has no column \"%.60s\", which %.100s has", s->column[i].name,
+                    s->table[TABLE_MAIN].name);
+            }
+        }
+        t->map[i] = k;
+    }
+    return ASSAY_OK;
+}
+
+/* Numbers or categories, by the majority of the main file's cells. */
+static int find_kind(struct source *s, size_t column)
+{
+    const struct table *t = &s->table[TABLE_MAIN];
+    struct column *c = &s->column[column];
+    size_t n_cells = 0, n_numbers = 0;
+    double v = 0;
+    for (size_t row = t->first_row; row < t->n_rows; row++) {
+        const char *cell = source_cell(s, TABLE_MAIN, row, column);
+        if (cell == NULL) continue;
+        n_cells++;
+        n_numbers += number_parse(cell, &v);
+    }
+    if (n_cells == 0) {
+        return table_fail(s->ctx, ASSAY_E_DATA, t, 0,
+            "column \"%.60s\": every value is missing: name it in drop", c->name);
+    }
+    if (2 * n_numbers <= n_cells) c->is_category = true;
+    return ASSAY_OK;
+}
+
+int columns_make(struct source *s)
+{
+    const struct table *main_table = &s->table[TABLE_MAIN];
+    s->n_columns = main_table->n_columns;
+    s->column = calloc(s->n_columns, sizeof(struct column));
+    if (s->column == NULL) return source_nomem(s->ctx);
+    int code = name_columns(s);
+    for (size_t i = 0; i < N_TABLES && code == ASSAY_OK; i++) {
+        if (s->table[i].path != NULL) code = map_columns(s, &s->table[i]);
+    }
+    if (code == ASSAY_OK) code = give_roles(s);
+    for (size_t i = 0; i < s->n_columns && code == ASSAY_OK; i++) {
+        const enum role role = s->column[i].role;
+        if (role == ROLE_FEATURE || role == ROLE_TARGET) code = find_kind(s, i);
+    }
+    return code;
+}
