@@ -18,7 +18,7 @@ static const char *const features_choices[] = { "mean", "sum" };
     ASSAY_ENUM(T, features, FEATURES_MEAN, features_choices, \
         "a row's loss is the mean or the sum over its outputs")
 
-/* As many outputs as targets, of numbers. `other` is the loss to take for classes. */
+/* As many outputs as targets, of numbers. */
 static inline int plan_numbers(assay_ctx *ctx, const assay_task *task)
 {
     char text[200];

@@ -50,6 +50,17 @@ static inline int require_classes_or_binary(assay_ctx *ctx, const assay_task *ta
     return ctx->host->fail(ctx, ASSAY_E_SHAPE, NULL, text);
 }
 
+/* Row i's label lies in [0, n_classes). */
+static inline int require_label(
+    assay_ctx *ctx, const assay_rows *rows, uint64_t i, uint64_t n_classes)
+{
+    char text[100];
+    if (rows->label[i] >= 0 && (uint64_t)rows->label[i] < n_classes) return ASSAY_OK;
+    snprintf(text, sizeof text, "label %ld is outside 0..%llu", (long)rows->label[i],
+        (unsigned long long)(n_classes - 1));
+    return ctx->host->fail(ctx, ASSAY_E_DATA, NULL, text);
+}
+
 /* 1, 0, or -1 for NaN, which is never right. */
 static inline int64_t yes_or_no(float y, double threshold)
 {
