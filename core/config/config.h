@@ -43,7 +43,9 @@ struct value {
 
 typedef struct config config;
 
-/* Reads a file with its includes. Errors name file:line. */
+/* Reads a file with its includes. The grammar is libconfig's, but that kinds may mix in an array, a last
+ * comma is fine, integers need no L, and a string ends on its line. Errors name file:line: E_PARSE,
+ * E_RANGE (a number that 64 bits do not hold), E_CONFLICT (a key set twice, an include loop), E_IO. */
 status config_load(const char *path, config **out, error *err) MUST_CHECK;
 
 /* The same from memory; `name` stands for the file name, and relative includes start at the working
@@ -95,8 +97,8 @@ bool value_remove(value *group, const char *key);
  * for the command line and defaults. In the config's arena; NULL when memory is out. */
 const char *value_dir(config *c, const value *v);
 
-/* The whole tree as text in libconfig's grammar, added to `out`, such that it reads back equal (value_equal).
- * Short groups and lists are written on one line. */
+/* The whole tree as text in libconfig's grammar, added to `out`, such that it reads back equal
+ * (value_equal). Short groups and lists are written on one line. */
 status config_to_text(const config *c, text *out, error *err) MUST_CHECK;
 
 /* The same content: kinds, numbers bit for bit, items in order, keys in any order. Names of `a` and `b`

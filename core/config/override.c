@@ -294,7 +294,7 @@ static status apply_last(override *o, value *at, error *err)
         return OK;
     }
     if (v && o->action == ACTION_ADD) {
-        return fail(err, E_CONFLICT, "it is already there; without the + it is set");
+        return fail(err, E_CONFLICT, "it is already there: leave out the + to change it");
     }
     if (!v) TRY(add_child(o, at, last, &v, err));
     replace(v, o->given);

@@ -154,6 +154,9 @@ static status unexpected_value(const reader *r, const token *t, error *err)
         }
         return unexpected(t, err, "text is written in quotes, \"%.*s\"", shown(t), t->s);
     }
+    if (t->kind == TOKEN_JUNK && t->n == 3 && memcmp(t->s, "\xE2\x80", 2) == 0) {
+        return unexpected(t, err, "the quotes of text are the straight ones, \"");
+    }
     if (t->kind == TOKEN_JUNK && t->n > 1) {
         return unexpected(t, err, "this is no number, and text is written in quotes");
     }

@@ -30,7 +30,7 @@ typedef struct good {
     const char *assignment;
     const char
         *path; /* of the key that is looked at, from the root: its name or, for lists, a number */
-    const char *expected; /* the whole of that top-level key, in the file's grammar */
+    const char *expected; /* its value after that, in the file's grammar */
 } good;
 
 static const good goods[] = {
@@ -111,7 +111,7 @@ static void test_config_override__sets_adds_and_deletes(void **state)
         error err = { 0 };
         status st = config_override(c, goods[i].assignment, &err);
         if (st != OK) fail_msg("%s", err.text);
-        const value *v = value_find(config_root(c), goods[i].path);
+        const value *v = value_find(config_root(c), goods[i].key);
         assert_non_null(v);
         assert_ptr_equal(v->parent, config_root(c));
         if (!value_equal(v, config_root(expected)->item[0])) fail_msg("%s", goods[i].assignment);
@@ -162,8 +162,8 @@ static const bad bads[] = {
     { "empty[0]=1", E_RANGE, "no item [0]: \"empty\" is empty" },
     { "+search.space[1].low=0.5", E_RANGE, "no item [1]: the list would be new" },
     { "+loss.inner[1]=2", E_RANGE, "no item [1]: the list would be new" },
-    { "+optimizer.lr=1", E_CONFLICT, "it is already there; without the + it is set" },
-    { "+model[0]=1", E_CONFLICT, "it is already there; without the + it is set" },
+    { "+optimizer.lr=1", E_CONFLICT, "it is already there: leave out the + to change it" },
+    { "+model[0]=1", E_CONFLICT, "it is already there: leave out the + to change it" },
     { "model.units=3", E_TYPE, "\"model\" is a list: say which item, as in model[0].units" },
     { "optimizer[0]=3", E_TYPE, "\"optimizer\" is a group, not a list" },
     { "train.epochs.x=3", E_TYPE, "\"train.epochs\" is 3, not a group" },

@@ -85,6 +85,9 @@ static const bad_text bad_texts[] = {
         "t.cfg:1: syntax error near \"1e\": this is no number, and text is written in quotes" },
     { "a = -x;", E_PARSE,
         "t.cfg:1: syntax error near \"-x\": this is no number, and text is written in quotes" },
+    { "a = \xE2\x80\x9Cx\xE2\x80\x9D;", E_PARSE,
+        "t.cfg:1: syntax error near \"\xE2\x80\x9C\": the quotes of text are the straight ones, "
+        "\"" },
     { "a = %;", E_PARSE, "t.cfg:1: syntax error near \"%\": expected a value after \"a =\"" },
     { "a = ( { b = 1; }\n { b = 2; } );", E_PARSE,
         "t.cfg:2: syntax error near \"{\": expected \",\" or \")\" in the list of t.cfg:1" },
