@@ -28,8 +28,7 @@ static config *parse(const char *written)
 
 typedef struct good {
     const char *assignment;
-    const char
-        *path; /* of the key that is looked at, from the root: its name or, for lists, a number */
+    const char *key; /* the top-level key that is looked at */
     const char *expected; /* its value after that, in the file's grammar */
 } good;
 
