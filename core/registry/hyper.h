@@ -35,6 +35,7 @@ typedef struct hyper_bind_options {
     struct registry *registry;   /* for COMPONENT rows; NULL where there are none */
     uint64_t seed;               /* of nested instances */
     const char *purpose;         /* of nested instances' random numbers */
+    const char *noun;            /* what an unknown key is called; NULL: "hyperparameter" */
 } hyper_bind_options;
 
 /* Fills out_struct (t->bytes, zeroed here). Missing keys get their default, which is also added to the tree, so that the

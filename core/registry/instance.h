@@ -30,6 +30,10 @@ struct instance {
     instance_hooks hooks;       /* zero: metric is dropped, inner_update is an error */
     instance **nested;          /* NULL-terminated, or NULL */
     bool is_created;
+    double *state;              /* [n_state], of a schedule: zero at first; what inner_factor hands it, and what a
+                                   checkpoint of whoever nests it must keep */
+    size_t n_state;
+    arena scratch;              /* of calls without a team; given back by instance_status */
     pthread_mutex_t lock;       /* guards the three below: callbacks may fail on several threads */
     int fail_code;
     const char *fail_hyper;     /* a copy in fail_text's storage, or NULL */

@@ -20,12 +20,13 @@ typedef struct registry registry;
 /* One component as .assay_info tells it. */
 typedef struct component_info {
     const char *kind, *id, *version, *doc;
+    const char *refused; /* why it alone cannot be used; NULL: it can, as far as is known before it is loaded */
 } component_info;
 
 /* One file that calls itself a plugin, or was named as one. */
 typedef struct plugin_file {
     const char *path;
-    const char *found_by;    /* "config", "ASSAY_PLUGIN_PATH", "user", "build", "system" */
+    const char *found_by;    /* "config", "dirs", "ASSAY_PLUGIN_PATH", "user", "build", "system" */
     const char *name, *version;
     int abi_major, abi_minor, target_minor;
     unsigned long long draft_hash;

@@ -1,0 +1,303 @@
+/* The host's services: what a plugin reaches through ctx->host.
+ *
+ * Each is a thin turn into a room of the core. Callbacks may run on several threads, so the report of a failure and the
+ * instance's memory are taken under the instance's lock; everything else is pure or belongs to the thread. */
+#include "registry/internal.h"
+
+#include "num/gemm.h"
+#include "num/linalg.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static instance *instance_from(assay_ctx *ctx)
+{
+    return (instance *)(void *)ctx; /* ctx is its first member */
+}
+
+/* The first report counts. The name is kept behind the message, in the same storage. */
+static int host_fail(assay_ctx *ctx, int code, const char *hyper, const char *message)
+{
+    if (!ctx) return code;
+    instance *i = instance_from(ctx);
+    pthread_mutex_lock(&i->lock);
+    if (i->fail_code == ASSAY_OK) {
+        const size_t room = sizeof i->fail_text, n_hyper = hyper ? strnlen(hyper, 63) + 1 : 0;
+        i->fail_code = code == ASSAY_OK ? ASSAY_E_INTERNAL : code;
+        snprintf(i->fail_text, room - n_hyper, "%s", message ? message : "");
+        i->fail_hyper = NULL;
+        if (hyper) {
+            char *copy = i->fail_text + room - n_hyper;
+            memcpy(copy, hyper, n_hyper - 1);
+            copy[n_hyper - 1] = '\0';
+            i->fail_hyper = copy;
+        }
+    }
+    pthread_mutex_unlock(&i->lock);
+    return code;
+}
+
+static void host_log(assay_ctx *ctx, uint32_t level, const char *message)
+{
+    if (!ctx || !message) return;
+    const instance *i = instance_from(ctx);
+    registry_note(i->registry, level, "%s: %s", i->label, message);
+}
+
+static int host_metric(assay_ctx *ctx, uint64_t i_metric, uint64_t i_tensor, double v)
+{
+    instance *i = instance_from(ctx);
+    const assay_optimizer *o = i->component->ops;
+    const bool is_optimizer = strcmp(i->component->kind, ASSAY_KIND_OPTIMIZER) == 0;
+    if (!is_optimizer || i_metric >= o->n_metrics) {
+        return host_fail(ctx, ASSAY_E_INVALID, NULL, "reported a metric that it does not declare");
+    }
+    if (i->hooks.metric) i->hooks.metric(i->hooks.self, i, i_metric, i_tensor, v);
+    return ASSAY_OK;
+}
+
+static void *host_alloc(assay_ctx *ctx, uint64_t bytes)
+{
+    instance *i = instance_from(ctx);
+    pthread_mutex_lock(&i->lock);
+    void *memory = arena_alloc(&i->memory, bytes);
+    pthread_mutex_unlock(&i->lock);
+    return memory;
+}
+
+static void *host_scratch(assay_ctx *ctx, uint64_t bytes)
+{
+    instance *i = instance_from(ctx);
+    team *t = registry_team(i->registry);
+    if (t) return team_scratch(t, bytes);
+    pthread_mutex_lock(&i->lock);
+    void *memory = arena_alloc(&i->scratch, bytes);
+    pthread_mutex_unlock(&i->lock);
+    return memory;
+}
+
+static void host_random_u32(
+    assay_ctx *ctx, uint64_t stream, uint64_t index, uint32_t *out, uint64_t n)
+{
+    rng_u32(instance_from(ctx)->random, stream, index, out, n);
+}
+
+static void host_uniform(assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n)
+{
+    rng_uniform(instance_from(ctx)->random, stream, index, out, n);
+}
+
+static void host_normal(assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n)
+{
+    rng_normal(instance_from(ctx)->random, stream, index, out, n);
+}
+
+static gemm gemm_from(const assay_gemm *g)
+{
+    return (gemm){
+        .trans_a = g->trans_a != 0,
+        .trans_b = g->trans_b != 0,
+        .m = g->m,
+        .n = g->n,
+        .k = g->k,
+        .alpha = (float)g->alpha,
+        .a = g->a,
+        .lda = g->lda,
+        .b = g->b,
+        .ldb = g->ldb,
+        .beta = (float)g->beta,
+        .c = g->c,
+        .ldc = g->ldc,
+        .packed_b = g->packed_b,
+    };
+}
+
+static void host_gemm(assay_ctx *ctx, const assay_gemm *g)
+{
+    (void)ctx;
+    const gemm own = gemm_from(g);
+    gemm_run(&own);
+}
+
+static uint64_t host_pack_b_bytes(assay_ctx *ctx, const assay_gemm *g)
+{
+    (void)ctx;
+    const gemm own = gemm_from(g);
+    return gemm_packed_b_bytes(&own);
+}
+
+static void host_pack_b(assay_ctx *ctx, const assay_gemm *g, void *out)
+{
+    (void)ctx;
+    const gemm own = gemm_from(g);
+    gemm_pack_b(&own, out);
+}
+
+static int code_from(status st)
+{
+    switch (st) {
+    case OK: return ASSAY_OK;
+    case E_NOMEM: return ASSAY_E_NOMEM;
+    case E_NUMERIC: return ASSAY_E_NUMERIC;
+    case E_SHAPE: return ASSAY_E_SHAPE;
+    default: return ASSAY_E_INTERNAL;
+    }
+}
+
+static int host_potrf(assay_ctx *ctx, uint64_t n, float *a, uint64_t lda)
+{
+    (void)ctx;
+    return code_from(linalg_potrf(n, a, lda, NULL));
+}
+
+static int host_trsm(assay_ctx *ctx, uint32_t right, uint32_t trans, uint64_t m, uint64_t n,
+    const float *l, uint64_t ldl, float *b, uint64_t ldb)
+{
+    (void)ctx;
+    return code_from(linalg_trsm(right != 0, trans != 0, m, n, l, ldl, b, ldb, NULL));
+}
+
+static int host_syevd(assay_ctx *ctx, uint64_t n, float *a, uint64_t lda, float *w)
+{
+    (void)ctx;
+    return code_from(linalg_syevd(n, a, lda, w, NULL));
+}
+
+static int host_geqrf(
+    assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *r, uint64_t ldr)
+{
+    (void)ctx;
+    return code_from(linalg_geqrf(m, n, a, lda, r, ldr, NULL));
+}
+
+static int host_gesdd(assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *s,
+    float *u, uint64_t ldu, float *vt, uint64_t ldvt)
+{
+    (void)ctx;
+    return code_from(linalg_gesdd(m, n, a, lda, s, u, ldu, vt, ldvt, NULL));
+}
+
+/* A range cut into pieces. How depends on n and grain alone, never on the number of threads: a plugin whose pieces
+ * round differently still gives the same bits everywhere. */
+typedef struct range {
+    assay_piece piece;
+    void *arg;
+    uint64_t n, n_pieces;
+} range;
+
+enum { MOST_PIECES = 256 };
+
+static uint64_t range_begin(const range *r, uint64_t i)
+{
+    const uint64_t whole = r->n / r->n_pieces, rest = r->n % r->n_pieces;
+    return i * whole + (i < rest ? i : rest);
+}
+
+static void range_piece(void *arg, size_t i)
+{
+    const range *r = arg;
+    r->piece(r->arg, range_begin(r, i), range_begin(r, i + 1));
+}
+
+static void host_parallel_for(
+    assay_ctx *ctx, uint64_t n, uint64_t grain, assay_piece piece, void *arg)
+{
+    if (n == 0) return;
+    range r = { piece, arg, n, n / (grain ? grain : 1) };
+    if (r.n_pieces == 0) r.n_pieces = 1;
+    if (r.n_pieces > MOST_PIECES) r.n_pieces = MOST_PIECES;
+    team *t = registry_team(instance_from(ctx)->registry);
+    if (t) {
+        team_run(t, r.n_pieces, range_piece, &r);
+        return;
+    }
+    for (size_t i = 0; i < r.n_pieces; i++)
+        range_piece(&r, i);
+}
+
+/* The instance behind a handle that `outer` was given; NULL when it is none of its own. */
+static instance *nested_in(const instance *outer, const assay_instance *handle)
+{
+    for (instance **n = outer->nested; n && *n; n++) {
+        if (*n == instance_of(handle)) return *n;
+    }
+    return NULL;
+}
+
+/* What a nested instance reported becomes the outer one's report. */
+static int pass_on(instance *outer, instance *inner, int code, const char *op)
+{
+    if (code == ASSAY_OK) return code;
+    error err = { 0 };
+    (void)!instance_status(inner, code, op, &err);
+    return host_fail(&outer->ctx, code, NULL, err.text);
+}
+
+static int host_inner_update(assay_ctx *ctx, const assay_instance *handle, const assay_step *step,
+    const assay_span *spans, uint64_t n, uint64_t stride)
+{
+    instance *outer = instance_from(ctx), *inner = nested_in(outer, handle);
+    if (!inner || strcmp(inner->component->kind, ASSAY_KIND_OPTIMIZER) != 0) {
+        return host_fail(
+            ctx, ASSAY_E_INVALID, NULL, "inner_update needs a nested optimizer of its own");
+    }
+    if (!outer->hooks.inner_update) {
+        return host_fail(
+            ctx, ASSAY_E_UNSUPPORTED, NULL, "a nested optimizer cannot be updated here");
+    }
+    const int code =
+        outer->hooks.inner_update(outer->hooks.self, outer, inner, step, spans, n, stride);
+    return pass_on(outer, inner, code, "update");
+}
+
+static int host_inner_factor(
+    assay_ctx *ctx, const assay_instance *handle, const struct assay_when *when, double *out_factor)
+{
+    instance *outer = instance_from(ctx), *inner = nested_in(outer, handle);
+    if (!inner || strcmp(inner->component->kind, ASSAY_KIND_SCHEDULE) != 0) {
+        return host_fail(
+            ctx, ASSAY_E_INVALID, NULL, "inner_factor needs a nested schedule of its own");
+    }
+    const assay_schedule *o = inner->component->ops;
+    const int code = o->factor(&inner->ctx, inner->hyper, when, inner->state, out_factor);
+    return pass_on(outer, inner, code, "factor");
+}
+
+static const void *host_extension(assay_ctx *ctx, const char *id)
+{
+    (void)ctx;
+    (void)id;
+    return NULL;
+}
+
+static const assay_host table = {
+    .struct_size = sizeof(assay_host),
+    .abi_major = ASSAY_ABI_MAJOR,
+    .abi_minor = ASSAY_ABI_MINOR,
+    .draft_hash = ASSAY_DRAFT_HASH,
+    .fail = host_fail,
+    .log = host_log,
+    .metric = host_metric,
+    .alloc = host_alloc,
+    .scratch = host_scratch,
+    .random_u32 = host_random_u32,
+    .uniform_f32 = host_uniform,
+    .normal_f32 = host_normal,
+    .gemm_f32 = host_gemm,
+    .pack_b_bytes = host_pack_b_bytes,
+    .pack_b = host_pack_b,
+    .potrf_f32 = host_potrf,
+    .trsm_f32 = host_trsm,
+    .syevd_f32 = host_syevd,
+    .geqrf_f32 = host_geqrf,
+    .gesdd_f32 = host_gesdd,
+    .parallel_for = host_parallel_for,
+    .inner_update = host_inner_update,
+    .inner_factor = host_inner_factor,
+    .extension = host_extension,
+};
+
+const assay_host *host_table(void)
+{
+    return &table;
+}

@@ -1,0 +1,265 @@
+/* From a file to components: dlopen, the entry function, the checks that concern a plugin as a whole.
+ *
+ * RTLD_NOW, so that a missing symbol is an error here and not a crash in the middle of a run; RTLD_LOCAL, so that
+ * plugins do not see each other; never dlclose, since threads, thread-local destructors and C++ runtimes make it unsafe.
+ * A library linked with -Ofast or -ffast-math sets the processor to flush denormals from a constructor, for
+ * the whole process: the floating-point mode is saved before, put back after, and the file is marked. */
+#include "registry/internal.h"
+
+#include <dlfcn.h>
+#include <fenv.h>
+#include <stdio.h>
+#include <string.h>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+typedef const assay_plugin *entry_function(const assay_host *host);
+
+/* The end of a field: the size that a struct must at least have. */
+#define END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
+
+/* How the processor rounds and what it does with denormals. */
+typedef struct fp_mode {
+    fenv_t all;
+    int rounding;
+    unsigned control;
+} fp_mode;
+
+static unsigned fp_control(void)
+{
+#if defined(__SSE__)
+    const unsigned status_flags = 0x3f;
+    return _mm_getcsr() & ~status_flags;
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return (unsigned)fpcr;
+#else
+    return 0;
+#endif
+}
+
+static fp_mode fp_save(void)
+{
+    fp_mode m = { .rounding = fegetround(), .control = fp_control() };
+    fegetenv(&m.all);
+    return m;
+}
+
+/* Puts the mode back; true when it had changed. */
+static bool fp_restore(const fp_mode *m)
+{
+    const bool is_changed = fegetround() != m->rounding || fp_control() != m->control;
+    fesetenv(&m->all);
+    return is_changed;
+}
+
+/* What to do about the dynamic linker's complaint. */
+static const char *hint_for(const char *complaint)
+{
+    if (strstr(complaint, "undefined symbol")) {
+        return ": link what it needs (-Wl,-z,defs finds this when it is built)";
+    }
+    if (strstr(complaint, "cannot open shared object file")) {
+        return ": install the library that it needs";
+    }
+    return "";
+}
+
+static status open_library(const plugin_file *f, void **out, error *why)
+{
+    *out = dlopen(f->path, RTLD_NOW | RTLD_LOCAL);
+    if (*out) return OK;
+    const char *complaint = dlerror();
+    if (!complaint) complaint = "dlopen gave no reason";
+    const size_t n = strlen(f->path); /* who shows the refusal names the path, too */
+    if (strncmp(complaint, f->path, n) == 0 && strncmp(complaint + n, ": ", 2) == 0) {
+        complaint += n + 2;
+    }
+    return fail(why, E_PLUGIN, "%s%s", complaint, hint_for(complaint));
+}
+
+#define ENTRY_TEXT ASSAY_TEXT(ASSAY_ENTRY)
+
+static status find_entry(void *library, entry_function **out, error *why)
+{
+    void *symbol = dlsym(library, ENTRY_TEXT);
+    if (symbol) {
+        memcpy(out, &symbol,
+            sizeof symbol); /* a function's address from dlsym; C has no cast for it */
+        return OK;
+    }
+    for (int major = 0; major < 10; major++) {
+        char name[32];
+        snprintf(name, sizeof name, "assay_plugin_v%d", major);
+        if (!dlsym(library, name)) continue;
+        return fail(why, E_ABI,
+            "is built with version %d of the SDK (it exports %s), this assay needs %s: rebuild it "
+            "with this assay's headers",
+            major, name, ENTRY_TEXT);
+    }
+    return fail(why, E_ABI,
+        "does not export %s: end it with ASSAY_PLUGIN(...) or one of ASSAY_OPTIMIZER(...), "
+        "ASSAY_LAYER(...) ...",
+        ENTRY_TEXT);
+}
+
+/* Gets the description, with the floating-point mode guarded. */
+static status call_entry(registry *r, plugin_file *f, const assay_plugin **out, error *why)
+{
+    const fp_mode mode = fp_save();
+    void *library;
+    entry_function *function = NULL;
+    status st = open_library(f, &library, why);
+    if (st == OK) st = find_entry(library, &function, why);
+    if (st == OK) *out = function(host_table());
+    f->changed_fp_mode = fp_restore(&mode);
+    if (f->changed_fp_mode) {
+        registry_note(r, ASSAY_LOG_WARNING,
+            "%s: loading it changed the floating-point mode (put back): build it without -Ofast "
+            "and "
+            "-ffast-math",
+            f->path);
+    }
+    if (st == OK && !*out) {
+        return fail(why, E_PLUGIN, "its entry function declined this host (it returned NULL)");
+    }
+    return st;
+}
+
+static status check_plugin(const assay_plugin *p, const plugin_file *f, error *why)
+{
+    if (p->struct_size < END_OF(assay_plugin, info)) {
+        return fail(why, E_PLUGIN,
+            "is malformed: its description has %llu bytes, at least %zu are needed",
+            (unsigned long long)p->struct_size, END_OF(assay_plugin, info));
+    }
+    const int target = p->target_minor > 100000 ? 100000 : (int)p->target_minor;
+    const status st = abi_check((int)p->abi_major, target, p->draft_hash, why);
+    if (st != OK) return st;
+    if (!p->name || !p->version) {
+        return fail(
+            why, E_PLUGIN, "is malformed: its description has no %s", p->name ? "version" : "name");
+    }
+    if (strcmp(p->name, f->name) != 0 || strcmp(p->version, f->version) != 0) {
+        return fail(why, E_PLUGIN,
+            "contradicts itself: it is \"%s %s\" by its description and \"%s %s\" by .assay_info",
+            p->name, p->version, f->name, f->version);
+    }
+    if (p->n_components > 0 && !p->components) {
+        return fail(why, E_PLUGIN, "is malformed: its table of %llu components is NULL",
+            (unsigned long long)p->n_components);
+    }
+    if (p->n_components != f->n_components) {
+        return fail(why, E_PLUGIN,
+            "contradicts itself: its description has %llu components, its .assay_info %zu",
+            (unsigned long long)p->n_components, f->n_components);
+    }
+    return OK;
+}
+
+/* What every component must have before it can be told from others. */
+static status check_names(const assay_component *c, uint64_t i, error *why)
+{
+    if (!c)
+        return fail(why, E_PLUGIN, "is malformed: component %llu is NULL", (unsigned long long)i);
+    if (c->struct_size < END_OF(assay_component, info)) {
+        return fail(why, E_PLUGIN,
+            "is malformed: component %llu has %llu bytes, at least %zu are needed",
+            (unsigned long long)i, (unsigned long long)c->struct_size,
+            END_OF(assay_component, info));
+    }
+    const char *missing = !c->kind ? "kind"
+        : !c->id                   ? "id"
+        : !c->version              ? "version"
+        : !c->doc                  ? "doc"
+                                   : NULL;
+    if (missing) {
+        return fail(why, E_PLUGIN, "is malformed: component %llu has no %s", (unsigned long long)i,
+            missing);
+    }
+    return OK;
+}
+
+static component_info *info_of(entry *e, const assay_component *c)
+{
+    for (size_t i = 0; i < e->file.n_components; i++) {
+        component_info *info = &e->infos[i];
+        if (strcmp(info->kind, c->kind) == 0 && strcmp(info->id, c->id) == 0) return info;
+    }
+    return NULL;
+}
+
+/* Takes one component; what is wrong with it alone is kept as its own refusal. */
+static status take_component(
+    registry *r, entry *e, const assay_component *given, component_info *info, error *why)
+{
+    component *c = &e->components[info - e->infos];
+    if (info->refused) return OK;
+    if (c->kind) return fail(why, E_CONFLICT, "has two components %s \"%s\"", c->kind, c->id);
+    error reason = { 0 };
+    const status st = component_take(given, info, &e->file, &r->memory, c, &reason);
+    if (st == OK) {
+        e->working[e->n_working++] = c;
+        return OK;
+    }
+    *c = (component){ 0 };
+    info->refused = st == E_NOMEM ? NULL : arena_strdup(&r->memory, reason.text);
+    if (!info->refused) return fail_nomem(why, e->file.path);
+    registry_note(r, ASSAY_LOG_WARNING, "%s: %s \"%s\" is left out: %s", e->file.path, info->kind,
+        info->id, info->refused);
+    return OK;
+}
+
+static status take_components(registry *r, entry *e, const assay_plugin *p, error *why)
+{
+    e->components = arena_alloc_array(&r->memory, e->file.n_components, sizeof *e->components);
+    e->working = arena_alloc_array(&r->memory, e->file.n_components, sizeof *e->working);
+    if (!e->components || !e->working) return fail_nomem(why, e->file.path);
+    for (uint64_t i = 0; i < p->n_components; i++) {
+        const assay_component *given = p->components[i];
+        status st = check_names(given, i, why);
+        if (st != OK) return st;
+        component_info *info = info_of(e, given);
+        if (!info) {
+            return fail(why, E_PLUGIN,
+                "contradicts itself: %s \"%s\" is in its description but not in its .assay_info",
+                given->kind, given->id);
+        }
+        st = take_component(r, e, given, info, why);
+        if (st != OK) return st;
+    }
+    return OK;
+}
+
+static status fingerprint(plugin_file *f, error *why)
+{
+    file_map map;
+    const status st = file_map_open(f->path, &map, why);
+    if (st != OK) return st;
+    hash_hex(f->hash, map.data, map.n);
+    file_map_close(&map);
+    return OK;
+}
+
+status entry_load(registry *r, entry *e, error *err)
+{
+    if (e->file.is_loaded || e->file.refused) return OK;
+    error why = { 0 };
+    const assay_plugin *p = NULL;
+    status st = fingerprint(&e->file, &why);
+    if (st == OK) st = call_entry(r, &e->file, &p, &why);
+    if (st == OK) st = check_plugin(p, &e->file, &why);
+    if (st == OK) st = take_components(r, e, p, &why);
+    if (st == OK) {
+        e->file.is_loaded = true;
+        return OK;
+    }
+    e->n_working = 0;
+    if (st == E_NOMEM) return fail_nomem(err, e->file.path);
+    e->refused_code = st;
+    e->file.refused = arena_strdup(&r->memory, why.text);
+    return e->file.refused ? OK : fail_nomem(err, e->file.path);
+}
