@@ -108,10 +108,8 @@ status fd_write_all(int fd, const char *path, const void *data, size_t n, error 
     return OK;
 }
 
-static status sync_dir(arena *a, const char *path, error *err)
+static status sync_dir(const char *dir, error *err)
 {
-    const char *dir = path_dir(a, path);
-    if (!dir) return fail_nomem(err, path);
     const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return fail_errno(err, errno, dir, "cannot open");
     const int why = fsync(fd) == 0 ? 0 : errno;
@@ -147,6 +145,8 @@ status file_write_atomic_by(
     arena names = { 0 };
     char *temporary = NULL;
     int fd = -1;
+    const char *dir = path_dir(&names, path); /* before anything is replaced: it may fail */
+    if (!dir) TRY(fail_nomem(err, path));
     TRY(open_temporary(&names, path, &temporary, &fd, err));
     TRY(write_to(fd, arg, err));
     if (fsync(fd) != 0) TRY(fail_errno(err, errno, path, "cannot sync"));
@@ -155,7 +155,7 @@ status file_write_atomic_by(
     if (closed != 0) TRY(fail_errno(err, errno, path, "cannot close"));
     if (rename(temporary, path) != 0) TRY(fail_errno(err, errno, path, "cannot replace"));
     temporary = NULL;
-    TRY(sync_dir(&names, path, err));
+    TRY(sync_dir(dir, err));
 done:
     if (fd >= 0) close(fd);
     if (temporary) unlink(temporary);

@@ -21,7 +21,8 @@ const char *stop_reason_name(stop_reason r);
 
 typedef enum record_kind {
     RECORD_START,      /* once, before the first step (or after a resume) */
-    RECORD_STEP,       /* now and then: running training loss, learning rate */
+    RECORD_STEP,       /* every train.log_every steps: running training loss, learning rate */
+    RECORD_PROGRESS,   /* the same, several times a second, for a display alone */
     RECORD_EVALUATION, /* metrics of a split, at a check */
     RECORD_EPOCH,      /* an epoch ended: its running loss */
     RECORD_NOTE,       /* a warning or remark for the user, in `text` */
