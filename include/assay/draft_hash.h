@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0xf857b028eee3448fULL
+#define ASSAY_DRAFT_HASH 0xad2ef87b1a187321ULL
 
 #endif
