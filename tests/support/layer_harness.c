@@ -1,0 +1,316 @@
+/* Lays out what a layer declares and hands it over. The gradient check differentiates forward itself by the five-point rule,
+ * whose error h^4 f^(5) / 30 allows a step so large (1/16) that rounding in float does not matter. */
+#include "support/layer_harness.h"
+
+#include "base/rng.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static layer_harness *harness_of(void *host_data)
+{
+    return host_data;
+}
+
+static int64_t plan_param(assay_plan *plan, const assay_param *param)
+{
+    layer_harness *l = harness_of(plan->host_data);
+    assert_true(l->n_param < LAYER_MAX);
+    l->declared[l->n_param] = *param;
+    return (int64_t)l->n_param++;
+}
+
+static int64_t plan_saved(assay_plan *plan, uint64_t floats_per_row, uint64_t floats)
+{
+    layer_harness *l = harness_of(plan->host_data);
+    assert_true(l->n_saved < LAYER_MAX);
+    l->saved_row[l->n_saved] = floats_per_row;
+    l->saved_fixed[l->n_saved] = floats;
+    return (int64_t)l->n_saved++;
+}
+
+static int64_t plan_scratch(assay_plan *plan, uint64_t bytes_per_row, uint64_t bytes)
+{
+    layer_harness *l = harness_of(plan->host_data);
+    assert_true(l->n_scratch < LAYER_MAX);
+    l->scratch_row[l->n_scratch] = bytes_per_row;
+    l->scratch_fixed[l->n_scratch] = bytes;
+    return (int64_t)l->n_scratch++;
+}
+
+static void assert_may_wait(const layer_harness *l, const float *p)
+{
+    int is_kept = p == l->y || p == l->dy;
+    for (uint64_t i = 0; i < LAYER_MAX; i++) {
+        is_kept |= (i < l->plan.n_in && p == l->x[i]) || (i < l->n_saved && p == l->saved[i]);
+    }
+    assert_true(is_kept);
+}
+
+static int grad_gemm(const assay_io *io, uint64_t i_param, uint64_t rows, const float *a,
+    uint64_t lda, const float *b, uint64_t ldb)
+{
+    layer_harness *l = harness_of(io->host_data);
+    const assay_shape *shape = &l->declared[i_param].shape;
+    const uint64_t p = shape->dim[0], q = shape->dim[1];
+    assert_non_null(l->dparam[i_param]);
+    assert_may_wait(l, a);
+    assert_may_wait(l, b);
+    for (uint64_t i = 0; i < p; i++) {
+        for (uint64_t j = 0; j < q; j++) {
+            double sum = 0;
+            for (uint64_t r = 0; r < rows; r++) {
+                sum += (double)a[r * lda + i] * (double)b[r * ldb + j];
+            }
+            float *d = l->dparam[i_param] + (l->transposed[i_param] ? j * p + i : i * q + j);
+            *d = (float)(sum + (l->accumulate[i_param] ? (double)*d : 0));
+        }
+    }
+    return ASSAY_OK;
+}
+
+void layer_open(layer_harness *l, const char *build_dir, const char *id)
+{
+    *l = (layer_harness){ 0 };
+    component_open(&l->rig, build_dir, "layer", id);
+    l->ops = l->rig.component->ops;
+}
+
+void layer_close(layer_harness *l)
+{
+    component_close(&l->rig);
+}
+
+void layer_input(layer_harness *l, assay_shape shape)
+{
+    assert_true(l->plan.n_in < LAYER_MAX);
+    l->in[l->plan.n_in] = (assay_input){
+        .struct_size = sizeof l->in[0], .shape = shape, .dtype = ASSAY_F32, .needs_grad = 1
+    };
+    l->in_shape[l->plan.n_in++] = shape;
+}
+
+uint64_t layer_x_size(const layer_harness *l, uint64_t i)
+{
+    return l->io.time * l->io.batch * assay_shape_size(&l->in_shape[i]);
+}
+
+uint64_t layer_y_size(const layer_harness *l)
+{
+    return l->io.time * l->io.batch * assay_shape_size(&l->plan.out);
+}
+
+uint64_t layer_param_size(const layer_harness *l, uint64_t i)
+{
+    return assay_shape_size(&l->declared[i].shape);
+}
+
+static float *floats(layer_harness *l, uint64_t n)
+{
+    return component_alloc(&l->rig, n * sizeof(float));
+}
+
+static void allocate(layer_harness *l)
+{
+    const uint64_t rows = l->io.time * l->io.batch;
+    for (uint64_t i = 0; i < l->plan.n_in; i++) {
+        l->x_view[i] = l->x[i] = floats(l, layer_x_size(l, i));
+        l->dx[i] = floats(l, layer_x_size(l, i));
+    }
+    for (uint64_t i = 0; i < l->n_param; i++) {
+        l->param_view[i] = l->param[i] = floats(l, layer_param_size(l, i));
+        l->dparam[i] = floats(l, layer_param_size(l, i));
+    }
+    for (uint64_t i = 0; i < l->n_saved; i++) {
+        l->saved[i] = floats(l, rows * l->saved_row[i] + l->saved_fixed[i]);
+    }
+    for (uint64_t i = 0; i < l->n_scratch; i++) {
+        l->scratch[i] = component_alloc(&l->rig, rows * l->scratch_row[i] + l->scratch_fixed[i]);
+    }
+    l->y = floats(l, layer_y_size(l));
+    l->dy = floats(l, layer_y_size(l));
+}
+
+int layer_plan(layer_harness *l, uint64_t time, uint64_t batch)
+{
+    l->plan.struct_size = sizeof l->plan;
+    l->plan.host_data = l;
+    l->plan.in = l->in;
+    l->plan.in_stride = sizeof l->in[0];
+    l->plan.max_time = time;
+    l->plan.max_batch = batch;
+    l->plan.param = plan_param;
+    l->plan.saved = plan_saved;
+    l->plan.scratch = plan_scratch;
+    const int code = l->ops->plan(&l->rig.ctx, l->rig.hyper, &l->plan);
+    if (code != ASSAY_OK) return code;
+    l->io = (assay_io){ .struct_size = sizeof l->io,
+        .host_data = l,
+        .training = 1,
+        .time = time,
+        .batch = batch,
+        .time_out = time,
+        .batch_total = batch,
+        .draw = 731,
+        .n_in = l->plan.n_in,
+        .in_shape = l->in_shape,
+        .x = l->x_view,
+        .dx = l->dx,
+        .out_shape = &l->plan.out,
+        .param = l->param_view,
+        .dparam = l->dparam,
+        .accumulate = l->accumulate,
+        .transposed = l->transposed,
+        .saved = l->saved,
+        .scratch = l->scratch,
+        .grad_gemm = grad_gemm };
+    allocate(l);
+    l->io.y = l->y;
+    l->io.dy = l->dy;
+    return ASSAY_OK;
+}
+
+static void fill_nan(float *p, uint64_t n)
+{
+    for (uint64_t i = 0; p && i < n; i++) {
+        p[i] = NAN;
+    }
+}
+
+/* A sum that any change of any byte of what a layer only reads would change. */
+static uint64_t sum_of_inputs(const layer_harness *l, int with_dy)
+{
+    uint64_t sum = 0;
+    const float *array[2 * LAYER_MAX + 1];
+    uint64_t size[2 * LAYER_MAX + 1], n = 0;
+    for (uint64_t i = 0; i < l->plan.n_in; i++) {
+        array[n] = l->x[i], size[n++] = layer_x_size(l, i);
+    }
+    for (uint64_t i = 0; i < l->n_param; i++) {
+        array[n] = l->param[i], size[n++] = layer_param_size(l, i);
+    }
+    array[n] = l->dy, size[n++] = with_dy ? layer_y_size(l) : 0;
+    for (uint64_t i = 0; i < n; i++) {
+        for (uint64_t j = 0; j < size[i]; j++) {
+            uint32_t bits;
+            memcpy(&bits, array[i] + j, sizeof bits);
+            sum = (sum ^ bits) * 0x9e3779b97f4a7c15u;
+        }
+    }
+    return sum;
+}
+
+void layer_forward(layer_harness *l)
+{
+    const uint64_t before = sum_of_inputs(l, 0), n_allocs = l->rig.n_allocs;
+    fill_nan(l->y, layer_y_size(l));
+    assert_int_equal(l->ops->forward(&l->rig.ctx, l->rig.hyper, &l->io), ASSAY_OK);
+    assert_true(sum_of_inputs(l, 0) == before);
+    assert_int_equal(l->rig.n_allocs, n_allocs);
+}
+
+void layer_backward(layer_harness *l)
+{
+    const uint64_t before = sum_of_inputs(l, 1), n_allocs = l->rig.n_allocs;
+    for (uint64_t i = 0; i < l->plan.n_in; i++) {
+        fill_nan(l->dx[i], layer_x_size(l, i));
+    }
+    for (uint64_t i = 0; i < l->n_param; i++) {
+        if (!l->accumulate[i]) fill_nan(l->dparam[i], layer_param_size(l, i));
+    }
+    assert_int_equal(l->ops->backward(&l->rig.ctx, l->rig.hyper, &l->io), ASSAY_OK);
+    assert_true(sum_of_inputs(l, 1) == before);
+    assert_int_equal(l->rig.n_allocs, n_allocs);
+}
+
+void fill_numbers(float *out, uint64_t n, uint64_t seed)
+{
+    rng_uniform(rng_make(seed, "numbers"), 0, 0, out, n);
+    for (uint64_t i = 0; i < n; i++) {
+        const float u = 2 * out[i] - 1;
+        out[i] = (u < 0 ? -0.2f : 0.2f) + 1.5f * u;
+    }
+}
+
+static double objective(layer_harness *l)
+{
+    double sum = 0;
+    layer_forward(l);
+    for (uint64_t i = 0; i < layer_y_size(l); i++) {
+        sum += (double)l->y[i] * (double)l->dy[i];
+    }
+    return sum;
+}
+
+/* The derivative of the objective along `direction`, v = v0 + t direction, at t = 0. */
+static double slope_along(
+    layer_harness *l, float *v, const float *v0, const float *direction, uint64_t n)
+{
+    static const double at[4] = { -2, -1, 1, 2 }, factor[4] = { 1, -8, 8, -1 };
+    const double step = 1.0 / 16;
+    double sum = 0;
+    for (uint64_t k = 0; k < 4; k++) {
+        for (uint64_t i = 0; i < n; i++) {
+            v[i] = (float)((double)v0[i] + at[k] * step * (double)direction[i]);
+        }
+        sum += factor[k] * objective(l);
+    }
+    memcpy(v, v0, n * sizeof *v);
+    return sum / (12 * step);
+}
+
+/* Of one array v[n] whose gradient backward said is dv. */
+static double array_error(layer_harness *l, float *v, const float *dv, uint64_t n, uint64_t seed)
+{
+    float *v0 = calloc(n, sizeof *v0), *way = calloc(n, sizeof *way);
+    assert_non_null(v0);
+    assert_non_null(way);
+    memcpy(v0, v, n * sizeof *v);
+    double apart = 0, size = 0, along = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        way[i] = 1;
+        const double expected = slope_along(l, v, v0, way, n);
+        way[i] = 0;
+        apart += (expected - (double)dv[i]) * (expected - (double)dv[i]);
+        size += expected * expected;
+    }
+    fill_numbers(way, n, seed);
+    for (uint64_t i = 0; i < n; i++) {
+        way[i] *= 0.5f; // relu's kinks lie 0.2 from the numbers
+        along += (double)dv[i] * (double)way[i];
+    }
+    const double expected = slope_along(l, v, v0, way, n);
+    const double per_element = sqrt(apart / (size > 0 ? size : 1));
+    const double directional = fabs(along - expected) / fmax(sqrt(size), 1e-3);
+    free(v0);
+    free(way);
+    return fmax(per_element, directional);
+}
+
+double layer_gradient_error(layer_harness *l, uint64_t seed)
+{
+    double worst = 0;
+    for (uint64_t i = 0; i < l->plan.n_in; i++) {
+        fill_numbers(l->x[i], layer_x_size(l, i), seed + i);
+    }
+    for (uint64_t i = 0; i < l->n_param; i++) {
+        fill_numbers(l->param[i], layer_param_size(l, i), seed + 10 + i);
+    }
+    fill_numbers(l->dy, layer_y_size(l), seed + 20);
+    layer_forward(l);
+    layer_backward(l);
+    for (uint64_t i = 0; i < l->plan.n_in; i++) {
+        worst = fmax(worst, array_error(l, l->x[i], l->dx[i], layer_x_size(l, i), seed + 30));
+    }
+    for (uint64_t i = 0; i < l->n_param; i++) {
+        worst = fmax(
+            worst, array_error(l, l->param[i], l->dparam[i], layer_param_size(l, i), seed + 40));
+    }
+    return worst;
+}
