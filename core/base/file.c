@@ -35,7 +35,7 @@ static status open_file(const char *path, int *out_fd, struct stat *out_stat, er
 
 status file_map_open(const char *path, file_map *out, error *err)
 {
-    int fd;
+    int fd = -1;
     struct stat info;
     const status st = open_file(path, &fd, &info, err);
     if (st != OK) return st;
@@ -86,7 +86,7 @@ done:
 
 status file_read(const char *path, char **out, size_t *out_n, error *err)
 {
-    int fd;
+    int fd = -1;
     struct stat info;
     status st = open_file(path, &fd, &info, err);
     if (st != OK) return st;

@@ -13,14 +13,16 @@
 
 typedef struct team team;
 
-/* n_threads >= 1; with 1 no thread is made. `flush_denormals` is set in every worker's floating-point
- * mode, the caller's included, until team_free. */
+/* n_threads in [1, 4096]; with 1 no thread is made. `flush_denormals` is set in every worker's
+ * floating-point mode, the caller's included, until team_free, which the same thread calls. Errors:
+ * E_RANGE; E_NOMEM; E_IO when the system starts no more threads. */
 status team_new(size_t n_threads, bool flush_denormals, team **out, error *err) MUST_CHECK;
 void team_free(team *t);
 size_t team_size(const team *t);
 
 /* Runs task(arg, i_piece) for i_piece in [0, n_pieces) and returns when all are done. Called from
- * inside a piece it runs them one after another on this worker. */
+ * inside a piece (or while another thread's run is under way) it runs them one after another on this
+ * thread. */
 typedef void (*team_task)(void *arg, size_t i_piece);
 void team_run(team *t, size_t n_pieces, team_task task, void *arg);
 
@@ -28,8 +30,9 @@ void team_run(team *t, size_t n_pieces, team_task task, void *arg);
 size_t team_worker(const team *t);
 
 /* Scratch of the calling worker: 64-byte aligned, not zeroed, valid until this worker calls
- * team_scratch_reset. Memory is kept and reused; after a first round nothing is allocated. NULL when
- * memory is out. */
+ * team_scratch_reset. Memory is kept and reused; at the end of a run all workers get room for the
+ * largest need that any of them had, so after a first round nothing is allocated. NULL when memory is
+ * out. */
 void *team_scratch(team *t, size_t bytes);
 void team_scratch_reset(team *t);
 
