@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0xad2ef87b1a187321ULL
+#define ASSAY_DRAFT_HASH 0xb0eea13c0f721a1fULL
 
 #endif

@@ -169,13 +169,12 @@ template <auto F, class R, class... A> constexpr auto thunk(R (*)(assay_ctx *, A
 #define ASSAY_ROWS_(f, n, stride) \
     ASSAY_MEMBER_(f, o.f = T::f, o.n = ASSAY_COUNT(T::f), o.stride = sizeof(T::f[0]))
 #define ASSAY_SET_(f) set_##f<T>(o, 0);
+// clang-format off
 #define ASSAY_OPS_(X) \
-    X(validate) \
-    X(create) \
-    X(destroy) \
-    X(save) X(load) X(elem) X(tensor) X(model) X(reduce) X(combine) X(eval_weights) X(factor) \
-        X(plan) X(forward) X(backward) X(prepare) X(loss) X(add) X(result) X(merge) X(open) \
-            X(close)
+    X(validate) X(create) X(destroy) X(save) X(load) X(elem) X(tensor) X(model) X(reduce) \
+    X(combine) X(eval_weights) X(factor) X(plan) X(forward) X(backward) X(prepare) X(loss) \
+    X(add) X(result) X(merge) X(open) X(close)
+// clang-format on
 #define ASSAY_VALUES_(X) X(n_sums) X(n_state) X(horizon) X(slots) X(metrics)
 ASSAY_OPS_(ASSAY_OP_)
 ASSAY_MEMBER_(n_sums, o.n_sums = T::n_sums)
