@@ -164,16 +164,18 @@ static int give_role(
     return ASSAY_OK;
 }
 
+/* The one target, or several, or the last column. */
 static int give_targets(struct source *s)
 {
-    static const char *const last[] = { "last" };
-    const assay_strings given = s->hyper->target;
-    const assay_strings names = given.n > 0 ? given : (assay_strings){ last, 1 };
+    const struct csv *h = s->hyper;
+    const char *const one[] = { h->target != NULL ? h->target : "last" };
+    const assay_strings names = h->targets.n > 0 ? h->targets : (assay_strings){ one, 1 };
+    const char *key = h->targets.n > 0 ? "targets" : "target";
     s->target = calloc(names.n, sizeof(size_t));
     if (s->target == NULL) return source_nomem(s->ctx);
     s->n_targets = names.n;
     for (uint64_t i = 0; i < names.n; i++) {
-        const int code = give_role(s, "target", names.item[i], ROLE_TARGET, &s->target[i]);
+        const int code = give_role(s, key, names.item[i], ROLE_TARGET, &s->target[i]);
         if (code != ASSAY_OK) return code;
     }
     return ASSAY_OK;

@@ -20,8 +20,10 @@ static const assay_hyper hypers[] = {
     ASSAY_STRING(csv, validation_file, NULL, "a table whose rows are the validation part",
         .flags = ASSAY_PATH),
     ASSAY_STRING(csv, test_file, NULL, "a table whose rows are the test part", .flags = ASSAY_PATH),
-    ASSAY_STRINGS(csv, target, "",
-        "columns to predict: names, numbers from 0, or last; the last one if none is named"),
+    ASSAY_STRING(csv, target, NULL,
+        "the column to predict: its name, its number from 0, or last; the last one if none is "
+        "named"),
+    ASSAY_STRINGS(csv, targets, "", "several columns to predict"),
     ASSAY_ENUM(csv, task, TASK_AUTO, tasks,
         "what targets are; auto: text or at most 20 different whole numbers are classes"),
     ASSAY_STRING(csv, separator, ",", "between fields: one character, tab, or auto"),
@@ -54,6 +56,10 @@ static int validate(assay_ctx *ctx, const void *hyper)
     if (separator_of(h->separator) < 0) {
         return ctx->host->fail(ctx, ASSAY_E_INVALID, "separator",
             "must be one character that no number contains, \"tab\" or \"auto\"");
+    }
+    if (h->target != NULL && h->targets.n > 0) {
+        return ctx->host->fail(ctx, ASSAY_E_INVALID, "targets",
+            "target names one column, targets several: give one of the two");
     }
     return ASSAY_OK;
 }

@@ -13,7 +13,8 @@ enum { TABLE_MAIN, TABLE_VALIDATION, TABLE_TEST, N_TABLES };
 
 struct csv {
     const char *file, *validation_file, *test_file;
-    assay_strings target;
+    const char *target;
+    assay_strings targets;
     int64_t task;
     const char *separator;
     int64_t header, missing;

@@ -72,7 +72,7 @@ static int class_make(struct source *s, assay_data *out)
     const size_t column = s->target[0];
     const struct categories *c = &s->column[column].categories;
     if (s->n_targets > 1) {
-        return s->ctx->host->fail(s->ctx, ASSAY_E_INVALID, "target",
+        return s->ctx->host->fail(s->ctx, ASSAY_E_INVALID, "targets",
             "classes come from one column: name one, or set task to real or binary");
     }
     if (c->n < 2) {
