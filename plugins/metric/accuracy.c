@@ -34,14 +34,17 @@ static int add(assay_ctx *ctx, const void *hyper, const assay_rows *rows, double
 {
     const double threshold = ((const struct accuracy *)hyper)->threshold;
     const uint64_t n = rows->n_outputs;
-    (void)ctx;
     for (uint64_t i = 0; i < rows->n; i++) {
         const float *y = rows->y + i * n;
         const double weight = row_weight(rows, i);
         if (weight == 0) continue;
-        share_add(sums, weight,
-            rows->label ? class_of(y, n, threshold) == rows->label[i]
-                        : fraction_right(y, rows->target + i * n, n, threshold));
+        if (!rows->label) {
+            share_add(sums, weight, fraction_right(y, rows->target + i * n, n, threshold));
+            continue;
+        }
+        const int code = require_label(ctx, rows, i, n == 1 ? 2 : n);
+        if (code != ASSAY_OK) return code;
+        share_add(sums, weight, class_of(y, n, threshold) == rows->label[i]);
     }
     return ASSAY_OK;
 }
