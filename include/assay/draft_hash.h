@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0xb0eea13c0f721a1fULL
+#define ASSAY_DRAFT_HASH 0xd0c08ff86f1c10b9ULL
 
 #endif

@@ -4,8 +4,8 @@
  *
  *     assay_exp      1.0
  *     assay_log      0.9
- *     assay_tanh     2.6
- *     assay_sigmoid  2.4
+ *     assay_tanh     2.7
+ *     assay_sigmoid  2.5
  *
  * Denormal results included; where a thread flushes denormals, so do they. NaN gives NaN. The bounds hold for strict
  * evaluation in float, with and without contraction to fused multiply-adds, but not under -ffast-math. */

@@ -1,0 +1,99 @@
+/* rmsprop against torch's (tests/golden/generate_optimizers.py), the checks that every optimizer must pass, and what is its own. */
+#include "support/optimizer_harness.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* The same as in the generator. */
+static const optimizer_case cases[] = {
+    { "plain", "" },
+    { "momentum", "lr=0.0041 alpha=0.937 momentum=0.83" },
+    { "centered", "lr=0.0173 alpha=0.913 centered=1 eps=3.7e-4" },
+    { "options", "lr=0.0037 alpha=0.921 eps=2.9e-3 momentum=0.71 centered=1 weight_decay=0.0637" },
+};
+
+static void test_rmsprop__follows_torch(void **state)
+{
+    (void)state;
+    optimizer_check_golden(
+        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "rmsprop", cases, ASSAY_COUNT(cases));
+}
+
+static void test_rmsprop__does_not_depend_on_chunks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
+        optimizer_check_chunks(TEST_BUILD_DIR, "rmsprop", cases[i].options);
+    }
+}
+
+static void test_rmsprop__resumes_from_its_slots_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
+        optimizer_check_resume(TEST_BUILD_DIR, "rmsprop", cases[i].options);
+    }
+}
+
+static void test_rmsprop__takes_no_elements_and_lr_zero(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
+        optimizer_check_empty(TEST_BUILD_DIR, "rmsprop", cases[i].options);
+        optimizer_check_lr_zero(TEST_BUILD_DIR, "rmsprop", cases[i].options);
+    }
+}
+
+/* The variance of a constant is 0 and may come out a little negative. */
+static void test_rmsprop__stays_finite_where_rounding_makes_the_variance_negative(void **state)
+{
+    enum { N = 64 };
+    float w0[N], g[N];
+    optimizer_harness o;
+    int n_negative = 0;
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        w0[i] = 2.385f - (float)i;
+        g[i] = 0.731f + 0.0171f * (float)i;
+    }
+    optimizer_open(&o, TEST_BUILD_DIR, "rmsprop", "lr=1e-9 alpha=0.63 centered=1", w0, N);
+    for (int t = 1; t <= 60; t++) {
+        optimizer_update(&o, g, OPTIMIZER_WHOLE);
+        for (size_t i = 0; i < N; i++) {
+            n_negative += o.slot[0][i] < o.slot[2][i] * o.slot[2][i];
+            assert_true(isfinite(o.w[i]));
+        }
+    }
+    assert_true(n_negative > 0); /* or this test shows nothing */
+    optimizer_close(&o);
+}
+
+static void test_rmsprop__leaves_the_velocity_alone_without_momentum(void **state)
+{
+    const float w0[1] = { 2.385f }, g[1] = { 0.37f };
+    optimizer_harness o;
+    (void)state;
+    optimizer_open(&o, TEST_BUILD_DIR, "rmsprop", "", w0, 1);
+    optimizer_update(&o, g, OPTIMIZER_WHOLE);
+    assert_true(o.slot[1][0] == 0);
+    assert_null(o.slot[2]);
+    optimizer_close(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rmsprop__follows_torch),
+        cmocka_unit_test(test_rmsprop__does_not_depend_on_chunks),
+        cmocka_unit_test(test_rmsprop__resumes_from_its_slots_alone),
+        cmocka_unit_test(test_rmsprop__takes_no_elements_and_lr_zero),
+        cmocka_unit_test(test_rmsprop__stays_finite_where_rounding_makes_the_variance_negative),
+        cmocka_unit_test(test_rmsprop__leaves_the_velocity_alone_without_momentum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

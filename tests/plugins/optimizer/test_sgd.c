@@ -1,0 +1,100 @@
+/* sgd against torch's (tests/golden/generate_optimizers.py), the checks that every optimizer must pass, and what is its own. */
+#include "support/optimizer_harness.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* The same as in the generator. */
+static const optimizer_case cases[] = {
+    { "plain", "lr=0.0731" },
+    { "momentum", "lr=0.0213 momentum=0.87" },
+    { "damped", "lr=0.0571 momentum=0.83 dampening=0.37 weight_decay=0.0629" },
+    { "nesterov", "lr=0.0177 momentum=0.91 nesterov=1" },
+    { "nesterov_decay", "lr=0.0191 momentum=0.78 nesterov=1 weight_decay=0.113" },
+};
+
+static void test_sgd__follows_torch(void **state)
+{
+    (void)state;
+    optimizer_check_golden(
+        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "sgd", cases, ASSAY_COUNT(cases));
+}
+
+static void test_sgd__does_not_depend_on_chunks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
+        optimizer_check_chunks(TEST_BUILD_DIR, "sgd", cases[i].options);
+    }
+}
+
+static void test_sgd__resumes_from_its_slots_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
+        optimizer_check_resume(TEST_BUILD_DIR, "sgd", cases[i].options);
+    }
+}
+
+static void test_sgd__takes_no_elements_and_lr_zero(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
+        optimizer_check_empty(TEST_BUILD_DIR, "sgd", cases[i].options);
+        optimizer_check_lr_zero(TEST_BUILD_DIR, "sgd", cases[i].options);
+    }
+}
+
+static int validate(const char *options, fake_host *h)
+{
+    const assay_optimizer *ops;
+    fake_host_open(h, TEST_BUILD_DIR "/plugins", "optimizer", "sgd");
+    fake_host_set(h, options);
+    ops = h->component->ops;
+    return ops->validate(&h->ctx, h->hyper.bytes);
+}
+
+static void test_sgd__refuses_nesterov_without_momentum_or_with_dampening(void **state)
+{
+    fake_host h;
+    (void)state;
+    assert_int_equal(validate("nesterov=1 momentum=0.9", &h), ASSAY_OK);
+    assert_int_equal(h.n_reports, 0);
+    assert_int_equal(validate("nesterov=1", &h), ASSAY_E_INVALID);
+    assert_string_equal(h.blamed, "nesterov");
+    assert_string_equal(h.message, "needs a momentum above 0");
+    assert_int_equal(validate("nesterov=1 momentum=0.9 dampening=0.1", &h), ASSAY_E_INVALID);
+    assert_string_equal(h.message, "needs a dampening of 0");
+}
+
+static void test_sgd__leaves_the_velocity_alone_without_momentum(void **state)
+{
+    const float w0[3] = { 2.385f, -0.731f, 0.0171f }, g[3] = { 0.37f, -1.19f, 7.3f };
+    optimizer_harness o;
+    (void)state;
+    optimizer_open(&o, TEST_BUILD_DIR, "sgd", "lr=0.1", w0, 3);
+    optimizer_update(&o, g, OPTIMIZER_WHOLE);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(o.slot[0][i] == 0);
+        assert_true(o.w[i] == w0[i] - 0.1f * g[i]);
+    }
+    optimizer_close(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sgd__follows_torch),
+        cmocka_unit_test(test_sgd__does_not_depend_on_chunks),
+        cmocka_unit_test(test_sgd__resumes_from_its_slots_alone),
+        cmocka_unit_test(test_sgd__takes_no_elements_and_lr_zero),
+        cmocka_unit_test(test_sgd__refuses_nesterov_without_momentum_or_with_dampening),
+        cmocka_unit_test(test_sgd__leaves_the_velocity_alone_without_momentum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
