@@ -1,0 +1,4 @@
+/* A plugin without components. */
+#include "bad.h"
+
+PLUGIN_INFO;

@@ -1,0 +1,9 @@
+/* A component is NULL. */
+#include "bad.h"
+
+PLUGIN_INFO;
+COMPONENT_INFO(component_info, bad);
+OPS();
+COMPONENT(one);
+static const assay_component *const all[] = { 0 };
+PLUGIN();
