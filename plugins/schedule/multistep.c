@@ -17,8 +17,8 @@ struct multistep {
 };
 
 static const assay_hyper hypers[] = {
-    ASSAY_INTS(multistep, milestones, NULL, 0, 9007199254740992.0,
-        "the units at which the factor falls", .flags = ASSAY_REQUIRED),
+    ASSAY_INTS(multistep, milestones, NULL, 0, PACE_MOST, "the units at which the factor falls",
+        .flags = ASSAY_REQUIRED),
     ASSAY_REAL(multistep, gamma, 0.1, 0, ASSAY_INF, "what the factor is multiplied by"),
     PACE_HYPERS(multistep, PACE_EPOCH),
 };

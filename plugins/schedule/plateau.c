@@ -28,13 +28,13 @@ static const char *const threshold_modes[] = { [RELATIVE] = "relative", [ABSOLUT
 static const assay_hyper hypers[] = {
     ASSAY_REAL(
         plateau, factor, 0.1, 0, 1, "what the factor is multiplied by", .flags = ASSAY_OPEN_MAX),
-    ASSAY_INT(plateau, patience, 10, 0, 9007199254740992.0,
+    ASSAY_INT(plateau, patience, 10, 0, PACE_MOST,
         "how many checks without improvement are let pass", .unit = "checks"),
     ASSAY_REAL(plateau, threshold, 1e-4, 0, ASSAY_INF, "how much better counts as an improvement"),
     ASSAY_ENUM(plateau, threshold_mode, RELATIVE, threshold_modes,
         "whether the threshold is a share of the best value"),
-    ASSAY_INT(plateau, cooldown, 0, 0, 9007199254740992.0,
-        "how many checks after a fall are not counted", .unit = "checks"),
+    ASSAY_INT(plateau, cooldown, 0, 0, PACE_MOST, "how many checks after a fall are not counted",
+        .unit = "checks"),
     ASSAY_REAL(plateau, min, 0, 0, 1, "smallest factor"),
     PACE_HYPERS(plateau, PACE_STEP),
 };

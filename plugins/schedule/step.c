@@ -17,7 +17,7 @@ struct step {
 };
 
 static const assay_hyper hypers[] = {
-    ASSAY_INT(step, size, 30, 1, 9007199254740992.0, "how many units lie between two falls"),
+    ASSAY_INT(step, size, 30, 1, PACE_MOST, "how many units lie between two falls"),
     ASSAY_REAL(step, gamma, 0.1, 0, ASSAY_INF, "what the factor is multiplied by"),
     PACE_HYPERS(step, PACE_EPOCH),
 };

@@ -169,11 +169,11 @@ def schedules():
     out["monitored.falling"] = falling
     out["monitored.rising"] = 1 - 0.3 * falling
     out["monitored.rising"][17] = 0.2
-    out["plateau.relative"] = plateau(falling, mode="min", factor=0.37, patience=2, threshold=1e-2)
+    out["plateau.relative"] = plateau(falling, mode="min", factor=0.37, patience=2, threshold=3e-2)
     out["plateau.cooldown"] = plateau(falling, mode="min", factor=0.61, patience=1, cooldown=4,
                                       threshold=3e-3, threshold_mode="abs", min_lr=0.0913)
-    out["plateau.max"] = plateau(out["monitored.rising"], mode="max", factor=0.43, patience=3,
-                                 threshold=2e-3)
+    out["plateau.max"] = plateau(out["monitored.rising"], mode="max", factor=0.43, patience=1,
+                                 threshold=7e-3)
     out["plateau.max_absolute"] = plateau(out["monitored.rising"], mode="max", factor=0.53, patience=0,
                                           cooldown=2, threshold=1.7e-2, threshold_mode="abs")
     write("schedule_factors", out)

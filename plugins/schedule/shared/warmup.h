@@ -19,25 +19,23 @@ struct pace {
     double warmup_start;
 };
 
+#define PACE_ROW_(T, f, type_, default_, max_, ...) \
+    { \
+        .name = #f, .offset = offsetof(struct T, pace.f), .type = (type_), .def = (default_), \
+        .min = 0, .max = (max_), .doc = __VA_ARGS__ \
+    }
+
 /* Its three rows in the table of struct T. */
 #define PACE_HYPERS(T, every_default) \
-    { .name = "every", \
-        .offset = offsetof(struct T, pace.every), \
-        .type = ASSAY_TYPE_ENUM, \
-        .def = (every_default), \
-        .max = PACE_STEP, \
-        .doc = "the unit that this schedule counts in", \
-        .choices = pace_units, \
-        .n_choices = ASSAY_COUNT(pace_units) }, \
-        { .name = "warmup", \
-            .offset = offsetof(struct T, pace.warmup), \
-            .type = ASSAY_TYPE_INT, \
-            .max = 9007199254740992.0, \
-            .doc = "how many units the factor takes to ramp up at the start" }, \
-    { \
-        .name = "warmup_start", .offset = offsetof(struct T, pace.warmup_start), \
-        .type = ASSAY_TYPE_REAL, .max = 1, .doc = "factor at the start of the ramp" \
-    }
+    PACE_ROW_(T, every, ASSAY_TYPE_ENUM, every_default, PACE_STEP, \
+        "the unit that this schedule counts in", .choices = pace_units, \
+        .n_choices = ASSAY_COUNT(pace_units)), \
+        PACE_ROW_(T, warmup, ASSAY_TYPE_INT, 0, PACE_MOST, \
+            "how many units the factor takes to ramp up at the start"), \
+        PACE_ROW_(T, warmup_start, ASSAY_TYPE_REAL, 0, 1, "factor at the start of the ramp")
+
+/* The largest count that a double holds exactly, for the ranges of counts. */
+#define PACE_MOST 9007199254740992.0
 
 /* Units done, in fractions of an epoch where that is the unit. */
 static inline double pace_progress(const struct pace *p, const assay_when *when)
@@ -71,7 +69,7 @@ static inline double pace_time(const struct pace *p, const assay_when *when)
 
 /* The row of a schedule with a horizon; the author's struct has `int64_t over`. */
 #define PACE_OVER(T) \
-    ASSAY_INT(T, over, 0, 0, 9007199254740992.0, \
+    ASSAY_INT(T, over, 0, 0, PACE_MOST, \
         "how many units it takes, warm-up not included; 0: what is left of the run")
 
 /* The whole run in units, or 0 where nobody knows. */

@@ -291,11 +291,11 @@ static void test_plateau__follows_torch(void **state)
     golden *file = golden_open("schedule_factors");
     (void)state;
     check_plateau(
-        file, "plateau.relative", "monitored.falling", 0, "factor=0.37 patience=2 threshold=1e-2");
+        file, "plateau.relative", "monitored.falling", 0, "factor=0.37 patience=2 threshold=3e-2");
     check_plateau(file, "plateau.cooldown", "monitored.falling", 0,
         "factor=0.61 patience=1 cooldown=4 threshold=3e-3 threshold_mode=absolute min=0.0913");
     check_plateau(
-        file, "plateau.max", "monitored.rising", 1, "factor=0.43 patience=3 threshold=2e-3");
+        file, "plateau.max", "monitored.rising", 1, "factor=0.43 patience=1 threshold=7e-3");
     check_plateau(file, "plateau.max_absolute", "monitored.rising", 1,
         "factor=0.53 patience=0 cooldown=2 threshold=1.7e-2 threshold_mode=absolute");
     golden_close(file);
