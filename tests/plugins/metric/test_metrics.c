@@ -246,6 +246,36 @@ static void test_metrics__take_no_weights_as_ones(void **state)
     golden_close(file);
 }
 
+/* Whatever stands in a row of weight 0, label included. */
+static void test_metrics__never_look_at_a_row_of_weight_0(void **state)
+{
+    golden *file = golden_open("metric_values");
+    (void)state;
+    for (size_t k = 0; k < N_CASES; k++) {
+        assay_rows rows = rows_of(&cases[k], file);
+        const uint64_t n = rows.n_outputs;
+        metric_rig m;
+        open_metric(&m, &cases[k], n);
+        float *y = component_alloc(&m.rig, rows.n * n * sizeof *y);
+        int32_t *label = component_alloc(&m.rig, rows.n * sizeof *label);
+        memcpy(y, rows.y, rows.n * n * sizeof *y);
+        for (uint64_t i = 0; i < rows.n; i++) {
+            label[i] = !rows.label || rows.weight[i] == 0 ? -1 : rows.label[i];
+            for (uint64_t j = 0; rows.weight[i] == 0 && j < n; j++) {
+                y[i * n + j] = NAN;
+            }
+        }
+        assert_true(rows.weight[1] == 0 && rows.weight[7] == 0);
+        rows.y = y;
+        if (rows.label) rows.label = label;
+        double *sums = sums_new(&m);
+        add(&m, &rows, sums);
+        check(&cases[k], file, result(&m, sums));
+        component_close(&m.rig);
+    }
+    golden_close(file);
+}
+
 /* 20 rows, 15 right: p = 0.75, se = sqrt(0.75 0.25 / 20). NaN in place of every answer: none right. */
 static void test_accuracy__has_its_standard_error_and_never_counts_nan(void **state)
 {
@@ -413,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_metrics__are_the_same_from_merged_parts),
         cmocka_unit_test(test_metrics__give_nan_where_nothing_counts),
         cmocka_unit_test(test_metrics__take_no_weights_as_ones),
+        cmocka_unit_test(test_metrics__never_look_at_a_row_of_weight_0),
         cmocka_unit_test(test_accuracy__has_its_standard_error_and_never_counts_nan),
         cmocka_unit_test(test_r2__keeps_its_digits_far_from_zero),
         cmocka_unit_test(test_r2__is_nan_for_a_target_that_does_not_vary),
