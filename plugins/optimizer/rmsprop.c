@@ -43,16 +43,14 @@ static const assay_slot slots[] = {
 };
 
 /* The four variants are one loop whose two switches are constants where it is called, so that each is compiled without
- * branches. */
-static inline void run(
-    const struct rmsprop *h, const assay_span *s, const int centered, const int has_momentum)
+ * branches. The arrays are parameters because clang heeds `restrict` only there, and gives up on five that may overlap. */
+static inline void run(const struct rmsprop *h, uint64_t n, const float *restrict g,
+    float *restrict w, float *restrict v, float *restrict b, float *restrict a, const int centered,
+    const int has_momentum)
 {
     const float alpha = (float)h->alpha, rest = (float)(1 - h->alpha), eps = (float)h->eps;
     const float lr = (float)h->lr, momentum = (float)h->momentum, decay = (float)h->weight_decay;
-    const float *restrict g = s->g;
-    float *restrict w = s->w, *restrict v = s->slot[V], *restrict b = s->slot[MOMENTUM];
-    float *restrict a = s->slot[MEAN];
-    for (uint64_t i = 0; i < s->n; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         const float d = g[i] + decay * w[i];
         float x = alpha * v[i] + rest * (d * d);
         v[i] = x;
@@ -73,16 +71,17 @@ static inline void run(
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct rmsprop *h = hyper;
+    float *v = s->slot[V], *b = s->slot[MOMENTUM], *a = s->slot[MEAN];
     (void)ctx;
     (void)step;
     if (h->centered && h->momentum > 0) {
-        run(h, s, 1, 1);
+        run(h, s->n, s->g, s->w, v, b, a, 1, 1);
     } else if (h->centered) {
-        run(h, s, 1, 0);
+        run(h, s->n, s->g, s->w, v, b, a, 1, 0);
     } else if (h->momentum > 0) {
-        run(h, s, 0, 1);
+        run(h, s->n, s->g, s->w, v, b, a, 0, 1);
     } else {
-        run(h, s, 0, 0);
+        run(h, s->n, s->g, s->w, v, b, a, 0, 0);
     }
     return ASSAY_OK;
 }

@@ -58,12 +58,11 @@ static inline struct adam_factors adam_factors_at(
     };
 }
 
-static inline void adam_plain(const struct adam_factors *factors, const assay_span *s)
+/* The arrays are parameters because clang heeds `restrict` only there, and gives up on five that may overlap. */
+static inline void adam_plain(const struct adam_factors f, uint64_t n, const float *restrict g,
+    float *restrict w, float *restrict m, float *restrict v)
 {
-    const struct adam_factors f = *factors;
-    const float *restrict g = s->g;
-    float *restrict w = s->w, *restrict m = s->slot[ADAM_M], *restrict v = s->slot[ADAM_V];
-    for (uint64_t i = 0; i < s->n; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         const float d = g[i] + f.coupled * w[i];
         m[i] = f.beta1 * m[i] + f.rest1 * d;
         v[i] = f.beta2 * v[i] + f.rest2 * (d * d);
@@ -71,13 +70,10 @@ static inline void adam_plain(const struct adam_factors *factors, const assay_sp
     }
 }
 
-static inline void adam_amsgrad(const struct adam_factors *factors, const assay_span *s)
+static inline void adam_amsgrad(const struct adam_factors f, uint64_t n, const float *restrict g,
+    float *restrict w, float *restrict m, float *restrict v, float *restrict x)
 {
-    const struct adam_factors f = *factors;
-    const float *restrict g = s->g;
-    float *restrict w = s->w, *restrict m = s->slot[ADAM_M], *restrict v = s->slot[ADAM_V];
-    float *restrict x = s->slot[ADAM_V_MAX];
-    for (uint64_t i = 0; i < s->n; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         const float d = g[i] + f.coupled * w[i];
         m[i] = f.beta1 * m[i] + f.rest1 * d;
         v[i] = f.beta2 * v[i] + f.rest2 * (d * d);
@@ -89,10 +85,11 @@ static inline void adam_amsgrad(const struct adam_factors *factors, const assay_
 static inline void adam_update(
     const struct adam *h, const struct adam_factors *f, const assay_span *s)
 {
+    float *m = s->slot[ADAM_M], *v = s->slot[ADAM_V];
     if (h->amsgrad) {
-        adam_amsgrad(f, s);
+        adam_amsgrad(*f, s->n, s->g, s->w, m, v, s->slot[ADAM_V_MAX]);
     } else {
-        adam_plain(f, s);
+        adam_plain(*f, s->n, s->g, s->w, m, v);
     }
 }
 
