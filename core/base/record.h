@@ -61,6 +61,7 @@ typedef struct record {
     stop_reason stop;   /* of RECORD_END */
     const char *text;   /* a note; why it diverged */
     int is_best;        /* of an evaluation: the best so far */
+    int is_final;       /* of an evaluation: at the final weights, after the run */
 } record;
 
 /* Where records go. `emit` copies what it keeps. */

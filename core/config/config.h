@@ -101,6 +101,9 @@ const char *value_dir(config *c, const value *v);
  * (value_equal). Short groups and lists are written on one line. */
 status config_to_text(const config *c, text *out, error *err) MUST_CHECK;
 
+/* One value on one line, in the same grammar; added to `out`. */
+void value_to_text(const value *v, text *out);
+
 /* The same content: kinds, numbers bit for bit, items in order, keys in any order. Names of `a` and `b`
  * themselves, origins and `is_default` do not count. A real that is not finite equals the string that
  * config_to_text writes for it. */

@@ -154,6 +154,11 @@ static void write_value(const value *v, size_t indent, text *out)
     write_on_lines(v, indent, out);
 }
 
+void value_to_text(const value *v, text *out)
+{
+    write_line(v, out);
+}
+
 status config_to_text(const config *c, text *out, error *err)
 {
     for (size_t i = 0; i < c->root->n; i++) {

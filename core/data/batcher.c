@@ -216,3 +216,16 @@ void batcher_get(batcher *b, uint64_t epoch, size_t i_batch, batch *out)
     for (size_t i = 0; i < n; i++)
         out->weight_sum += out->weight[i];
 }
+
+double batcher_weight_sum(batcher *b, uint64_t epoch, size_t i_batch)
+{
+    const uint32_t *rows = epoch_rows(b, epoch) + i_batch * b->batch_size;
+    const size_t left = b->n - i_batch * b->batch_size;
+    const size_t n = left < b->batch_size ? left : b->batch_size;
+    const float *weight = b->data->weight;
+    double sum = 0;
+    if (weight == NULL) return (double)n;
+    for (size_t i = 0; i < n; i++)
+        sum += weight[rows[i]];
+    return sum;
+}

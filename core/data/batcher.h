@@ -39,4 +39,7 @@ size_t batcher_max_batch(const batcher *b);
 /* The i-th batch of an epoch; epochs count from 0. Where no shuffle and no conversion is wanted x is a view of the dataset. */
 void batcher_get(batcher *b, uint64_t epoch, size_t i_batch, batch *out);
 
+/* The weight_sum that batcher_get would give, without gathering the batch. */
+double batcher_weight_sum(batcher *b, uint64_t epoch, size_t i_batch);
+
 #endif

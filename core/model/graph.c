@@ -92,7 +92,7 @@ static status layer_open(model *m, config *c, value *block, size_t i, error *err
     char purpose[256];
     snprintf(purpose, sizeof purpose, "layer/%s", l->name);
     st = instance_new(
-        m->registry, c, "layer", block, reserved_keys, m->options.seed, purpose, &l->instance, err);
+        m->registry, c, "layer", block, reserved_keys, m->seed, purpose, &l->instance, err);
     if (st != OK) {
         return st;
     }

@@ -30,10 +30,10 @@ typedef enum init_kind {
 
 typedef struct init_spec {
     init_kind kind;
-    double value;     /* of constant */
-    double min, max;  /* of uniform */
+    double value; /* of constant */
+    double min, max; /* of uniform */
     double mean, std; /* of normal */
-    double gain;      /* of the others; 1 */
+    double gain; /* of the others; 1 */
 } init_spec;
 
 /* By name ("he_normal"); E_UNKNOWN with did-you-mean, `at` may be NULL. */

@@ -41,8 +41,8 @@ static status initialise(model *m, error *err)
         }
         memcpy(purpose, "init/", sizeof "init/");
         memcpy(purpose + strlen(purpose), t->info.name, n_name + 1);
-        status st = init_fill(&t->init, rng_make(m->options.seed, purpose), m->w + t->offset,
-            t->info.rows, t->info.cols, t->init_blocks, t->info.fan_in, t->info.fan_out, err);
+        status st = init_fill(&t->init, rng_make(m->seed, purpose), m->w + t->offset, t->info.rows,
+            t->info.cols, t->init_blocks, t->info.fan_in, t->info.fan_out, err);
         if (st != OK) {
             return error_where(err, "%s", t->info.name);
         }
@@ -55,25 +55,32 @@ static status initialise(model *m, error *err)
     return OK;
 }
 
-status model_new(
-    registry *r, config *c, value *list, const model_options *o, model **out, error *err)
+status model_new(registry *r, config *c, value *list, uint64_t seed, model **out, error *err)
 {
-    status st = OK;
     model *m = calloc(1, sizeof *m);
     if (!m) {
         return fail_nomem(err, "the model");
     }
     arena_init(&m->memory);
     m->registry = r;
+    m->seed = seed;
+    status st = graph_build(m, c, list, err);
+    if (st != OK) {
+        model_free(m);
+        return st;
+    }
+    *out = m;
+    return OK;
+}
+
+status model_plan(model *m, config *c, const model_options *o, error *err)
+{
+    status st = OK;
     m->options = *o;
-    TRY(graph_build(m, c, list, err));
     TRY(plan_layers(m, c, err));
     TRY(lay_out(m, err));
     TRY(initialise(m, err));
-    *out = m;
-    m = NULL;
 done:
-    model_free(m);
     return st;
 }
 

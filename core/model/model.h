@@ -78,12 +78,12 @@ typedef struct model_options {
     uint32_t in_dtype; /* ASSAY_F32 or ASSAY_I32 */
     uint64_t vocabulary;
     size_t max_time, max_batch;
-    uint64_t seed;
 } model_options;
 
 typedef struct model {
     arena memory;
     registry *registry;
+    uint64_t seed;
     model_options options;
     size_t n_layers;
     layer *layers;
@@ -99,9 +99,12 @@ typedef struct model {
     bool couples_samples; /* some layer does: one replica */
 } model;
 
-/* Reads the config's `model` list, plans all layers and initialises the weights. */
-status model_new(registry *r, config *c, value *list, const model_options *o, model **out,
-    error *err) MUST_CHECK;
+/* Reads the config's `model` list: instances, names, links. No data is needed yet. */
+status model_new(
+    registry *r, config *c, value *list, uint64_t seed, model **out, error *err) MUST_CHECK;
+
+/* Plans all layers for that input, lays out the flat buffers and initialises the weights. Once. */
+status model_plan(model *m, config *c, const model_options *o, error *err) MUST_CHECK;
 void model_free(model *m);
 
 /* NULL when absent. */

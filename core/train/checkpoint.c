@@ -1,0 +1,361 @@
+/* Checkpoints: a safetensors file with everything that a run is made of, by name.
+ *
+ *   weights/<tensor>  best/<tensor>  buffers/<buffer>  best_buffers/<buffer>  optimizer/<group>/<tensor>/<slot>
+ *   schedule/<i>  early_stop/curve  early_stop/training  early_stop/state  state/counts  state/sums
+ *
+ * Written under a temporary name, synced, renamed; the last `keep` stay. The note "fingerprint" is a hash of the config
+ * blocks that state depends on: a checkpoint of another model, data set or optimizer is refused by name, not by a crash. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "train/internal.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_COUNTS = 14, N_SUMS = 8, N_EARLY = 4, NAME_BYTES = 64 };
+
+static void pack(
+    const trainer *t, uint64_t counts[N_COUNTS], double sums[N_SUMS], uint64_t early[N_EARLY])
+{
+    const run_state *s = &t->at;
+    const budget *b = &s->spent;
+    const uint64_t c[N_COUNTS] = { s->step, s->epoch, s->i_batch, s->n_checks, s->best_step,
+        s->has_best, s->last_checked, s->stop, b->steps, b->samples_forward, b->samples_backward,
+        b->closure_evaluations, b->samples_evaluated, t->n_batches };
+    const double d[N_SUMS] = { s->epoch_loss, s->epoch_weight, s->interval_loss, s->interval_weight,
+        s->monitored, b->cpu_s, b->wall_s, b->optimizer_s };
+    const uint64_t e[N_EARLY] = { t->early.best, t->early.since_best, t->early.rising,
+        t->early.calls };
+    memcpy(counts, c, sizeof c);
+    memcpy(sums, d, sizeof d);
+    memcpy(early, e, sizeof e);
+}
+
+static void unpack(trainer *t, const uint64_t *c, const double *d, const uint64_t *e)
+{
+    t->at = (run_state){ .step = c[0],
+        .epoch = c[1],
+        .i_batch = c[2],
+        .n_checks = c[3],
+        .best_step = c[4],
+        .has_best = c[5],
+        .last_checked = c[6],
+        .stop = c[7],
+        .spent = { .steps = c[8],
+            .samples_forward = c[9],
+            .samples_backward = c[10],
+            .closure_evaluations = c[11],
+            .samples_evaluated = c[12],
+            .cpu_s = d[5],
+            .wall_s = d[6],
+            .optimizer_s = d[7] },
+        .epoch_loss = d[0],
+        .epoch_weight = d[1],
+        .interval_loss = d[2],
+        .interval_weight = d[3],
+        .monitored = d[4] };
+    t->early.best = (size_t)e[0];
+    t->early.since_best = (size_t)e[1];
+    t->early.rising = (size_t)e[2];
+    t->early.calls = (size_t)e[3];
+}
+
+static array vector_of(const char *name, array_dtype dtype, const void *data, size_t n)
+{
+    const bool is_float = dtype == ARRAY_F32;
+    return (array){ .name = name,
+        .dtype = dtype,
+        .dtype_name = is_float   ? "F32"
+            : dtype == ARRAY_F64 ? "F64"
+                                 : "U64",
+        .n_dims = 1,
+        .dim = { n },
+        .n = n,
+        .bytes = n * (is_float ? 4 : 8),
+        .data = data };
+}
+
+/* Model arrays: "weights/..." and, where there is a best point, "best/...". */
+static status model_arrays(const trainer *t, arena *a, array *out, size_t *n, error *err)
+{
+    const model *m = t->model;
+    for (int best = 0; best <= (t->at.has_best ? 1 : 0); best++) {
+        const float *w = best ? t->best_w : m->w, *b = best ? t->best_b : m->b;
+        for (size_t i = 0; i < m->n_tensors + m->n_buffers; i++) {
+            const bool is_tensor = i < m->n_tensors;
+            const char *prefix =
+                is_tensor ? (best ? "best" : "weights") : (best ? "best_buffers" : "buffers");
+            const buffer *buf = is_tensor ? NULL : &m->buffers[i - m->n_tensors];
+            const char *own = is_tensor ? m->tensors[i].info.name : buf->name;
+            const char *name = arena_printf(a, "%s/%s", prefix, own);
+            if (!name) {
+                return fail_nomem(err, "a checkpoint");
+            }
+            out[(*n)++] = is_tensor
+                ? vector_of(name, ARRAY_F32, w + m->tensors[i].offset, m->tensors[i].info.size)
+                : vector_of(name, ARRAY_F32, b + buf->offset, buf->n);
+        }
+    }
+    return OK;
+}
+
+status trainer_save(trainer *t, const char *path, error *err)
+{
+    status st = OK;
+    arena a = { 0 };
+    uint64_t counts[N_COUNTS], early[N_EARLY];
+    double sums[N_SUMS];
+    const model *m = t->model;
+    const size_t capacity = 2 * (m->n_tensors + m->n_buffers) + optimizer_n_arrays(t->optimizer) +
+        scheduler_count(t->scheduler) + 5;
+    array *arrays = arena_alloc_array(&a, capacity, sizeof *arrays);
+    size_t n = 0, n_schedule = 0, n_named = 0;
+    if (!arrays) {
+        TRY(fail_nomem(err, "a checkpoint"));
+    }
+    pack(t, counts, sums, early);
+    TRY(model_arrays(t, &a, arrays, &n, err));
+    TRY(optimizer_arrays(t->optimizer, &a, arrays + n, err));
+    n += optimizer_n_arrays(t->optimizer);
+    TRY(scheduler_arrays(t->scheduler, &a, arrays + n, &n_schedule, err));
+    n += n_schedule;
+    arrays[n++] = vector_of("early_stop/curve", ARRAY_F64, t->early.curve, t->early.n);
+    arrays[n++] = vector_of("early_stop/training", ARRAY_F64, t->early.training, t->early.n);
+    arrays[n++] = vector_of("early_stop/state", ARRAY_U64, early, N_EARLY);
+    arrays[n++] = vector_of("state/counts", ARRAY_U64, counts, N_COUNTS);
+    arrays[n++] = vector_of("state/sums", ARRAY_F64, sums, N_SUMS);
+    for (size_t i = 0; i < n; i++) { /* slots that do not exist left their places empty */
+        if (arrays[i].name) {
+            arrays[n_named++] = arrays[i];
+        }
+    }
+    const array_note notes[] = { { "assay.fingerprint", t->fingerprint },
+        { "assay.diverged", t->diverged.s ? t->diverged.s : "" }, { "assay.name", t->name } };
+    TRY(safetensors_write(path, arrays, n_named, notes, 3, err));
+done:
+    arena_release(&a);
+    return st;
+}
+
+static status read_floats(
+    const safetensors *f, const char *prefix, const char *own, float *to, size_t n, error *err)
+{
+    char name[512];
+    const void *from;
+    snprintf(name, sizeof name, "%s/%s", prefix, own);
+    status st = safetensors_get(f, name, ARRAY_F32, n, &from, err);
+    if (st == OK) {
+        memcpy(to, from, n * sizeof(float));
+    }
+    return st;
+}
+
+static status restore_model(trainer *t, const safetensors *f, bool best, error *err)
+{
+    const model *m = t->model;
+    float *w = best ? t->best_w : m->w, *b = best ? t->best_b : m->b;
+    status st = OK;
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        const tensor *x = &m->tensors[i];
+        TRY(read_floats(
+            f, best ? "best" : "weights", x->info.name, w + x->offset, x->info.size, err));
+    }
+    for (size_t i = 0; i < m->n_buffers; i++) {
+        const buffer *x = &m->buffers[i];
+        TRY(read_floats(f, best ? "best_buffers" : "buffers", x->name, b + x->offset, x->n, err));
+    }
+done:
+    return st;
+}
+
+static status restore_curve(trainer *t, const safetensors *f, error *err)
+{
+    const array *curve = safetensors_find(f, "early_stop/curve");
+    const void *training;
+    status st = OK;
+    if (!curve || curve->dtype != ARRAY_F64) {
+        return fail(err, E_MISSING, "the checkpoint lacks early_stop/curve");
+    }
+    TRY(safetensors_get(f, "early_stop/training", ARRAY_F64, curve->n, &training, err));
+    double *c = malloc((curve->n + 1) * sizeof *c), *tr = malloc((curve->n + 1) * sizeof *tr);
+    if (!c || !tr) {
+        free(c);
+        free(tr);
+        return fail_nomem(err, "the early-stopping curve");
+    }
+    if (curve->n) {
+        memcpy(c, curve->data, curve->n * sizeof *c);
+        memcpy(tr, training, curve->n * sizeof *tr);
+    }
+    free(t->early.curve);
+    free(t->early.training);
+    t->early.curve = c;
+    t->early.training = tr;
+    t->early.n = curve->n;
+    t->early.capacity = curve->n + 1;
+done:
+    return st;
+}
+
+static status check_counts(
+    const trainer *t, const uint64_t *counts, const uint64_t *early, size_t n_curve, error *err)
+{
+    if (counts[13] != t->n_batches) {
+        return fail(err, E_CONFLICT,
+            "it was made with %llu batches per epoch, this run has %llu: the data or the batch "
+            "size differ",
+            (unsigned long long)counts[13], (unsigned long long)t->n_batches);
+    }
+    if (counts[2] >= t->n_batches || counts[7] > STOP_INTERRUPTED ||
+        (early[0] != (uint64_t)EARLY_STOP_NONE && early[0] >= n_curve)) {
+        return fail(err, E_CORRUPT, "its counters contradict each other");
+    }
+    return OK;
+}
+
+/* A run that was cut short goes on; one that came to its end by itself stays ended. */
+static void reopen(trainer *t)
+{
+    if (t->at.stop == STOP_EPOCHS || t->at.stop == STOP_TIME || t->at.stop == STOP_INTERRUPTED) {
+        t->at.stop = STOP_NONE;
+    }
+    t->start_wall_s = t->last_checkpoint_s = clock_wall_s();
+    t->start_cpu_s = clock_cpu_s();
+}
+
+static status restore_from(trainer *t, const safetensors *f, error *err)
+{
+    status st = OK;
+    const void *counts, *sums, *early;
+    const char *fingerprint = safetensors_metadata(f, "assay.fingerprint");
+    const char *diverged = safetensors_metadata(f, "assay.diverged");
+    if (!fingerprint || strcmp(fingerprint, t->fingerprint) != 0) {
+        TRY(fail(err, E_CONFLICT,
+            "it belongs to another run: data, model, loss, optimizer, seed, accumulate or replicas "
+            "differ"));
+    }
+    TRY(safetensors_get(f, "state/counts", ARRAY_U64, N_COUNTS, &counts, err));
+    TRY(safetensors_get(f, "state/sums", ARRAY_F64, N_SUMS, &sums, err));
+    TRY(safetensors_get(f, "early_stop/state", ARRAY_U64, N_EARLY, &early, err));
+    TRY(restore_curve(t, f, err));
+    TRY(check_counts(t, counts, early, t->early.n, err));
+    TRY(restore_model(t, f, false, err));
+    unpack(t, counts, sums, early);
+    if (t->at.has_best) {
+        TRY(restore_model(t, f, true, err));
+    }
+    TRY(optimizer_restore(t->optimizer, f, err));
+    TRY(scheduler_restore(t->scheduler, f, err));
+    TRY(model_prepare(t->model, true, err));
+    text_clear(&t->diverged);
+    text_add(&t->diverged, diverged ? diverged : "");
+    reopen(t);
+done:
+    return st;
+}
+
+status trainer_restore(trainer *t, const char *path, error *err)
+{
+    safetensors *f = NULL;
+    status st = safetensors_open(path, &f, err);
+    if (st != OK) {
+        return st;
+    }
+    st = restore_from(t, f, err);
+    safetensors_close(f);
+    return st == OK ? OK : error_where(err, "%s", path);
+}
+
+/* -- the folder of checkpoints -- */
+
+static bool is_checkpoint(const char *name, uint64_t *out_step)
+{
+    unsigned long long step;
+    int end = 0;
+    if (sscanf(name, "step-%llu.safetensors%n", &step, &end) != 1 || name[end] != '\0' ||
+        end == 0) {
+        return false;
+    }
+    *out_step = step;
+    return true;
+}
+
+/* Steps of the checkpoints in a folder, newest first; at most `max`. */
+static size_t list_checkpoints(const char *dir, uint64_t *steps, size_t max)
+{
+    size_t n = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        uint64_t step;
+        if (!is_checkpoint(e->d_name, &step)) {
+            continue;
+        }
+        size_t at = n < max ? n++ : max - 1;
+        if (at == max - 1 && n == max && steps[at] > step) {
+            continue;
+        }
+        for (; at > 0 && steps[at - 1] < step; at--) {
+            steps[at] = steps[at - 1];
+        }
+        steps[at] = step;
+    }
+    if (d) {
+        closedir(d);
+    }
+    return n;
+}
+
+static char *checkpoint_path(arena *a, const char *dir, uint64_t step)
+{
+    return arena_printf(a, "%s/step-%08llu.safetensors", dir, (unsigned long long)step);
+}
+
+enum { MAX_LISTED = 64 };
+
+status checkpoint_write(trainer *t, const char *dir, error *err)
+{
+    arena a = { 0 };
+    uint64_t steps[MAX_LISTED] = { 0 };
+    char *path = checkpoint_path(&a, dir, t->at.step);
+    status st = path ? trainer_save(t, path, err) : fail_nomem(err, "a checkpoint");
+    const size_t n = st == OK ? list_checkpoints(dir, steps, MAX_LISTED) : 0;
+    for (size_t i = (size_t)t->settings.checkpoint.keep; i < n; i++) {
+        char *old = checkpoint_path(&a, dir, steps[i]);
+        if (old) {
+            (void)unlink(old);
+        }
+    }
+    arena_release(&a);
+    return st;
+}
+
+status trainer_restore_latest(trainer *t, const char *dir, error *err)
+{
+    arena a = { 0 };
+    uint64_t steps[MAX_LISTED] = { 0 };
+    const size_t n = list_checkpoints(dir, steps, MAX_LISTED);
+    status st = E_MISSING;
+    error why = { 0 };
+    for (size_t i = 0; i < n && st != OK; i++) {
+        char *path = checkpoint_path(&a, dir, steps[i]);
+        st = path ? trainer_restore(t, path, &why) : fail_nomem(&why, "a checkpoint");
+        if (st != OK && st != E_CORRUPT && st != E_PARSE) {
+            break;
+        }
+        if (st != OK) {
+            trainer_note(t, "passing over a damaged checkpoint: %s", why.text);
+        }
+    }
+    arena_release(&a);
+    if (n == 0) {
+        return fail(err, E_MISSING, "%s: there is no checkpoint to resume from", dir);
+    }
+    if (st != OK && err) {
+        *err = why;
+    }
+    return st;
+}

@@ -1,0 +1,383 @@
+/* Evaluation: batches in file order, shards over the replicas, one accumulator per metric and replica, merged in the order of
+ * the replicas after every batch has been seen. Outputs and real targets are put back into the data's own units before a
+ * metric sees them; the loss sees what training sees. */
+#include "train/evaluator.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct metric {
+    instance *instance;
+    const assay_metric *ops;
+    const char *name;
+    assay_metric_plan plan;
+    size_t first; /* of its values among the evaluator's */
+    double *sums; /* [n_replicas, n_sums] */
+    double *values; /* [n_values] */
+} metric;
+
+struct evaluator {
+    arena memory;
+    size_t n_metrics;
+    metric *metrics;
+    const dataset *data;
+    objective *objective;
+    batcher *batchers[N_PARTS];
+    size_t n_values;
+    record_value *values;
+    bool *larger_is_better;
+    double *losses, *weights; /* [n_replicas] */
+    float **y, **target; /* [n_replicas] in the data's units; NULL where they already are */
+    size_t max_batch;
+    float *outputs; /* [max_batch, n_outputs] or NULL */
+    atomic_int code;
+    atomic_int failed; /* index of the metric that failed; -1: the loss */
+    assay_task task;
+};
+
+static const char *const reserved_keys[] = { "name", NULL };
+
+static status open_metric(
+    evaluator *e, registry *r, config *c, value *block, size_t i, uint64_t seed, error *err)
+{
+    metric *m = &e->metrics[i];
+    status st =
+        instance_new(r, c, "metric", block, reserved_keys, seed, "metric", &m->instance, err);
+    if (st != OK) {
+        return st;
+    }
+    m->ops = m->instance->component->ops;
+    m->name = m->instance->component->id;
+    const value *name = value_find(block, "name");
+    if (name) {
+        st = value_to_string(name, &m->name, err);
+    }
+    for (size_t k = 0; st == OK && k < i; k++) {
+        if (strcmp(e->metrics[k].name, m->name) == 0) {
+            st = fail_at(err, E_CONFLICT, &block->at,
+                "metrics: \"%s\" is there twice; give one of them another `name`", m->name);
+        }
+    }
+    if (st == OK && strcmp(m->name, "loss") == 0) {
+        st = fail_at(
+            err, E_CONFLICT, &block->at, "metrics: \"loss\" is the loss; choose another `name`");
+    }
+    return st;
+}
+
+status evaluator_new(
+    registry *r, config *c, value *block, uint64_t seed, evaluator **out, error *err)
+{
+    status st = OK;
+    evaluator *e = calloc(1, sizeof *e);
+    if (!e) {
+        return fail_nomem(err, "the metrics");
+    }
+    const bool is_list = block && block->kind == VALUE_LIST;
+    const size_t n = !block ? 0 : is_list ? block->n : 1;
+    e->metrics = arena_alloc_array(&e->memory, n, sizeof *e->metrics);
+    if (!e->metrics) {
+        TRY(fail_nomem(err, "the metrics"));
+    }
+    for (size_t i = 0; i < n; i++) {
+        e->n_metrics = i + 1;
+        TRY(open_metric(e, r, c, is_list ? block->item[i] : block, i, seed, err));
+    }
+    *out = e;
+    e = NULL;
+done:
+    evaluator_free(e);
+    return st;
+}
+
+void evaluator_free(evaluator *e)
+{
+    if (!e) {
+        return;
+    }
+    for (size_t i = 0; i < e->n_metrics; i++) {
+        instance_free(e->metrics[i].instance);
+    }
+    for (size_t p = 0; p < N_PARTS; p++) {
+        batcher_free(e->batchers[p]);
+    }
+    arena_release(&e->memory);
+    free(e);
+}
+
+static status plan_metric(evaluator *e, metric *m, error *err)
+{
+    m->plan = (assay_metric_plan){ .struct_size = sizeof m->plan, .task = &e->task };
+    const int code = m->ops->plan(&m->instance->ctx, m->instance->hyper, &m->plan);
+    if (code != ASSAY_OK) {
+        return instance_status(m->instance, code, "plan", err);
+    }
+    const bool is_matrix = m->plan.rows > 0;
+    if (m->plan.n_values == 0 || m->plan.n_sums == 0 || (!is_matrix && !m->plan.names) ||
+        (is_matrix && m->plan.rows * m->plan.cols != m->plan.n_values)) {
+        return fail_at(err, E_PLUGIN, &m->instance->block->at,
+            "%s: its plan makes no sense (values, names, sums)", m->instance->label);
+    }
+    m->first = e->n_values;
+    e->n_values += is_matrix ? 1 : m->plan.n_values;
+    m->sums = arena_alloc_array(
+        &e->memory, objective_n_replicas(e->objective) * m->plan.n_sums, sizeof(double));
+    m->values = arena_alloc_array(&e->memory, m->plan.n_values, sizeof(double));
+    return m->sums && m->values ? OK : fail_nomem(err, "the metrics");
+}
+
+static status name_values(evaluator *e, error *err)
+{
+    e->values = arena_alloc_array(&e->memory, e->n_values, sizeof *e->values);
+    e->larger_is_better = arena_alloc_array(&e->memory, e->n_values, sizeof *e->larger_is_better);
+    if (!e->values || !e->larger_is_better) {
+        return fail_nomem(err, "the metrics");
+    }
+    e->values[0].name = "loss";
+    for (size_t i = 0; i < e->n_metrics; i++) {
+        const metric *m = &e->metrics[i];
+        if (m->plan.rows > 0) {
+            e->values[m->first] = (record_value){ .name = m->name,
+                .value = NAN,
+                .matrix = m->values,
+                .rows = m->plan.rows,
+                .cols = m->plan.cols };
+            continue;
+        }
+        for (size_t k = 0; k < m->plan.n_values; k++) {
+            const char *suffix = m->plan.names[k];
+            const char *name =
+                suffix[0] ? arena_printf(&e->memory, "%s_%s", m->name, suffix) : m->name;
+            if (!name) {
+                return fail_nomem(err, "the metrics");
+            }
+            e->values[m->first + k].name = name;
+            e->larger_is_better[m->first + k] = k == 0 && m->plan.larger_is_better;
+        }
+    }
+    return OK;
+}
+
+status evaluator_plan(evaluator *e, const dataset *d, objective *o, size_t max_batch, error *err)
+{
+    status st = OK;
+    const size_t n = objective_n_replicas(o);
+    const size_t n_outputs = model_n_outputs(objective_model(o));
+    e->data = d;
+    e->objective = o;
+    e->max_batch = max_batch;
+    e->n_values = 1;
+    dataset_task(d, n_outputs, &e->task);
+    for (size_t i = 0; i < e->n_metrics; i++) {
+        TRY(plan_metric(e, &e->metrics[i], err));
+    }
+    TRY(name_values(e, err));
+    e->losses = arena_alloc_array(&e->memory, n, sizeof *e->losses);
+    e->weights = arena_alloc_array(&e->memory, n, sizeof *e->weights);
+    e->y = arena_alloc_array(&e->memory, n, sizeof *e->y);
+    e->target = arena_alloc_array(&e->memory, n, sizeof *e->target);
+    if (!e->losses || !e->weights || !e->y || !e->target) {
+        TRY(fail_nomem(err, "the metrics"));
+    }
+    const size_t rows = (max_batch + n - 1) / n;
+    for (size_t i = 0; dataset_scales_targets(d) && i < n; i++) {
+        e->y[i] = arena_alloc_array(&e->memory, rows * n_outputs, sizeof(float));
+        e->target[i] =
+            arena_alloc_array(&e->memory, rows * dataset_view(d)->n_targets, sizeof(float));
+        if (!e->y[i] || !e->target[i]) {
+            TRY(fail_nomem(err, "the metrics"));
+        }
+    }
+    for (part p = PART_TRAIN; p < N_PARTS; p++) {
+        const batcher_options bo = { .batch_size = max_batch };
+        if (dataset_size(d, p) > 0) {
+            TRY(batcher_new(d, p, &bo, &e->batchers[p], err));
+        }
+    }
+done:
+    return st;
+}
+
+status evaluator_collect_outputs(evaluator *e, error *err)
+{
+    const size_t n = e->max_batch * model_n_outputs(objective_model(e->objective));
+    e->outputs = arena_alloc_array(&e->memory, n, sizeof *e->outputs);
+    return e->outputs ? OK : fail_nomem(err, "the outputs");
+}
+
+static void note_failure(evaluator *e, int code, int who)
+{
+    int none = ASSAY_OK;
+    if (code != ASSAY_OK && atomic_compare_exchange_strong(&e->code, &none, code)) {
+        atomic_store(&e->failed, who);
+    }
+}
+
+static double rows_weight(const assay_rows *rows)
+{
+    double sum = 0;
+    if (!rows->weight) {
+        return (double)rows->n;
+    }
+    for (uint64_t i = 0; i < rows->n; i++) {
+        sum += rows->weight[i];
+    }
+    return sum;
+}
+
+/* One replica's rows: loss, then metrics. */
+static void add_rows(void *self, size_t i, const assay_rows *rows, size_t begin)
+{
+    evaluator *e = self;
+    double loss = 0;
+    note_failure(e, objective_loss(e->objective, rows, &loss), -1);
+    e->losses[i] += loss;
+    e->weights[i] += rows_weight(rows);
+    assay_rows own = *rows;
+    if (e->y[i]) {
+        memcpy(e->y[i], rows->y, rows->n * rows->n_outputs * sizeof(float));
+        memcpy(e->target[i], rows->target, rows->n * rows->n_targets * sizeof(float));
+        dataset_unscale_targets(e->data, e->y[i], rows->n);
+        dataset_unscale_targets(e->data, e->target[i], rows->n);
+        own.y = e->y[i];
+        own.target = e->target[i];
+    }
+    if (e->outputs) {
+        memcpy(
+            e->outputs + begin * rows->n_outputs, own.y, rows->n * rows->n_outputs * sizeof(float));
+    }
+    for (size_t k = 0; k < e->n_metrics; k++) {
+        metric *m = &e->metrics[k];
+        note_failure(e,
+            m->ops->add(&m->instance->ctx, m->instance->hyper, &own, m->sums + i * m->plan.n_sums),
+            (int)k);
+    }
+}
+
+static status check_failure(evaluator *e, error *err)
+{
+    const int code = atomic_load(&e->code);
+    const int who = atomic_load(&e->failed);
+    if (code == ASSAY_OK) {
+        return OK;
+    }
+    if (who < 0) {
+        return instance_status(objective_loss_instance(e->objective), code, "loss", err);
+    }
+    return instance_status(e->metrics[who].instance, code, "add", err);
+}
+
+static status metric_result(evaluator *e, metric *m, error *err)
+{
+    const size_t n = m->plan.n_sums;
+    int code = ASSAY_OK;
+    for (size_t i = 1; i < objective_n_replicas(e->objective) && code == ASSAY_OK; i++) {
+        if (m->ops->merge) {
+            code = m->ops->merge(&m->instance->ctx, m->instance->hyper, m->sums, m->sums + i * n);
+            continue;
+        }
+        for (size_t k = 0; k < n; k++) {
+            m->sums[k] += m->sums[i * n + k];
+        }
+    }
+    if (code == ASSAY_OK) {
+        code = m->ops->result(&m->instance->ctx, m->instance->hyper, m->sums, m->values);
+    }
+    if (code != ASSAY_OK) {
+        return instance_status(m->instance, code, "result", err);
+    }
+    for (size_t k = 0; m->plan.rows == 0 && k < m->plan.n_values; k++) {
+        e->values[m->first + k].value = m->values[k];
+    }
+    return OK;
+}
+
+static void begin(evaluator *e)
+{
+    const size_t n = objective_n_replicas(e->objective);
+    atomic_store(&e->code, ASSAY_OK);
+    memset(e->losses, 0, n * sizeof *e->losses);
+    memset(e->weights, 0, n * sizeof *e->weights);
+    for (size_t k = 0; k < e->n_metrics; k++) {
+        memset(e->metrics[k].sums, 0, n * e->metrics[k].plan.n_sums * sizeof(double));
+    }
+}
+
+static status run_batches(evaluator *e, part p, const evaluator_options *o, error *err)
+{
+    const size_t limit = o->max_samples ? o->max_samples : SIZE_MAX;
+    size_t seen = 0;
+    status st = OK;
+    const size_t n = e->batchers[p] ? batcher_n_batches(e->batchers[p]) : 0;
+    for (size_t i = 0; i < n && seen < limit && (!o->max_batches || i < o->max_batches); i++) {
+        batch b;
+        batcher_get(e->batchers[p], 0, i, &b);
+        b.n = b.n < limit - seen ? b.n : limit - seen;
+        seen += b.n;
+        TRY(objective_evaluate(e->objective, &b, add_rows, e, err));
+        TRY(check_failure(e, err));
+        if (o->each) {
+            TRY(o->each(o->self, b.rows, b.n, e->outputs, err));
+        }
+    }
+    if (o->samples) {
+        *o->samples += seen;
+    }
+done:
+    return st;
+}
+
+status evaluator_run(
+    evaluator *e, part p, const evaluator_options *o, const record_value **out_values, error *err)
+{
+    begin(e);
+    status st = run_batches(e, p, o, err);
+    if (st != OK) {
+        return st;
+    }
+    double loss = 0, weight = 0;
+    for (size_t i = 0; i < objective_n_replicas(e->objective); i++) {
+        loss += e->losses[i];
+        weight += e->weights[i];
+    }
+    e->values[0].value = weight > 0 ? loss / weight : NAN;
+    for (size_t k = 0; k < e->n_metrics; k++) {
+        st = metric_result(e, &e->metrics[k], err);
+        if (st != OK) {
+            return st;
+        }
+    }
+    *out_values = e->values;
+    return OK;
+}
+
+size_t evaluator_n_values(const evaluator *e)
+{
+    return e->n_values;
+}
+
+const char *evaluator_name(const evaluator *e, size_t i)
+{
+    return e->values[i].name;
+}
+
+bool evaluator_is_matrix(const evaluator *e, size_t i)
+{
+    return e->values[i].matrix != NULL;
+}
+
+size_t evaluator_find(const evaluator *e, const char *name)
+{
+    size_t i = 0;
+    while (i < e->n_values && strcmp(e->values[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+bool evaluator_larger_is_better(const evaluator *e, size_t i)
+{
+    return e->larger_is_better[i];
+}

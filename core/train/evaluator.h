@@ -1,0 +1,42 @@
+/* Loss and metrics over a part of the data, in evaluation mode. */
+#ifndef ASSAY_CORE_TRAIN_EVALUATOR_H
+#define ASSAY_CORE_TRAIN_EVALUATOR_H
+
+#include "base/record.h"
+#include "train/objective.h"
+
+typedef struct evaluator evaluator;
+
+/* From the config's `metrics` (a list of names or blocks, one name, or NULL: none). A block's `name` renames the metric. */
+status evaluator_new(
+    registry *r, config *c, value *block, uint64_t seed, evaluator **out, error *err) MUST_CHECK;
+
+/* Once, after model_plan: settles shapes and lays out accumulators. Batches hold at most max_batch samples. */
+status evaluator_plan(
+    evaluator *e, const dataset *d, objective *o, size_t max_batch, error *err) MUST_CHECK;
+void evaluator_free(evaluator *e);
+
+typedef struct evaluator_options {
+    size_t max_samples; /* 0: all */
+    size_t max_batches; /* 0: all */
+    /* Each batch's rows and outputs in the data's units, in order; may be NULL. */
+    status (*each)(void *self, const uint32_t *rows, size_t n, const float *y, error *err);
+    void *self;
+    uint64_t *samples; /* counted here; may be NULL */
+} evaluator_options;
+
+/* values[evaluator_n_values]: "loss" first, then every metric's. An empty part gives NaN. */
+status evaluator_run(evaluator *e, part p, const evaluator_options *o,
+    const record_value **out_values, error *err) MUST_CHECK;
+
+size_t evaluator_n_values(const evaluator *e);
+const char *evaluator_name(const evaluator *e, size_t i); /* "loss", "accuracy", "accuracy_se" */
+bool evaluator_is_matrix(const evaluator *e, size_t i);
+/* Index of a value by name; evaluator_n_values when absent. */
+size_t evaluator_find(const evaluator *e, const char *name);
+bool evaluator_larger_is_better(const evaluator *e, size_t i);
+
+/* Output buffers for `each`: [max_batch, n_outputs]; only laid out when asked for. */
+status evaluator_collect_outputs(evaluator *e, error *err) MUST_CHECK;
+
+#endif

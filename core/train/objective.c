@@ -1,0 +1,377 @@
+/* Forward, loss, backward, reduce.
+ *
+ * A batch of n samples is cut into R shards at n i / R. Replica i runs shard i: its random draws are keyed by the sample's
+ * place in the whole batch, its loss is divided by the whole batch's denominator, so a shard does not know how the batch was
+ * cut. Afterwards chunks of the flat gradient are summed over the replicas in order 0, 1, ... by whichever thread is free. */
+#include "train/objective.h"
+
+#include "num/vec.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REDUCE_FLOATS = 8192 };
+
+/* A stretch of one trainable tensor in the flat buffers. */
+typedef struct stretch {
+    size_t begin, n;
+    bool decays; /* L2 applies */
+} stretch;
+
+struct objective {
+    arena memory;
+    model *m;
+    const dataset *data;
+    instance *loss;
+    const assay_loss *loss_ops;
+    const void *loss_hyper;
+    team *team;
+    objective_options options;
+    replica **replicas;
+    size_t n_stretches;
+    stretch *stretches;
+    double *squares, *weight_squares; /* [n_stretches] */
+    const float **parts; /* [n_replicas] gradients that hold something */
+    size_t n_parts;
+    bool *wrote; /* [n_replicas] since objective_begin */
+    double *sums; /* [n_replicas] loss sums of the batch under way */
+    status *st; /* [n_replicas] */
+    error *errors; /* [n_replicas] */
+    double denominator, loss_sum;
+    /* of the pass under way */
+    const batch *batch;
+    uint64_t draw;
+    bool gradient;
+    objective_visitor visit;
+    void *visit_self;
+};
+
+static status plan_stretches(objective *o, error *err)
+{
+    const model *m = o->m;
+    size_t n = 0;
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        const tensor *t = &m->tensors[i];
+        n += t->trainable ? (t->info.size + REDUCE_FLOATS - 1) / REDUCE_FLOATS : 0;
+    }
+    o->stretches = arena_alloc_array(&o->memory, n, sizeof *o->stretches);
+    o->squares = arena_alloc_array(&o->memory, n, sizeof *o->squares);
+    o->weight_squares = arena_alloc_array(&o->memory, n, sizeof *o->weight_squares);
+    if (!o->stretches || !o->squares || !o->weight_squares) {
+        return fail_nomem(err, "the gradient's plan");
+    }
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        const tensor *t = &m->tensors[i];
+        const bool decays =
+            t->info.role == ASSAY_ROLE_WEIGHT || t->info.role == ASSAY_ROLE_RECURRENT;
+        for (size_t at = 0; t->trainable && at < t->info.size; at += REDUCE_FLOATS) {
+            const size_t left = t->info.size - at;
+            o->stretches[o->n_stretches++] =
+                (stretch){ t->offset + at, left < REDUCE_FLOATS ? left : REDUCE_FLOATS, decays };
+        }
+    }
+    return OK;
+}
+
+static size_t shard_capacity(const objective_options *o)
+{
+    return (o->max_batch + o->n_replicas - 1) / o->n_replicas;
+}
+
+static status make_replicas(objective *o, error *err)
+{
+    const size_t n = o->options.n_replicas, rows = shard_capacity(&o->options);
+    o->replicas = arena_alloc_array(&o->memory, n, sizeof(*o->replicas));
+    o->parts = arena_alloc_array(&o->memory, n, sizeof(*o->parts));
+    o->wrote = arena_alloc_array(&o->memory, n, sizeof(*o->wrote));
+    o->sums = arena_alloc_array(&o->memory, n, sizeof(*o->sums));
+    o->st = arena_alloc_array(&o->memory, n, sizeof(*o->st));
+    o->errors = arena_alloc_array(&o->memory, n, sizeof(*o->errors));
+    if (!o->replicas || !o->parts || !o->wrote || !o->sums || !o->st || !o->errors) {
+        return fail_nomem(err, "the replicas");
+    }
+    for (size_t i = 0; i < n; i++) {
+        status st = replica_new(o->m, rows, 1, true, &o->replicas[i], err);
+        if (st != OK) {
+            return st;
+        }
+    }
+    return OK;
+}
+
+status objective_new(model *m, const dataset *d, instance *loss, const void *loss_hyper, team *t,
+    const objective_options *options, objective **out, error *err)
+{
+    status st = OK;
+    objective *o = calloc(1, sizeof *o);
+    if (!o) {
+        return fail_nomem(err, "the objective");
+    }
+    o->m = m;
+    o->data = d;
+    o->loss = loss;
+    o->loss_ops = loss->component->ops;
+    o->loss_hyper = loss_hyper;
+    o->team = t;
+    o->options = *options;
+    TRY(plan_stretches(o, err));
+    TRY(make_replicas(o, err));
+    *out = o;
+    o = NULL;
+done:
+    objective_free(o);
+    return st;
+}
+
+void objective_free(objective *o)
+{
+    if (!o) {
+        return;
+    }
+    for (size_t i = 0; o->replicas && i < o->options.n_replicas; i++) {
+        replica_free(o->replicas[i]);
+    }
+    arena_release(&o->memory);
+    free(o);
+}
+
+void objective_begin(objective *o, double denominator)
+{
+    o->denominator = denominator;
+    o->loss_sum = 0;
+    for (size_t i = 0; i < o->options.n_replicas; i++) {
+        o->wrote[i] = false;
+    }
+}
+
+/* Where shard i of n samples begins. */
+static size_t shard_begin(const objective *o, size_t n, size_t i)
+{
+    return n * i / o->options.n_replicas;
+}
+
+static shard shard_of(const objective *o, size_t i)
+{
+    const batch *b = o->batch;
+    const size_t features = dataset_features(o->data);
+    const size_t begin = shard_begin(o, b->n, i), end = shard_begin(o, b->n, i + 1);
+    return (shard){ .n = end - begin,
+        .time = 1,
+        .x = b->x ? b->x + begin * features : NULL,
+        .tokens = b->tokens ? b->tokens + begin * features : NULL,
+        .weight = b->weight ? b->weight + begin : NULL,
+        .batch_begin = begin,
+        .batch_total = b->n,
+        .draw = o->draw };
+}
+
+static assay_rows rows_of(const objective *o, size_t i, const shard *s)
+{
+    const batch *b = o->batch;
+    const size_t n_targets = dataset_view(o->data)->n_targets;
+    return (assay_rows){ .struct_size = sizeof(assay_rows),
+        .n = s->n,
+        .n_outputs = model_n_outputs(o->m),
+        .n_targets = n_targets,
+        .y = replica_output(o->replicas[i]),
+        .label = b->label ? b->label + s->batch_begin : NULL,
+        .target = b->target ? b->target + s->batch_begin * n_targets : NULL,
+        .weight = s->weight };
+}
+
+static void train_shard(void *arg, size_t i)
+{
+    objective *o = arg;
+    const shard s = shard_of(o, i);
+    o->sums[i] = 0;
+    o->st[i] = OK;
+    if (s.n == 0) {
+        return;
+    }
+    o->st[i] = replica_forward(o->replicas[i], &s, true, &o->errors[i]);
+    if (o->st[i] == OK) {
+        const assay_rows rows = rows_of(o, i, &s);
+        const int code = o->loss_ops->loss(&o->loss->ctx, o->loss_hyper, &rows, 1 / o->denominator,
+            o->gradient ? replica_output_gradient(o->replicas[i]) : NULL, &o->sums[i]);
+        o->st[i] = code == ASSAY_OK ? OK : instance_status(o->loss, code, "loss", &o->errors[i]);
+    }
+    if (o->st[i] == OK && o->gradient) {
+        o->st[i] = replica_backward(o->replicas[i], o->wrote[i], &o->errors[i]);
+        o->wrote[i] = true;
+    }
+    team_scratch_reset(o->team);
+}
+
+static status first_error(objective *o, error *err)
+{
+    for (size_t i = 0; i < o->options.n_replicas; i++) {
+        if (o->st[i] != OK) {
+            if (err) {
+                *err = o->errors[i];
+            }
+            return o->st[i];
+        }
+    }
+    return OK;
+}
+
+status objective_add(objective *o, const batch *b, uint64_t draw, bool gradient, error *err)
+{
+    o->batch = b;
+    o->draw = draw;
+    o->gradient = gradient;
+    team_run(o->team, o->options.n_replicas, train_shard, o);
+    for (size_t i = 0; i < o->options.n_replicas; i++) {
+        o->loss_sum += o->sums[i];
+    }
+    return first_error(o, err);
+}
+
+/* One stretch of the gradient: sum over replicas, + l2 w, clipped; and its squares. */
+static void reduce_stretch(void *arg, size_t i)
+{
+    objective *o = arg;
+    const stretch *s = &o->stretches[i];
+    float *g = objective_gradient(o) + s->begin;
+    const float *w = o->m->w + s->begin;
+    if (o->n_parts > 1 || (o->n_parts == 1 && o->parts[0] != objective_gradient(o))) {
+        vec_sum_parts(objective_gradient(o), o->parts, o->n_parts, s->begin, s->begin + s->n);
+    }
+    o->weight_squares[i] = 0;
+    if (o->options.l2 > 0 && s->decays) {
+        o->weight_squares[i] = vec_sum_squares(w, s->n);
+        vec_axpy(g, w, s->n, (float)o->options.l2);
+    }
+    if (o->options.clip_value > 0) {
+        vec_clip(g, s->n, (float)o->options.clip_value);
+    }
+    o->squares[i] = vec_sum_squares(g, s->n);
+}
+
+/* Without a gradient, the reported objective still includes L2. */
+static void square_weights(void *arg, size_t i)
+{
+    objective *o = arg;
+    const stretch *s = &o->stretches[i];
+    o->squares[i] = 0;
+    o->weight_squares[i] =
+        s->decays && o->options.l2 > 0 ? vec_sum_squares(o->m->w + s->begin, s->n) : 0;
+}
+
+void objective_end(objective *o, bool gradient, objective_value *out)
+{
+    o->n_parts = 0;
+    for (size_t i = 0; i < o->options.n_replicas; i++) {
+        if (o->wrote[i]) {
+            o->parts[o->n_parts++] = replica_gradient(o->replicas[i]);
+        }
+    }
+    if (gradient) {
+        team_run(o->team, o->n_stretches, reduce_stretch, o);
+    } else if (o->options.l2 > 0) {
+        team_run(o->team, o->n_stretches, square_weights, o);
+    }
+    *out = (objective_value){ .loss_sum = o->loss_sum, .denominator = o->denominator };
+    for (size_t i = 0; i < o->n_stretches; i++) {
+        out->squared_norm += o->squares[i];
+        out->l2 += o->options.l2 > 0 ? 0.5 * o->options.l2 * o->weight_squares[i] : 0;
+    }
+}
+
+float *objective_gradient(objective *o)
+{
+    return replica_gradient(o->replicas[0]);
+}
+
+size_t objective_n_replicas(const objective *o)
+{
+    return o->options.n_replicas;
+}
+
+model *objective_model(const objective *o)
+{
+    return o->m;
+}
+
+instance *objective_loss_instance(const objective *o)
+{
+    return o->loss;
+}
+
+int objective_loss(objective *o, const assay_rows *rows, double *out_sum)
+{
+    return o->loss_ops->loss(&o->loss->ctx, o->loss_hyper, rows, 1, NULL, out_sum);
+}
+
+static void evaluate_shard(void *arg, size_t i)
+{
+    objective *o = arg;
+    const shard s = shard_of(o, i);
+    o->st[i] = OK;
+    if (s.n == 0) {
+        return;
+    }
+    o->st[i] = replica_forward(o->replicas[i], &s, false, &o->errors[i]);
+    if (o->st[i] == OK) {
+        const assay_rows rows = rows_of(o, i, &s);
+        o->visit(o->visit_self, i, &rows, s.batch_begin);
+    }
+    team_scratch_reset(o->team);
+}
+
+status objective_evaluate(
+    objective *o, const batch *b, objective_visitor each, void *self, error *err)
+{
+    o->batch = b;
+    o->draw = 0;
+    o->visit = each;
+    o->visit_self = self;
+    team_run(o->team, o->options.n_replicas, evaluate_shard, o);
+    return first_error(o, err);
+}
+
+static bool blame_values(text *t, const char *what, const char *name, const float *x, size_t n)
+{
+    const size_t i = vec_first_nonfinite(x, n);
+    if (i < n) {
+        text_printf(t, "%s %s is %s at element %zu of %zu", what, name,
+            isnan(x[i]) ? "nan" : "infinite", i, n);
+    }
+    return i < n;
+}
+
+void objective_blame(objective *o, text *t)
+{
+    const model *m = o->m;
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        const tensor *w = &m->tensors[i];
+        if (blame_values(t, "weight", w->info.name, m->w + w->offset, w->info.size)) {
+            return;
+        }
+    }
+    const size_t features = dataset_features(o->data);
+    if (o->batch && o->batch->x &&
+        blame_values(t, "the data's", "features", o->batch->x, o->batch->n * features)) {
+        return;
+    }
+    for (size_t i = 0; i < m->n_layers; i++) {
+        for (size_t r = 0; r < o->options.n_replicas; r++) {
+            size_t n;
+            const float *y = replica_layer_output(o->replicas[r], i, &n);
+            if (blame_values(t, "the output of layer", m->layers[i].name, y, n)) {
+                return;
+            }
+        }
+    }
+    for (size_t i = m->n_tensors; i-- > 0;) {
+        const tensor *w = &m->tensors[i];
+        if (w->trainable &&
+            blame_values(t, "the gradient of", w->info.name, objective_gradient(o) + w->offset,
+                w->info.size)) {
+            return;
+        }
+    }
+    text_add(t, "the loss is not finite although all outputs, weights and gradients are");
+}

@@ -1,0 +1,57 @@
+/* The objective and its gradient: replicas run the shards of a batch forward and backward, gradients are added in the order
+ * of the replicas, L2 joins, values are clipped. How many threads run the replicas does not show in the result. */
+#ifndef ASSAY_CORE_TRAIN_OBJECTIVE_H
+#define ASSAY_CORE_TRAIN_OBJECTIVE_H
+
+#include "data/batcher.h"
+#include "model/replica.h"
+
+typedef struct objective objective;
+
+typedef struct objective_options {
+    size_t n_replicas;
+    size_t max_batch; /* largest batch, training or evaluation */
+    double l2, clip_value;
+} objective_options;
+
+/* `loss` and its resolved hyperparameters are borrowed. */
+status objective_new(model *m, const dataset *d, instance *loss, const void *loss_hyper, team *t,
+    const objective_options *o, objective **out, error *err) MUST_CHECK;
+void objective_free(objective *o);
+
+/* Begins a gradient: the next objective_add overwrites. `denominator` is what the losses of all batches to come are
+ * divided by. */
+void objective_begin(objective *o, double denominator);
+
+/* One batch, forward and, with `gradient`, backward. Adds its loss to the sum. */
+status objective_add(
+    objective *o, const batch *b, uint64_t draw, bool gradient, error *err) MUST_CHECK;
+
+/* Ends it: reduces the gradients into objective_gradient, adds L2, clips values. */
+typedef struct objective_value {
+    double loss_sum; /* of the data, weighted, undivided */
+    double denominator;
+    double l2; /* l2/2 |w|^2 */
+    double squared_norm; /* of the gradient after clip_value; not finite when some element is not */
+} objective_value;
+
+void objective_end(objective *o, bool gradient, objective_value *out);
+
+float *objective_gradient(objective *o); /* [n_flat] */
+size_t objective_n_replicas(const objective *o);
+model *objective_model(const objective *o);
+instance *objective_loss_instance(const objective *o);
+
+/* Runs a batch forward in evaluation mode and calls `each` for every replica's rows, concurrently, in its own slot i. */
+typedef void (*objective_visitor)(
+    void *self, size_t i_replica, const assay_rows *rows, size_t begin);
+status objective_evaluate(
+    objective *o, const batch *b, objective_visitor each, void *self, error *err) MUST_CHECK;
+
+/* The loss over rows, undivided; for evaluation. */
+int objective_loss(objective *o, const assay_rows *rows, double *out_sum);
+
+/* Names the first thing that is not finite: a weight, a layer's output, a gradient. Adds to t. */
+void objective_blame(objective *o, text *t);
+
+#endif

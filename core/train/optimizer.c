@@ -1,0 +1,429 @@
+/* Parameter groups: who updates which tensor, one update of all, and the state as named arrays. */
+#include "train/optimizer.h"
+
+#include "base/clock.h"
+#include "train/optimizer_group.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct optimizer {
+    arena memory;
+    size_t n_groups;
+    group *groups;
+    model *model;
+    team *team;
+    double seconds;
+};
+
+static const char *const reserved_keys[] = { "match", NULL };
+
+static status open_group(
+    optimizer *o, registry *r, config *c, value *block, size_t i, uint64_t seed, error *err)
+{
+    instance *opened;
+    char purpose[64], name[64];
+    snprintf(purpose, sizeof purpose, "optimizer/%zu", i);
+    snprintf(name, sizeof name, "optimizer/%zu", i);
+    status st = instance_new(r, c, "optimizer", block, reserved_keys, seed, purpose, &opened, err);
+    if (st != OK) {
+        return st;
+    }
+    st = group_open(&o->groups[i], opened, name, &o->memory, err);
+    o->groups[i].instance = opened; /* freed with the group, whatever went wrong */
+    o->groups[i].match = value_find(block, "match");
+    return st;
+}
+
+status optimizer_new(
+    registry *r, config *c, value *block, uint64_t seed, optimizer **out, error *err)
+{
+    status st = OK;
+    const bool is_list = block->kind == VALUE_LIST;
+    const size_t n = is_list ? block->n : 1;
+    optimizer *o = calloc(1, sizeof *o);
+    if (!o) {
+        return fail_nomem(err, "the optimizer");
+    }
+    if (n == 0) {
+        TRY(fail_at(
+            err, E_RANGE, &block->at, "optimizer: expected at least one block in the list"));
+    }
+    o->groups = arena_alloc_array(&o->memory, n, sizeof *o->groups);
+    if (!o->groups) {
+        TRY(fail_nomem(err, "the optimizer"));
+    }
+    for (size_t i = 0; i < n; i++) {
+        o->n_groups = i + 1;
+        TRY(open_group(o, r, c, is_list ? block->item[i] : block, i, seed, err));
+    }
+    *out = o;
+    o = NULL;
+done:
+    optimizer_free(o);
+    return st;
+}
+
+void optimizer_free(optimizer *o)
+{
+    if (!o) {
+        return;
+    }
+    for (size_t i = 0; i < o->n_groups; i++) {
+        instance_free(o->groups[i].instance);
+    }
+    arena_release(&o->memory);
+    free(o);
+}
+
+static const char *const role_names[] = { "", "weight", "recurrent", "bias", "gain", "embedding" };
+static const char *const place_names[] = { "", "input", "hidden", "output" };
+
+/* One pattern: "role:bias", "place:hidden", "dims:2", or a name pattern with * and ?. */
+static bool pattern_matches(const char *pattern, const assay_tensor *t)
+{
+    if (strncmp(pattern, "role:", 5) == 0) {
+        return strcmp(pattern + 5, role_names[t->role]) == 0;
+    }
+    if (strncmp(pattern, "place:", 6) == 0) {
+        return strcmp(pattern + 6, place_names[t->place]) == 0;
+    }
+    if (strncmp(pattern, "dims:", 5) == 0) {
+        return (uint64_t)strtoull(pattern + 5, NULL, 10) == t->shape.n_dims;
+    }
+    return text_matches(pattern, t->name);
+}
+
+static bool is_one_of(const char *word, const char *const *words, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static status check_pattern(const value *v, const char **out, error *err)
+{
+    status st = value_to_string(v, out, err);
+    if (st != OK) {
+        return st;
+    }
+    if (strncmp(*out, "role:", 5) == 0 && !is_one_of(*out + 5, role_names, 6)) {
+        return fail_at(err, E_UNKNOWN, &v->at,
+            "match: there is no role \"%s\"; expected weight, recurrent, bias, gain or embedding",
+            *out + 5);
+    }
+    if (strncmp(*out, "place:", 6) == 0 && !is_one_of(*out + 6, place_names, 4)) {
+        return fail_at(err, E_UNKNOWN, &v->at,
+            "match: there is no place \"%s\"; expected input, hidden or output", *out + 6);
+    }
+    return OK;
+}
+
+/* `match` is a pattern, or a list of patterns that must all fit. */
+static status group_matches(const group *k, const assay_tensor *t, bool *out, error *err)
+{
+    const char *pattern;
+    *out = true;
+    if (!k->match) {
+        return OK;
+    }
+    const bool is_list = k->match->kind == VALUE_LIST;
+    for (size_t i = 0; i < (is_list ? k->match->n : 1); i++) {
+        status st = check_pattern(is_list ? k->match->item[i] : k->match, &pattern, err);
+        if (st != OK) {
+            return st;
+        }
+        *out &= pattern_matches(pattern, t);
+    }
+    return OK;
+}
+
+static status assign_tensors(optimizer *o, error *err)
+{
+    for (size_t i = 0; i < o->n_groups; i++) {
+        o->groups[i].tensor = arena_alloc_array(&o->memory, o->model->n_tensors, sizeof(size_t));
+        if (!o->groups[i].tensor) {
+            return fail_nomem(err, "the optimizer's groups");
+        }
+    }
+    for (size_t i = 0; i < o->model->n_tensors; i++) {
+        const tensor *t = &o->model->tensors[i];
+        bool taken = !t->trainable;
+        for (size_t k = 0; k < o->n_groups && !taken; k++) {
+            status st = group_matches(&o->groups[k], &t->info, &taken, err);
+            if (st != OK) {
+                return st;
+            }
+            if (taken) {
+                o->groups[k].tensor[o->groups[k].n_tensors++] = i;
+            }
+        }
+        if (!taken) {
+            return fail_at(err, E_MISSING, &o->groups[0].instance->block->at,
+                "optimizer: no block's `match` fits %s (role %s, place %s); add a last block "
+                "without `match`",
+                t->info.name, role_names[t->info.role], place_names[t->info.place]);
+        }
+    }
+    return OK;
+}
+
+status optimizer_plan(optimizer *o, model *m, float *g, team *t, error *err)
+{
+    status st = OK;
+    o->model = m;
+    o->team = t;
+    TRY(assign_tensors(o, err));
+    for (size_t i = 0; i < o->n_groups; i++) {
+        group *k = &o->groups[i];
+        if (k->n_tensors == 0 && k->match) {
+            TRY(fail_at(err, E_CONFLICT, &k->match->at,
+                "optimizer: this block's `match` gets no tensor; the ones before it took all that "
+                "fit"));
+        }
+        TRY(group_plan(k, m, g, t, &o->memory, err));
+    }
+done:
+    return st;
+}
+
+status optimizer_update(optimizer *o, const update *u, error *err)
+{
+    const double start = clock_wall_s();
+    status st = OK;
+    for (size_t i = 0; i < o->n_groups && st == OK; i++) {
+        st = group_update(&o->groups[i], u, err);
+    }
+    o->seconds += clock_wall_s() - start;
+    return st;
+}
+
+double optimizer_seconds(const optimizer *o)
+{
+    return o->seconds;
+}
+
+bool optimizer_has_eval_weights(const optimizer *o)
+{
+    bool any = false;
+    for (size_t i = 0; i < o->n_groups; i++) {
+        any |= o->groups[i].ops->eval_weights != NULL;
+    }
+    return any;
+}
+
+status optimizer_eval_weights(optimizer *o, uint64_t t, float *out, error *err)
+{
+    memcpy(out, o->model->w, o->model->n_flat * sizeof *out);
+    for (size_t i = 0; i < o->n_groups; i++) {
+        group *k = &o->groups[i];
+        k->step.t = t;
+        k->step.struct_size = sizeof k->step;
+        k->step.global = k->globals;
+        for (size_t j = 0; k->ops->eval_weights && j < k->n_tensors; j++) {
+            const int code = k->ops->eval_weights(&k->instance->ctx, k->resolved[k->resolved_of[j]],
+                &k->step, &k->spans[j], out + o->model->tensors[k->tensor[j]].offset);
+            team_scratch_reset(o->team);
+            if (code != ASSAY_OK) {
+                return instance_status(k->instance, code, "eval_weights", err);
+            }
+        }
+    }
+    return OK;
+}
+
+static size_t find_in_group(
+    group *k, const char *name, void (*each)(void *self, double *place, double base), void *self)
+{
+    const component *c = k->instance->component;
+    const assay_hyper *row = hyper_find(&c->hypers, name);
+    size_t n = 0;
+    if (row && (row->flags & ASSAY_SCHED) && hyper_real_at(c, k->resolved[0], name)) {
+        for (size_t i = 0; i < k->n_resolved; i++) {
+            double *place = hyper_real_at(c, k->resolved[i], name);
+            each(self, place, *place);
+            n++;
+        }
+    }
+    for (size_t i = 0; i < k->n_nested; i++) {
+        n += find_in_group(&k->nested[i], name, each, self);
+    }
+    return n;
+}
+
+size_t optimizer_find_hyper(optimizer *o, const char *name,
+    void (*each)(void *self, double *place, double base), void *self)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_groups; i++) {
+        n += find_in_group(&o->groups[i], name, each, self);
+    }
+    return n;
+}
+
+/* Walks every array of state of a group and its nested ones. */
+typedef status (*array_visitor)(
+    void *self, const char *name, array_dtype dtype, void *data, size_t n, error *err);
+
+static status visit_group(const group *k, array_visitor visit, void *self, error *err)
+{
+    char name[512];
+    status st = OK;
+    for (size_t i = 0; i < k->n_tensors; i++) {
+        for (size_t j = 0; j < k->n_slots; j++) {
+            const size_t at = i * k->n_slots + j;
+            if (k->slot_base[at]) {
+                snprintf(name, sizeof name, "%s/%s/%s", k->name,
+                    k->model->tensors[k->tensor[i]].info.name, k->slots[j].name);
+                TRY(visit(self, name, ARRAY_F32, k->slot_base[at], k->slot_floats[at], err));
+            }
+        }
+    }
+    for (size_t j = 0; j < k->n_slots; j++) {
+        if (k->slots[j].shape == ASSAY_SLOT_MODEL) {
+            snprintf(name, sizeof name, "%s/%s", k->name, k->slots[j].name);
+            TRY(visit(self, name, ARRAY_F64, &k->globals[k->slots[j].i_global], 1, err));
+        }
+    }
+    for (size_t i = 0; i < k->n_nested; i++) {
+        TRY(visit_group(&k->nested[i], visit, self, err));
+    }
+done:
+    return st;
+}
+
+static size_t count_group(const group *k)
+{
+    size_t n = k->ops->save ? 1 : 0;
+    n += k->n_tensors * k->n_slots + k->n_slots;
+    for (size_t i = 0; i < k->n_nested; i++) {
+        n += count_group(&k->nested[i]);
+    }
+    return n;
+}
+
+/* An upper bound: slots that do not exist leave their place empty (name NULL). */
+size_t optimizer_n_arrays(const optimizer *o)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_groups; i++) {
+        n += count_group(&o->groups[i]);
+    }
+    return n;
+}
+
+typedef struct collector {
+    arena *a;
+    array *out;
+    size_t n;
+} collector;
+
+static status collect(
+    void *self, const char *name, array_dtype dtype, void *data, size_t n, error *err)
+{
+    collector *c = self;
+    const char *kept = arena_strdup(c->a, name);
+    if (!kept) {
+        return fail_nomem(err, "a checkpoint");
+    }
+    const size_t each = dtype == ARRAY_F64 ? 8 : dtype == ARRAY_F32 ? 4 : 1;
+    c->out[c->n++] = (array){ .name = kept,
+        .dtype = dtype,
+        .dtype_name = dtype == ARRAY_F64 ? "F64"
+            : dtype == ARRAY_F32         ? "F32"
+                                         : "U8",
+        .n_dims = 1,
+        .dim = { n },
+        .n = n,
+        .bytes = n * each,
+        .data = data };
+    return OK;
+}
+
+/* What a plugin's own `save` writes, as bytes. */
+static status collect_private(const group *k, collector *c, error *err)
+{
+    uint64_t bytes = 0;
+    char name[256];
+    if (!k->ops->save) {
+        return OK;
+    }
+    int code = k->ops->save(&k->instance->ctx, NULL, &bytes);
+    void *data = arena_alloc(c->a, (size_t)bytes);
+    if (!data) {
+        return fail_nomem(err, "a checkpoint");
+    }
+    code = code == ASSAY_OK ? k->ops->save(&k->instance->ctx, data, &bytes) : code;
+    if (code != ASSAY_OK) {
+        return instance_status(k->instance, code, "save", err);
+    }
+    snprintf(name, sizeof name, "%s/private", k->name);
+    return collect(c, name, ARRAY_U8, data, (size_t)bytes, err);
+}
+
+status optimizer_arrays(const optimizer *o, arena *a, array *out, error *err)
+{
+    collector c = { a, out, 0 };
+    for (size_t i = 0; i < o->n_groups; i++) {
+        status st = visit_group(&o->groups[i], collect, &c, err);
+        if (st == OK) {
+            st = collect_private(&o->groups[i], &c, err);
+        }
+        if (st != OK) {
+            return st;
+        }
+    }
+    return OK;
+}
+
+static status restore_one(
+    void *self, const char *name, array_dtype dtype, void *data, size_t n, error *err)
+{
+    const safetensors *file = self;
+    const void *from;
+    status st = safetensors_get(file, name, dtype, n, &from, err);
+    if (st == OK) {
+        memcpy(data, from, n * (dtype == ARRAY_F64 ? sizeof(double) : sizeof(float)));
+    }
+    return st;
+}
+
+status optimizer_restore(optimizer *o, const safetensors *file, error *err)
+{
+    char name[256];
+    for (size_t i = 0; i < o->n_groups; i++) {
+        group *k = &o->groups[i];
+        status st = visit_group(k, restore_one, (void *)(uintptr_t)file, err);
+        if (st != OK) {
+            return st;
+        }
+        if (!k->ops->load) {
+            continue;
+        }
+        snprintf(name, sizeof name, "%s/private", k->name);
+        const array *a = safetensors_find(file, name);
+        if (!a) {
+            return fail(err, E_MISSING, "the checkpoint lacks %s", name);
+        }
+        const int code = k->ops->load(&k->instance->ctx, a->data, a->bytes);
+        if (code != ASSAY_OK) {
+            return instance_status(k->instance, code, "load", err);
+        }
+    }
+    return OK;
+}
+
+void optimizer_describe(const optimizer *o, text *t)
+{
+    for (size_t i = 0; i < o->n_groups; i++) {
+        const group *k = &o->groups[i];
+        text_printf(t, "%s%s", i ? ", " : "", k->instance->component->id);
+        if (o->n_groups > 1) {
+            text_printf(t, " (%zu tensor%s)", k->n_tensors, k->n_tensors == 1 ? "" : "s");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+/* The optimizers of a run: parameter groups, their state, and one update of all weights.
+ *
+ * The config's `optimizer` is a block, or a list of blocks with `match`; the first that matches a tensor gets it. State is
+ * what the plugin declared as slots; this room owns it. An update is the same to the bit for any number of threads: sums
+ * are taken per chunk and added in the order of the chunks. */
+#ifndef ASSAY_CORE_TRAIN_OPTIMIZER_H
+#define ASSAY_CORE_TRAIN_OPTIMIZER_H
+
+#include "model/model.h"
+#include "model/safetensors.h"
+
+typedef struct optimizer optimizer;
+
+/* `g` is the flat gradient that updates read (and scale in place). */
+status optimizer_new(
+    registry *r, config *c, value *block, uint64_t seed, optimizer **out, error *err) MUST_CHECK;
+
+/* Gives tensors to groups and lays out their state. Once, after model_plan. */
+status optimizer_plan(optimizer *o, model *m, float *g, team *t, error *err) MUST_CHECK;
+void optimizer_free(optimizer *o);
+
+/* What one update is told. */
+typedef struct update {
+    uint64_t t; /* its number, from 1 */
+    double loss; /* of the batch, L2 included */
+    float scale; /* every gradient is multiplied by this first (clipping) */
+    int (*evaluate)(void *self, uint64_t flags, double *out_loss); /* the closure */
+    void *evaluate_self;
+} update;
+
+status optimizer_update(optimizer *o, const update *u, error *err) MUST_CHECK;
+
+/* Whether some group evaluates elsewhere than at w; writes those weights (all of them) to out[n_flat]. */
+bool optimizer_has_eval_weights(const optimizer *o);
+status optimizer_eval_weights(optimizer *o, uint64_t t, float *out, error *err) MUST_CHECK;
+
+/* Places that a schedule may drive: every resolved copy of the REAL hyperparameter of that name in any group or nested
+ * optimizer. Calls `each` with the place and its base value; returns how many there are. A row without ASSAY_SCHED is not found. */
+size_t optimizer_find_hyper(optimizer *o, const char *name,
+    void (*each)(void *self, double *place, double base), void *self);
+
+/* Every array of state, under "optimizer/<group>/<tensor>/<slot>", for checkpoints; data points into the state itself. */
+size_t optimizer_n_arrays(const optimizer *o);
+status optimizer_arrays(const optimizer *o, arena *a, array *out, error *err) MUST_CHECK;
+
+/* The same places written from a file, by name. Also the plugin's own state where it has save and load. */
+status optimizer_restore(optimizer *o, const safetensors *file, error *err) MUST_CHECK;
+
+/* Seconds spent in updates. */
+double optimizer_seconds(const optimizer *o);
+
+/* For people: "adam" or "adamw (4 tensors), sgd (2)". */
+void optimizer_describe(const optimizer *o, text *t);
+
+#endif

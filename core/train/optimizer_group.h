@@ -1,0 +1,79 @@
+/* One optimizer instance over a set of tensors: its slots, chunks and resolved hyperparameters. A nested optimizer is a
+ * group of its own over the same tensors. Only core/train/optimizer*.c include this. */
+#ifndef ASSAY_CORE_TRAIN_OPTIMIZER_GROUP_H
+#define ASSAY_CORE_TRAIN_OPTIMIZER_GROUP_H
+
+#include "train/optimizer.h"
+
+#include <stdatomic.h>
+
+enum { CHUNK_FLOATS = 8192 };
+
+/* One declared slot, and where it lies. */
+typedef struct slot {
+    const char *name;
+    uint64_t shape;
+    size_t times;
+    bool exists;
+    double init;
+    size_t i_global; /* of a MODEL slot */
+} slot;
+
+typedef struct chunk {
+    assay_span span;
+    size_t i_tensor; /* in the group */
+} chunk;
+
+typedef struct group {
+    instance *instance;
+    const assay_optimizer *ops;
+    const char *name; /* "optimizer", "optimizer/inner": where its state is found in checkpoints */
+    const value *match; /* NULL: every tensor */
+
+    model *model;
+    float *g;
+    team *team;
+    size_t n_tensors;
+    size_t *tensor; /* [n_tensors] index in the model */
+    size_t n_elements;
+
+    size_t
+        n_resolved; /* one copy of the hyperparameters per different lr_scale; the first has scale 1 */
+    void **resolved;
+    double *lr_scale;
+    size_t *resolved_of; /* [n_tensors] */
+
+    size_t n_slots;
+    slot *slots;
+    float **slot_base; /* [n_tensors, n_slots] */
+    size_t *slot_floats; /* [n_tensors, n_slots] */
+    size_t n_globals;
+    double *globals;
+
+    assay_span *spans; /* [n_tensors] whole tensors */
+    size_t n_chunks;
+    chunk *chunks;
+    double *chunk_sums; /* [n_chunks, n_sums] */
+    double *tensor_sums; /* [n_tensors, n_sums] */
+    double *sums; /* [n_sums] */
+
+    size_t n_nested;
+    struct group *nested;
+
+    /* of the update under way */
+    assay_step step;
+    float scale;
+    atomic_int code; /* the first failure of a concurrent callback */
+    const char *failed_op;
+} group;
+
+/* An instance and its nested ones; no tensors yet. (optimizer_group.c) */
+status group_open(group *k, instance *i, const char *name, arena *a, error *err) MUST_CHECK;
+
+/* Lays out state for k->tensor[n_tensors], nested groups too. */
+status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err) MUST_CHECK;
+
+/* One update. */
+status group_update(group *k, const update *u, error *err) MUST_CHECK;
+
+#endif

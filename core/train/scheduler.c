@@ -1,0 +1,254 @@
+/* Schedules at work.
+ *
+ * A schedule gives a factor; this file knows where the values lie that it multiplies. All places are found once, so that a
+ * step only writes numbers. State is `n_state` doubles per schedule, kept here and in checkpoints. */
+#include "train/scheduler.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PLACES = 256 };
+
+typedef struct place {
+    double *at, base;
+} place;
+
+typedef struct entry {
+    instance *instance;
+    const assay_schedule *ops;
+    const char *target;
+    double *state;
+    size_t n_places;
+    place *places;
+    double factor;
+} entry;
+
+struct scheduler {
+    arena memory;
+    size_t n;
+    entry *entries;
+};
+
+static const char *const reserved_keys[] = { "target", NULL };
+
+static status open_entry(
+    scheduler *s, registry *r, config *c, value *block, size_t i, uint64_t seed, error *err)
+{
+    entry *e = &s->entries[i];
+    char purpose[64];
+    snprintf(purpose, sizeof purpose, "schedule/%zu", i);
+    e->target = "lr";
+    status st =
+        instance_new(r, c, "schedule", block, reserved_keys, seed, purpose, &e->instance, err);
+    if (st != OK) {
+        return st;
+    }
+    const value *target = value_find(block, "target");
+    if (target) {
+        st = value_to_string(target, &e->target, err);
+    }
+    e->ops = e->instance->component->ops;
+    e->state = arena_alloc_array(&s->memory, e->ops->n_state, sizeof *e->state);
+    e->places = arena_alloc_array(&s->memory, MAX_PLACES, sizeof *e->places);
+    if (st == OK && (!e->state || !e->places)) {
+        st = fail_nomem(err, "a schedule");
+    }
+    for (size_t k = 0; st == OK && k < i; k++) {
+        if (strcmp(s->entries[k].target, e->target) == 0) {
+            st = fail_at(err, E_CONFLICT, &e->instance->block->at,
+                "schedule: two schedules drive \"%s\"; give one another `target` or remove it",
+                e->target);
+        }
+    }
+    return st;
+}
+
+status scheduler_new(
+    registry *r, config *c, value *block, uint64_t seed, scheduler **out, error *err)
+{
+    status st = OK;
+    scheduler *s = calloc(1, sizeof *s);
+    if (!s) {
+        return fail_nomem(err, "the schedule");
+    }
+    const bool is_list = block && block->kind == VALUE_LIST;
+    const size_t n = !block ? 0 : is_list ? block->n : 1;
+    s->entries = arena_alloc_array(&s->memory, n, sizeof *s->entries);
+    if (!s->entries) {
+        TRY(fail_nomem(err, "the schedule"));
+    }
+    for (size_t i = 0; i < n; i++) {
+        s->n = i + 1;
+        TRY(open_entry(s, r, c, is_list ? block->item[i] : block, i, seed, err));
+    }
+    *out = s;
+    s = NULL;
+done:
+    scheduler_free(s);
+    return st;
+}
+
+void scheduler_free(scheduler *s)
+{
+    if (!s) {
+        return;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        instance_free(s->entries[i].instance);
+    }
+    arena_release(&s->memory);
+    free(s);
+}
+
+static void add_place(void *self, double *at, double base)
+{
+    entry *e = self;
+    if (e->n_places < MAX_PLACES) {
+        e->places[e->n_places++] = (place){ at, base };
+    }
+}
+
+static void find_in_instance(entry *e, const component *c, void *hyper, const char *name)
+{
+    const assay_hyper *row = hyper_find(&c->hypers, name);
+    double *at = row && (row->flags & ASSAY_SCHED) ? hyper_real_at(c, hyper, name) : NULL;
+    if (at) {
+        add_place(e, at, *at);
+    }
+}
+
+static void find_target(entry *e, optimizer *o, model *m, instance *loss, void *loss_hyper)
+{
+    const char *target = e->target;
+    if (strncmp(target, "optimizer.", 10) == 0) {
+        target += 10;
+    }
+    if (strncmp(target, "loss.", 5) == 0) {
+        if (loss) {
+            find_in_instance(e, loss->component, loss_hyper, target + 5);
+        }
+        return;
+    }
+    if (strncmp(target, "model.", 6) != 0) {
+        (void)optimizer_find_hyper(o, target, add_place, e);
+        return;
+    }
+    const char *dot = strrchr(target, '.');
+    for (size_t i = 0; i < m->n_layers; i++) {
+        const layer *l = &m->layers[i];
+        const size_t n = strlen(l->name);
+        if (target + 6 + n == dot && strncmp(l->name, target + 6, n) == 0) {
+            find_in_instance(e, l->instance->component, l->hyper, dot + 1);
+        }
+    }
+}
+
+status scheduler_plan(
+    scheduler *s, optimizer *o, model *m, instance *loss, void *loss_hyper, error *err)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        entry *e = &s->entries[i];
+        find_target(e, o, m, loss, loss_hyper);
+        if (e->n_places == 0) {
+            return fail_at(err, E_UNKNOWN, &e->instance->block->at,
+                "schedule: target \"%s\" names nothing that a schedule can drive; expected a "
+                "hyperparameter of the optimizer (\"lr\"), \"model.<layer>.<hyperparameter>\" or "
+                "\"loss.<hyperparameter>\" that is a real number and schedulable",
+                e->target);
+        }
+    }
+    return OK;
+}
+
+status scheduler_apply(scheduler *s, const assay_when *when, error *err)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        entry *e = &s->entries[i];
+        double factor = NAN;
+        const int code =
+            e->ops->factor(&e->instance->ctx, e->instance->hyper, when, e->state, &factor);
+        if (code != ASSAY_OK) {
+            return instance_status(e->instance, code, "factor", err);
+        }
+        if (!(factor >= 0 && factor <= 1e30)) {
+            return fail_at(err, E_NUMERIC, &e->instance->block->at,
+                "%s: gave the factor %g at step %llu; expected a number >= 0", e->instance->label,
+                factor, (unsigned long long)when->step);
+        }
+        e->factor = factor;
+        for (size_t k = 0; k < e->n_places; k++) {
+            *e->places[k].at = e->places[k].base * factor;
+        }
+    }
+    return OK;
+}
+
+size_t scheduler_count(const scheduler *s)
+{
+    return s->n;
+}
+
+const char *scheduler_target(const scheduler *s, size_t i)
+{
+    return s->entries[i].target;
+}
+
+double scheduler_value(const scheduler *s, size_t i)
+{
+    return *s->entries[i].places[0].at;
+}
+
+const char *scheduler_horizon(const scheduler *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->entries[i].ops->horizon) {
+            return s->entries[i].instance->component->id;
+        }
+    }
+    return NULL;
+}
+
+status scheduler_arrays(const scheduler *s, arena *a, array *out, size_t *out_n, error *err)
+{
+    *out_n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        const entry *e = &s->entries[i];
+        if (e->ops->n_state == 0) {
+            continue;
+        }
+        const char *name = arena_printf(a, "schedule/%zu", i);
+        if (!name) {
+            return fail_nomem(err, "a checkpoint");
+        }
+        out[(*out_n)++] = (array){ .name = name,
+            .dtype = ARRAY_F64,
+            .dtype_name = "F64",
+            .n_dims = 1,
+            .dim = { e->ops->n_state },
+            .n = e->ops->n_state,
+            .bytes = e->ops->n_state * sizeof(double),
+            .data = e->state };
+    }
+    return OK;
+}
+
+status scheduler_restore(scheduler *s, const safetensors *file, error *err)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        entry *e = &s->entries[i];
+        const void *from;
+        char name[32];
+        if (e->ops->n_state == 0) {
+            continue;
+        }
+        snprintf(name, sizeof name, "schedule/%zu", i);
+        status st = safetensors_get(file, name, ARRAY_F64, e->ops->n_state, &from, err);
+        if (st != OK) {
+            return st;
+        }
+        memcpy(e->state, from, e->ops->n_state * sizeof(double));
+    }
+    return OK;
+}
