@@ -154,8 +154,9 @@ static status bind(config *c, value *group, init_kind kind, init_spec *out, erro
     if (st != OK) return st;
     spec.kind = kind;
     if (kind == INIT_UNIFORM && spec.min > spec.max) {
-        return fail_at(err, E_RANGE, &value_find(group, "min")->at, "%s: min %g is above max %g",
-            what, spec.min, spec.max);
+        const value *min = value_find(group, "min"), *max = value_find(group, "max");
+        return fail_at(err, E_RANGE, min->is_default ? &max->at : &min->at,
+            "%s: min %g is above max %g", what, spec.min, spec.max);
     }
     *out = spec;
     return OK;
