@@ -27,7 +27,8 @@ static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
     (void)ctx;
     (void)hyper;
     for (uint64_t i = 0; i < n; i++) {
-        dx[i] = y[i] <= 0 ? 0 : dy[i];
+        const float d = dy[i]; // read in any case: a conditional read would not vectorise
+        dx[i] = y[i] <= 0 ? 0 : d;
     }
     return ASSAY_OK;
 }
