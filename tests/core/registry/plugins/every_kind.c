@@ -20,7 +20,7 @@ static const assay_hyper hypers[] = {
     ASSAY_LR(tiny, 0.125, 1e-3, 1),
     ASSAY_REAL(tiny, decay, 0.5, 0, 1, "how much of it stays", .flags = ASSAY_OPEN_MAX),
     ASSAY_INT(tiny, steps, 3, 1, 100, "how many"),
-    ASSAY_BOOL(tiny, nesterov, 0, "look ahead"),
+    ASSAY_BOOL(tiny, nesterov, 0, "use the slot v", .flags = ASSAY_DEPRECATED),
     ASSAY_ENUM(tiny, mode, 1, modes, "how to reduce"),
     ASSAY_STRING(tiny, note, 0, "anything"),
     ASSAY_STRING(tiny, file, 0, "a file", .flags = ASSAY_PATH),
