@@ -2,8 +2,8 @@
  *
  *   y = x_0 + x_1 + ...,  dx_i = dy        shapes all equal, kept
  *
- * What joins the branches of a residual net: He, Zhang, Ren and Sun 2016, "Deep residual learning for image recognition",
- * equation 1. Added in the order of the inputs. */
+ * What joins the branches of a residual net: He, Zhang, Ren and Sun 2016, "Deep residual learning
+ * for image recognition", equation 1. Added in the order of the inputs. */
 #include "shared/inputs.h"
 
 #include <string.h>

@@ -2,8 +2,9 @@
  *
  *   y[row] = x_0[row], x_1[row], ...;  dx_i[row] = its part of dy[row]
  *
- * Along the first feature dimension: vectors are joined end to end; images [channels, height, width] channel by channel,
- * where height and width must agree. PyTorch's torch.cat(..., dim=1) for [batch, features]. */
+ * Along the first feature dimension: vectors are joined end to end; images [channels, height,
+ * width] channel by channel, where height and width must agree. PyTorch's torch.cat(..., dim=1) for
+ * [batch, features]. */
 #include "shared/inputs.h"
 
 #include <string.h>

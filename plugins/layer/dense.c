@@ -3,13 +3,14 @@
  *   y = x W + b        x [rows, in], W [in, units], b [units], y [rows, units]
  *   dx = dy W^T,  dW = x^T dy,  db = the sum of dy's rows
  *
- * `in` is the product of the input's feature dimensions, rows are samples and time steps alike. As in PyTorch's Linear,
- * which stores W as [units, in]. The forward pass fills y with b and lets the product add to it, which spares a second
- * pass over y. db is summed in double, row after row, so that it depends neither on the machine nor on how the compiler
- * cuts loops. Padded rows need no care: their dy is 0.
+ * `in` is the product of the input's feature dimensions, rows are samples and time steps alike. As
+ * in PyTorch's Linear, which stores W as [units, in]. The forward pass fills y with b and lets the
+ * product add to it, which spares a second pass over y. db is summed in double, row after row, so
+ * that it depends neither on the machine nor on how the compiler cuts loops. Padded rows need no
+ * care: their dy is 0.
  *
- * Defaults: W Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks",
- * equation 16; b zero. */
+ * Defaults: W Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward
+ * neural networks", equation 16; b zero. */
 #include "shared/elementwise.h"
 
 #include <string.h>

@@ -1,11 +1,14 @@
 /* dropout: while training, each number is set to 0 with probability `rate` and scaled up otherwise.
  *
- *   y = x k,  dx = dy k,  k = 0 with probability rate, else 1 / (1 - rate);  in evaluation y = x        any shape, kept
+ *   y = x k,  dx = dy k,  k = 0 with probability rate, else 1 / (1 - rate)
+ *   in evaluation y = x        any shape, kept
  *
- * Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov 2014, "Dropout: a simple way to prevent neural networks
- * from overfitting"; scaled while training instead of in evaluation ("inverted"), as in PyTorch. The draw of an element
- * is named by its time step, its sample's place in the whole batch and its feature, so it does not depend on how a batch is
- * cut into shards. k is saved: reading it back costs less than drawing it again. Default rate: the paper's for hidden units. */
+ * Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov 2014, "Dropout: a simple way to
+ * prevent neural networks from overfitting"; scaled while training instead of in evaluation
+ * ("inverted"), as in PyTorch. The draw of an element is named by its time step, its sample's place
+ * in the whole batch and its feature, so it does not depend on how a batch is cut into shards. k is
+ * saved: reading it back costs less than drawing it again. Default rate: the paper's for hidden
+ * units. */
 #include "shared/elementwise.h"
 
 #include <string.h>

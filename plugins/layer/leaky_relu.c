@@ -2,8 +2,9 @@
  *
  *   y = x where x > 0, else slope x;  dx = dy where x > 0, else slope dy        any shape, kept
  *
- * Maas, Hannun and Ng 2013, "Rectifier nonlinearities improve neural network acoustic models", equation 3. Default slope:
- * the paper's and PyTorch's 0.01. The sign is taken from x and not from y, which has none where the slope is 0. */
+ * Maas, Hannun and Ng 2013, "Rectifier nonlinearities improve neural network acoustic models",
+ * equation 3. Default slope: the paper's and PyTorch's 0.01. The sign is taken from x and not from
+ * y, which has none where the slope is 0. */
 #include "shared/elementwise.h"
 
 struct leaky_relu {

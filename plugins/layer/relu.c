@@ -2,8 +2,9 @@
  *
  *   y = max(x, 0),  dx = dy where y > 0, else 0        any shape, kept
  *
- * Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines". At 0 the gradient is 0 and NaN
- * passes through in both directions, as in PyTorch, so that a diverged run is seen where it began. */
+ * Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines". At 0 the
+ * gradient is 0 and NaN passes through in both directions, as in PyTorch, so that a diverged run is
+ * seen where it began. */
 #include "shared/elementwise.h"
 
 static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)

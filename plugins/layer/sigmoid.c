@@ -2,8 +2,9 @@
  *
  *   y = 1 / (1 + exp(-x)),  dx = dy y (1 - y)        any shape, kept
  *
- * The derivative is taken from y, which is kept anyway. As the last layer before a loss on yes-or-no targets rather use none
- * and the loss bce_logits, which is stable where this saturates. */
+ * The derivative is taken from y, which is kept anyway. As the last layer before a loss on
+ * yes-or-no targets rather use none and the loss bce_logits, which is stable where this
+ * saturates. */
 #include "shared/elementwise.h"
 
 static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)

@@ -1,10 +1,12 @@
 /* softmax: a row's features as probabilities.
  *
- *   y_c = exp(x_c - m) / sum over k of exp(x_k - m),  m = max x;   dx_c = y_c (dy_c - sum over k of dy_k y_k)
+ *   y_c = exp(x_c - m) / sum over k of exp(x_k - m),  m = max x
+ *   dx_c = y_c (dy_c - sum over k of dy_k y_k)
  *
- * Over all features of a row, whatever their dimensions; the shape is kept. Bridle 1990, "Probabilistic interpretation of
- * feedforward classification network outputs". The shift by m keeps the exponentials in range; sums are in double. Before
- * the loss softmax_xent leave it out: that loss contains it, in a more precise form. */
+ * Over all features of a row, whatever their dimensions; the shape is kept. Bridle 1990,
+ * "Probabilistic interpretation of feedforward classification network outputs". The shift by m
+ * keeps the exponentials in range; sums are in double. Before the loss softmax_xent leave it out:
+ * that loss contains it, in a more precise form. */
 #include "shared/elementwise.h"
 
 static void softmax_row(const float *x, uint64_t n, float *y)

@@ -2,9 +2,9 @@
  *
  *   y = a tanh(b x),  dx = dy (a b - (b / a) y^2)        any shape, kept
  *
- * Plain: a = b = 1. Scaled: a = 1.7159, b = 2/3, so that y(1) = 1, y(-1) = -1 and the curvature is largest there: LeCun,
- * Bottou, Orr and Mueller 1998, "Efficient BackProp", section 4.4. The derivative is taken from y, which is kept anyway.
- * Default: plain, as in PyTorch. */
+ * Plain: a = b = 1. Scaled: a = 1.7159, b = 2/3, so that y(1) = 1, y(-1) = -1 and the curvature is
+ * largest there: LeCun, Bottou, Orr and Mueller 1998, "Efficient BackProp", section 4.4. The
+ * derivative is taken from y, which is kept anyway. Default: plain, as in PyTorch. */
 #include "shared/elementwise.h"
 
 struct tanh_hypers {

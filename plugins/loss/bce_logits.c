@@ -1,14 +1,16 @@
 /* bce_logits: the binary cross-entropy of the sigmoid of each output.
  *
- *   l = mean over j of max(z, 0) - z t + log1p(exp(-|z|)),  dl/dz = sigmoid(z) - t        z = y_j, t = target_j
+ *   l = mean over j of max(z, 0) - z t + log1p(exp(-|z|))
+ *   dl/dz = (sigmoid(z) - t) / outputs        z = y_j, t = target_j
  *
- * PyTorch's BCEWithLogitsLoss. z, t [rows, outputs]; or one output for data of two classes, where t is the label. The form
- * with log1p overflows for no z and keeps its precision where the model is sure. `features = "sum"` sums over a row's
- * outputs: the negative log-likelihood of a frame of a piano roll, say.
+ * PyTorch's BCEWithLogitsLoss. z, t [rows, outputs]; or one output for data of two classes, where t
+ * is the label. The form with log1p overflows for no z and keeps its precision where the model is
+ * sure. `features = "sum"` sums over a row's outputs: the negative log-likelihood of a frame of a
+ * piano roll, say.
  *
- * Elements are floats, with log1p(e) = log(u) e / (u - 1), u = 1 + e, which gives back what the rounding of u took (Higham
- * 2002, "Accuracy and stability of numerical algorithms", problem 1.5): one loop that vectorises, where libm's double functions
- * would not. Their sum is in double. */
+ * Elements are floats, with log1p(e) = log(u) e / (u - 1), u = 1 + e, which gives back what the
+ * rounding of u took (Higham 2002, "Accuracy and stability of numerical algorithms", problem 1.5):
+ * one loop that vectorises, where libm's double functions would not. Their sum is in double. */
 #include "shared/outputs.h"
 
 #include <string.h>

@@ -3,8 +3,8 @@
  *   l = mean over j of d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2),  d = y_j - t_j
  *   dl/dy_j = max(-delta, min(d, delta)) / outputs        y, t [rows, outputs]
  *
- * Huber 1964, "Robust estimation of a location parameter", section 4; PyTorch's HuberLoss. Default delta: PyTorch's 1.
- * `features = "sum"` sums over the outputs of a row instead. */
+ * Huber 1964, "Robust estimation of a location parameter", section 4; PyTorch's HuberLoss. Default
+ * delta: PyTorch's 1. `features = "sum"` sums over the outputs of a row instead. */
 #include "shared/outputs.h"
 
 #include <math.h>

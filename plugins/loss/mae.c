@@ -1,6 +1,7 @@
 /* mae: the mean absolute error.
  *
- *   l = mean over j of |y_j - t_j|,  dl/dy_j = sign(y_j - t_j) / outputs, 0 at 0        y, t [rows, outputs]
+ *   l = mean over j of |y_j - t_j|
+ *   dl/dy_j = sign(y_j - t_j) / outputs, 0 at 0        y, t [rows, outputs]
  *
  * PyTorch's L1Loss. `features = "sum"` sums over the outputs of a row instead. */
 #include "shared/outputs.h"

@@ -1,6 +1,7 @@
 /* mse: the mean squared error.
  *
- *   l = mean over j of (y_j - t_j)^2,  dl/dy_j = 2 (y_j - t_j) / outputs        y, t [rows, outputs]
+ *   l = mean over j of (y_j - t_j)^2
+ *   dl/dy_j = 2 (y_j - t_j) / outputs        y, t [rows, outputs]
  *
  * PyTorch's MSELoss; no factor 1/2. `features = "sum"` sums over the outputs of a row instead. */
 #include "shared/outputs.h"

@@ -1,14 +1,17 @@
 /* softmax_xent: the cross-entropy of the softmax of a row's outputs, for classes.
  *
- *   p = softmax(y),  l = (1 - e) (-log p_label) + e mean over c of (-log p_c),  dl/dy_c = p_c - (1 - e) [c = label] - e/C
+ *   p = softmax(y),  l = (1 - e) (-log p_label) + e mean over c of (-log p_c)
+ *   dl/dy_c = p_c - (1 - e) [c = label] - e/C
  *
- * y [rows, C], label [rows], e = label_smoothing. PyTorch's CrossEntropyLoss; smoothing after Szegedy et al. 2016,
- * "Rethinking the Inception architecture for computer vision", section 7. Default: none, as in PyTorch.
+ * y [rows, C], label [rows], e = label_smoothing. PyTorch's CrossEntropyLoss; smoothing after
+ * Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision", section 7.
+ * Default: none, as in PyTorch.
  *
- * Log-sum-exp relative to the largest output y_m, whose own term is exactly 1 and is left out of the sum s, so that
- * -log p_label = (y_m - y_label) + log1p(s) keeps its relative precision however sure the model is; the gradient at the
- * label is formed from s, too, and not as p - 1. Exponentials are floats (they vectorise), corrected by what the
- * subtraction y_c - y_m lost; everything that is summed is summed in double. */
+ * Log-sum-exp relative to the largest output y_m, whose own term is exactly 1 and is left out of
+ * the sum s, so that -log p_label = (y_m - y_label) + log1p(s) keeps its relative precision however
+ * sure the model is; the gradient at the label is formed from s, too, and not as p - 1.
+ * Exponentials are floats (they vectorise), corrected by what the subtraction y_c - y_m lost;
+ * everything that is summed is summed in double. */
 #include <assay/plugin.h>
 
 #include <math.h>
@@ -33,8 +36,8 @@ typedef struct row_sums {
     double deficit; /* sum of y_max - y_c */
 } row_sums;
 
-/* e[c] = exp(y[c] - max). The subtraction's rounding error (Knuth's two-sum) is put back to first order; it is NaN for
- * an infinite y[c], where nothing was lost. */
+/* e[c] = exp(y[c] - max). The subtraction's rounding error (Knuth's two-sum) is put back to first
+ * order; it is NaN for an infinite y[c], where nothing was lost. */
 static void exponentials(const float *y, uint64_t n, float max, float *e)
 {
     for (uint64_t c = 0; c < n; c++) {

@@ -2,10 +2,11 @@
  *
  *   p = sum of w right / sum of w,  se = sqrt(p (1 - p) / n),  n = (sum of w)^2 / sum of w^2
  *
- * Classes: right is 1 where the largest output (the first of equals) is the label's; with a single output for two classes,
- * where it lies on the label's side of `threshold`. Yes-or-no targets: right is the fraction of a row's outputs that lie
- * on the right side; the error then treats a row as one draw, which is on the safe side, since the variance of a fraction
- * is at most p (1 - p). NaN is never right. n is Kish 1965, "Survey sampling". */
+ * Classes: right is 1 where the largest output (the first of equals) is the label's; with a single
+ * output for two classes, where it lies on the label's side of `threshold`. Yes-or-no targets:
+ * right is the fraction of a row's outputs that lie on the right side; the error then treats a row
+ * as one draw, which is on the safe side, since the variance of a fraction is at most p (1 - p).
+ * NaN is never right. n is Kish 1965, "Survey sampling". */
 #include "shared/classes.h"
 
 struct accuracy {

@@ -2,8 +2,9 @@
  *
  *   M[r, c] = sum of w over the rows of class r that were answered c        [classes, classes]
  *
- * An answer is the largest output (the first of equals); with a single output for two classes, or one yes-or-no target, the
- * side of `threshold` it lies on. A row with a NaN answers nothing and is counted in no cell. */
+ * An answer is the largest output (the first of equals); with a single output for two classes, or
+ * one yes-or-no target, the side of `threshold` it lies on. A row with a NaN answers nothing and is
+ * counted in no cell. */
 #include "shared/classes.h"
 
 struct confusion {

@@ -1,12 +1,15 @@
 /* f1: the harmonic mean of precision and recall.
  *
  *   F_c = 2 tp_c / (2 tp_c + fp_c + fn_c)        weighted counts of class c
- *   macro: mean of F_c over the classes that occur as label or as answer;  weighted: mean by how often each is the label
- *   micro: 2 tp / (2 tp + fp + fn) of the counts summed over classes;  binary: F_1, of the second of two classes
+ *   macro: mean of F_c over the classes that occur as label or as answer
+ *   weighted: mean of F_c by how often each is the label
+ *   micro: 2 tp / (2 tp + fp + fn) of the counts summed over classes
+ *   binary: F_1, of the second of two classes
  *
- * van Rijsbergen 1979, "Information retrieval", chapter 7; averages and their treatment of absent classes as in
- * scikit-learn's f1_score. Yes-or-no targets: each is a class of its own, and only yes counts. A row with a NaN misses its
- * class and is nobody's false positive. Default: macro, which does not hide the small classes. */
+ * van Rijsbergen 1979, "Information retrieval", chapter 7; averages and their treatment of absent
+ * classes as in scikit-learn's f1_score. Yes-or-no targets: each is a class of its own, and only
+ * yes counts. A row with a NaN misses its class and is nobody's false positive. Default: macro,
+ * which does not hide the small classes. */
 #include "shared/classes.h"
 
 enum { MACRO, MICRO, WEIGHTED, BINARY };

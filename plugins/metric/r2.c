@@ -1,11 +1,14 @@
 /* r2: the share of the targets' variance that the model explains.
  *
- *   per target j: R_j = 1 - S_j / T_j,  S_j = sum of w (y_j - t_j)^2,  T_j = sum of w (t_j - mean t_j)^2
- *   uniform: the mean of the R_j;  variance: 1 - (sum of S_j) / (sum of T_j), large variances counting more
+ *   per target j: R_j = 1 - S_j / T_j
+ *      S_j = sum of w (y_j - t_j)^2,  T_j = sum of w (t_j - mean t_j)^2
+ *   uniform: the mean of the R_j
+ *   variance: 1 - (sum of S_j) / (sum of T_j), large variances counting more
  *
- * The mean runs over what was counted. T_j is updated by West's rule and merged by Chan's, never as a difference of large
- * sums: West 1979, "Updating mean and variance estimates"; Chan, Golub and LeVeque 1983, "Algorithms for computing the
- * sample variance". A target that does not vary has no R_j: NaN. Default: uniform, as in scikit-learn's r2_score. */
+ * The mean runs over what was counted. T_j is updated by West's rule and merged by Chan's, never as
+ * a difference of large sums: West 1979, "Updating mean and variance estimates"; Chan, Golub and
+ * LeVeque 1983, "Algorithms for computing the sample variance". A target that does not vary has no
+ * R_j: NaN. Default: uniform, as in scikit-learn's r2_score. */
 #include "shared/numbers.h"
 
 enum { UNIFORM, VARIANCE };

@@ -1,9 +1,10 @@
-/* top_k: the weighted share of rows whose label is among the k largest outputs, with its standard error.
+/* top_k: the weighted share of rows whose label is among the k largest outputs, with its standard
+ * error.
  *
  *   right = fewer than k outputs lie above the label's (equal ones before it count as above)
  *
- * Error as in accuracy, which is k = 1. A row with a NaN is never right. Default k: 5, as reported for ImageNet
- * (Russakovsky et al. 2015, "ImageNet large scale visual recognition challenge"). */
+ * Error as in accuracy, which is k = 1. A row with a NaN is never right. Default k: 5, as reported
+ * for ImageNet (Russakovsky et al. 2015, "ImageNet large scale visual recognition challenge"). */
 #include "shared/classes.h"
 
 struct top_k {

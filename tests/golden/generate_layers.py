@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Golden numbers of layers, losses and metrics: layer_values, loss_values and metric_values.safetensors beside this file.
+"""Golden numbers of layers, losses and metrics: {layer,loss,metric}_values.safetensors beside this.
 
-Run it with a Python that has PyTorch 1.13 and NumPy; the files carry the versions. Inputs are float32, so that they are the
-same numbers on both sides; everything expected is computed in float64: layers and losses by PyTorch's autograd, metrics by the
-formulas written out below. Keys are "<case>.<tensor>".
+Run it with a Python that has PyTorch 1.13 and NumPy; the files carry the versions. Inputs are
+float32, so that they are the same numbers on both sides; everything expected is computed in
+float64: layers and losses by PyTorch's autograd, metrics by the formulas written out below. Keys are
+"<case>.<tensor>".
 """
 import json
 import os
@@ -75,7 +76,8 @@ def dense(x, weight, bias=None):
 layer("dense", dense, [numbers(3, 5, 7)], {"weight": numbers(7, 4), "bias": numbers(4)})
 layer("dense_one", dense, [numbers(1, 1, 5)], {"weight": numbers(5, 3), "bias": numbers(3)})
 layer("dense_plain", dense, [numbers(1, 6, 5)], {"weight": numbers(5, 1)})
-layer("dense_image", dense, [numbers(2, 3, 2, 3, 2)], {"weight": numbers(12, 5), "bias": numbers(5)})
+layer("dense_image", dense, [numbers(2, 3, 2, 3, 2)],
+      {"weight": numbers(12, 5), "bias": numbers(5)})
 layer("relu", F.relu, [numbers(3, 5, 7, gap=0.2)])
 layer("leaky_relu", lambda x: F.leaky_relu(x, 0.01), [numbers(3, 5, 7, gap=0.2)])
 layer("leaky_relu_steep", lambda x: F.leaky_relu(x, 0.385), [numbers(1, 1, 5, gap=0.2)])
@@ -103,7 +105,8 @@ def loss(case, function, y, target, weight=None, scale=0.731):
     out = double(y)
     rows = function(out, t)
     assert rows.shape == (len(y),)
-    total = (rows * torch.tensor((np.ones(len(y)) if weight is None else weight).astype(np.float64))).sum()
+    w = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+    total = (rows * torch.tensor(w)).sum()
     (total * scale).backward()
     losses[case + ".y"] = y
     losses[case + (".label" if target.dtype == np.int32 else ".target")] = target
@@ -144,8 +147,9 @@ sure[np.arange(6), sure_label] += np.float32(13.731)
 loss("xent_sure", xent(), sure, sure_label)
 loss("xent_sure_smooth", xent(0.2), sure, sure_label)
 
-# So sure that a difference of logits rounded to float32 is off by more than the bar of the test, in one direction in every row. For two
-# classes cross_entropy is a softplus of the difference, which keeps every digit.
+# So sure that a difference of logits rounded to float32 is off by more than the bar of the test, in
+# one direction in every row. For two classes cross_entropy is a softplus of the difference, which
+# keeps every digit.
 rows = []
 while len(rows) < 6:
     low, high = np.float32(rng.normal(0, 0.5)), np.float32(rng.uniform(25, 31))
@@ -155,8 +159,9 @@ while len(rows) < 6:
 two = np.array(rows, np.float32)
 first = np.arange(6) % 2 == 0
 two[first] = two[first][:, ::-1]
-loss("xent_two", lambda y, t: F.softplus(y.gather(1, 1 - t[:, None]) - y.gather(1, t[:, None]))[:, 0],
-     two, np.where(first, 0, 1).astype(np.int32))
+loss("xent_two",
+     lambda y, t: F.softplus(y.gather(1, 1 - t[:, None]) - y.gather(1, t[:, None]))[:, 0], two,
+     np.where(first, 0, 1).astype(np.int32))
 
 per_output = {"mse": lambda y, t: (y - t) ** 2, "mae": lambda y, t: (y - t).abs(),
               "huber": lambda y, t: F.huber_loss(y, t, reduction="none", delta=1.0),
@@ -168,7 +173,8 @@ for name, f in per_output.items():
     loss(name, lambda a, b: f(a, b).mean(1), y, t)
     loss(name + "_weighted", lambda a, b: f(a, b).mean(1), y, t, weights(7))
     loss(name + "_sum", lambda a, b: f(a, b).sum(1), y, t, weights(7))
-loss("bce_label", lambda y, t: F.binary_cross_entropy_with_logits(y[:, 0], t.double(), reduction="none"),
+loss("bce_label",
+     lambda y, t: F.binary_cross_entropy_with_logits(y[:, 0], t.double(), reduction="none"),
      numbers(8, 1, scale=5), labels(8, 2), weights(8))
 loss("bce_far", lambda y, t: F.binary_cross_entropy_with_logits(y, t, reduction="none").mean(1),
      numbers(5, 3, scale=70), bits(5, 3))
@@ -229,12 +235,14 @@ y[1] = np.nan
 y[4, 2] = np.nan
 w64, a = w.astype(np.float64), answers(y)
 metric("accuracy", y, label, w, share(a == label, w64))
-above = [sum((y[i, c] > y[i, label[i]]) or (c < label[i] and y[i, c] == y[i, label[i]]) for c in range(C))
+own = y[np.arange(N), label]
+above = [sum(y[i, c] > own[i] or (c < label[i] and y[i, c] == own[i]) for c in range(C))
          for i in range(N)]
 top3 = (np.array(above) < 3) & ~np.isnan(y).any(1)
 metric("top_k", y, label, w, share(top3, w64))
 metric("f1", y, label, w, f1_all(class_counts(a, label, w64, C)))
-metric("confusion", y, label, w, [[(w64 * ((label == r) & (a == c))).sum() for c in range(C)] for r in range(C)])
+metric("confusion", y, label, w,
+       [[(w64 * ((label == r) & (a == c))).sum() for c in range(C)] for r in range(C)])
 
 z = numbers(N, 1)
 z[5] = np.nan
@@ -254,7 +262,8 @@ right = np.where(np.isnan(many), False, (many > 0) == (yes > 0.5))
 metric("accuracy_binary", many, yes, w, share(right.mean(1), w64))
 positive = np.nan_to_num(many, nan=-1.0) > 0
 metric("f1_binary", many, yes, w, f1_all(np.array(
-    [[(w64 * (positive[:, j] & (yes[:, j] > 0))).sum(), (w64 * (positive[:, j] & (yes[:, j] == 0))).sum(),
+    [[(w64 * (positive[:, j] & (yes[:, j] > 0))).sum(),
+      (w64 * (positive[:, j] & (yes[:, j] == 0))).sum(),
       (w64 * (~positive[:, j] & (yes[:, j] > 0))).sum()] for j in range(4)])))
 
 target = (numbers(N, 3) * np.array([1, 30, 0.5]) + np.array([0, 5, 4096])).astype(np.float32)

@@ -1,5 +1,5 @@
-/* The plain host: products as three loops in double, random numbers from base/rng, memory from calloc, so that sanitizers see
- * every bound. */
+/* The plain host: products as three loops in double, random numbers from base/rng, memory from
+ * calloc, so that sanitizers see every bound. */
 #include "support/component_rig.h"
 
 #include "base/rng.h"

@@ -1,5 +1,6 @@
-/* One component of a shipped plugin, loaded from its .so, with hyperparameters and a plain host of its own: for tests of a
- * component by itself, without registry, config or model. What does not fit ends the program. */
+/* One component of a shipped plugin, loaded from its .so, with hyperparameters and a plain host of
+ * its own: for tests of a component by itself, without registry, config or model. What does not fit
+ * ends the program. */
 #ifndef ASSAY_TESTS_SUPPORT_COMPONENT_RIG_H
 #define ASSAY_TESTS_SUPPORT_COMPONENT_RIG_H
 

@@ -1,5 +1,6 @@
-/* Lays out what a layer declares and hands it over. The gradient check differentiates forward itself by the five-point rule,
- * whose error h^4 f^(5) / 30 allows a step so large (1/16) that rounding in float does not matter. */
+/* Lays out what a layer declares and hands it over. The gradient check differentiates forward
+ * itself by the five-point rule, whose error h^4 f^(5) / 30 allows a step so large (1/16) that
+ * rounding in float does not matter. */
 #include "support/layer_harness.h"
 
 #include "base/rng.h"
@@ -145,9 +146,9 @@ int layer_plan(layer_harness *l, uint64_t time, uint64_t batch)
     l->plan.in_stride = sizeof l->in[0];
     l->plan.max_time = time;
     l->plan.max_batch = batch;
-    l->plan.param = plan_param;
-    l->plan.saved = plan_saved;
-    l->plan.scratch = plan_scratch;
+    if (!l->plan.param) l->plan.param = plan_param;
+    if (!l->plan.saved) l->plan.saved = plan_saved;
+    if (!l->plan.scratch) l->plan.scratch = plan_scratch;
     const int code = l->ops->plan(&l->rig.ctx, l->rig.hyper, &l->plan);
     if (code != ASSAY_OK) return code;
     l->io = (assay_io){ .struct_size = sizeof l->io,

@@ -1,4 +1,5 @@
-/* A single layer with buffers of its own, as the model would lay them out: for tests of a layer by itself.
+/* A single layer with buffers of its own, as the model would lay them out: for tests of a layer by
+ * itself.
  *
  *     layer_open(&l, TEST_BUILD_DIR, "dense");  component_set(&l.rig, "units", 4);
  *     layer_input(&l, (assay_shape){ 1, { 7 } });
@@ -44,7 +45,8 @@ void layer_close(layer_harness *l);
 /* A further input of numbers. */
 void layer_input(layer_harness *l, assay_shape shape);
 
-/* Calls plan; after ASSAY_OK all buffers are there, training is 1 and the shard is the whole batch. */
+/* Calls plan; after ASSAY_OK all buffers are there, training is 1 and the shard is the whole batch. A
+ * test may put functions of its own into l->plan before. */
 int layer_plan(layer_harness *l, uint64_t time, uint64_t batch);
 
 /* The numbers in input i, in the output, in parameter i. */
@@ -52,15 +54,16 @@ uint64_t layer_x_size(const layer_harness *l, uint64_t i);
 uint64_t layer_y_size(const layer_harness *l);
 uint64_t layer_param_size(const layer_harness *l, uint64_t i);
 
-/* They check that the call returns ASSAY_OK, asks for no memory and changes nothing that is not its own. */
+/* They check that the call returns ASSAY_OK, asks for no memory and changes nothing that is not its
+ * own. */
 void layer_forward(layer_harness *l);
 void layer_backward(layer_harness *l);
 
 /* Ugly numbers of size 0.2 to 1.7, a function of seed. */
 void fill_numbers(float *out, uint64_t n, uint64_t seed);
 
-/* The largest relative error (in the 2-norm) of dx and dparam against five-point differences of sum(y dy), element by
- * element and along a random direction. Fills x, param and dy itself. */
+/* The largest relative error (in the 2-norm) of dx and dparam against five-point differences of
+ * sum(y dy), element by element and along a random direction. Fills x, param and dy itself. */
 double layer_gradient_error(layer_harness *l, uint64_t seed);
 
 #endif

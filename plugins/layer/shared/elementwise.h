@@ -1,5 +1,5 @@
-/* What layers without parameters share: the checks of their inputs, and the plan of those whose output has the shape of
- * their only input.
+/* What layers without parameters share: the checks of their inputs, and the plan of those whose
+ * output has the shape of their only input.
  *
  * Header-only and static, because a plugin links nothing of anybody's. */
 #ifndef ASSAY_PLUGINS_LAYER_SHARED_ELEMENTWISE_H

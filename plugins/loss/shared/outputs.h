@@ -1,8 +1,8 @@
-/* What losses that compare every output with a target of its own share: the check of the task, the mean or sum over a
- * row's outputs, and the loop over weighted rows.
+/* What losses that compare every output with a target of its own share: the check of the task, the
+ * mean or sum over a row's outputs, and the loop over weighted rows.
  *
- * Header-only and static, because a plugin links nothing of anybody's; `element` is a constant where output_loss is
- * called, so compilers inline it. */
+ * Header-only and static, because a plugin links nothing of anybody's; `element` is a constant
+ * where output_loss is called, so compilers inline it. */
 #ifndef ASSAY_PLUGINS_LOSS_SHARED_OUTPUTS_H
 #define ASSAY_PLUGINS_LOSS_SHARED_OUTPUTS_H
 

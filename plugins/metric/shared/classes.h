@@ -1,5 +1,5 @@
-/* What metrics of classes share: which tasks they accept, the class that a row's outputs name, and a share of right rows
- * with its standard error.
+/* What metrics of classes share: which tasks they accept, the class that a row's outputs name, and
+ * a share of right rows with its standard error.
  *
  * Header-only and static, because a plugin links nothing of anybody's. */
 #ifndef ASSAY_PLUGINS_METRIC_SHARED_CLASSES_H
@@ -99,7 +99,8 @@ static inline void share_add(double *sums, double weight, double right)
     sums[SHARE_W2] += weight * weight;
 }
 
-/* p and its binomial standard error sqrt(p (1 - p) / n), n = (sum w)^2 / sum w^2 (Kish's effective sample size). */
+/* p and its binomial standard error sqrt(p (1 - p) / n), n = (sum w)^2 / sum w^2 (Kish's effective
+ * sample size). */
 static inline int share_result(
     assay_ctx *ctx, const void *hyper, const double *sums, double *values)
 {

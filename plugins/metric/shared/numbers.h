@@ -1,4 +1,5 @@
-/* What metrics of numbers share: which tasks they accept, and a weighted mean over all outputs of all rows.
+/* What metrics of numbers share: which tasks they accept, and a weighted mean over all outputs of
+ * all rows.
  *
  * Header-only and static, because a plugin links nothing of anybody's. */
 #ifndef ASSAY_PLUGINS_METRIC_SHARED_NUMBERS_H

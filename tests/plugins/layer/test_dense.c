@@ -1,5 +1,5 @@
-/* dense beyond the common ground of test_layers.c: what it declares, the weight that another layer shares transposed, and the
- * precision of the bias gradient over many rows. */
+/* dense beyond the common ground of test_layers.c: what it declares, the weight that another layer
+ * shares transposed, and the precision of the bias gradient over many rows. */
 #include "support/golden.h"
 #include "support/layer_harness.h"
 

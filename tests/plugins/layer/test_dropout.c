@@ -1,5 +1,6 @@
-/* dropout: how much it keeps, that a mask belongs to places in the whole batch, and that the gradient sees the same mask.
- * Counts of kept numbers are judged by the binomial distribution, at five standard deviations. */
+/* dropout: how much it keeps, that a mask belongs to places in the whole batch, and that the
+ * gradient sees the same mask. Counts of kept numbers are judged by the binomial distribution, at
+ * five standard deviations. */
 #include "support/layer_harness.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
-/* Every shipped layer against PyTorch's float64 numbers (tests/golden/generate_layers.py) and against differences of its own
- * forward pass, in every mode that the contract allows: gradients added or overwritten, dx or dparam not wanted, a weight that
- * is stored transposed. Bar: 1e-5 of a tensor's norm, float arithmetic against double. */
+/* Every shipped layer against PyTorch's float64 numbers (tests/golden/generate_layers.py) and
+ * against differences of its own forward pass, in every mode that the contract allows: gradients
+ * added or overwritten, dx or dparam not wanted, a weight that is stored transposed. Bar: 1e-5 of a
+ * tensor's norm, float arithmetic against double. */
 #include "support/golden.h"
 #include "support/layer_harness.h"
 
@@ -221,7 +222,8 @@ static uint64_t inputs_of(const char *id)
     return strcmp(id, "add") == 0 ? 2 : strcmp(id, "concat") == 0 ? 3 : 1;
 }
 
-/* Differences in float: 1e-4 of the norm is what rounding leaves of a five-point rule with a step of 1/16. */
+/* Differences in float: 1e-4 of the norm is what rounding leaves of a five-point rule with a step
+ * of 1/16. */
 static void test_layers__have_the_gradient_of_their_own_forward_pass(void **state)
 {
     static const extents sizes[] = { { 3, 2, { 1, { 7 } } }, { 1, 1, { 1, { 5 } } },
@@ -327,6 +329,54 @@ static void test_layers__with_one_input_refuse_two(void **state)
     }
 }
 
+static int64_t no_bias(assay_plan *plan, const assay_param *param)
+{
+    (void)plan;
+    return strcmp(param->name, "bias") == 0 ? ASSAY_E_NOMEM : 0;
+}
+
+static int64_t no_weight(assay_plan *plan, const assay_param *param)
+{
+    (void)plan;
+    (void)param;
+    return ASSAY_E_UNSUPPORTED;
+}
+
+static int64_t no_memory(assay_plan *plan, uint64_t per_row, uint64_t fixed)
+{
+    (void)plan;
+    (void)per_row;
+    (void)fixed;
+    return ASSAY_E_NOMEM;
+}
+
+static void open_for_refusal(layer_harness *l, const char *id)
+{
+    layer_open(l, TEST_BUILD_DIR, id);
+    if (strcmp(id, "dense") == 0) component_set(&l->rig, "units", 3);
+    layer_input(l, (assay_shape){ 1, { 5 } });
+}
+
+static void test_layers__pass_on_what_the_host_refuses(void **state)
+{
+    layer_harness l;
+    (void)state;
+    open_for_refusal(&l, "dense");
+    l.plan.param = no_weight;
+    assert_int_equal(layer_plan(&l, 1, 1), ASSAY_E_UNSUPPORTED);
+    l.plan.param = no_bias;
+    assert_int_equal(layer_plan(&l, 1, 1), ASSAY_E_NOMEM);
+    layer_close(&l);
+    open_for_refusal(&l, "dense");
+    l.plan.scratch = no_memory;
+    assert_int_equal(layer_plan(&l, 1, 1), ASSAY_E_NOMEM);
+    layer_close(&l);
+    open_for_refusal(&l, "dropout");
+    l.plan.saved = no_memory;
+    assert_int_equal(layer_plan(&l, 1, 1), ASSAY_E_NOMEM);
+    layer_close(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_layers__take_nothing_from_padded_rows),
         cmocka_unit_test(test_layers__pass_nan_on),
         cmocka_unit_test(test_layers__refuse_tokens),
+        cmocka_unit_test(test_layers__pass_on_what_the_host_refuses),
         cmocka_unit_test(test_layers__with_one_input_refuse_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

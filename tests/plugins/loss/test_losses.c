@@ -1,6 +1,7 @@
-/* Every shipped loss against PyTorch's float64 numbers (tests/golden/generate_layers.py), and what each says about a task it
- * cannot judge. Bars: 2.5e-7 for the value, two units in the last place of the float exponentials that are summed in double; 1e-5
- * of the norm for the gradient, which is float. */
+/* Every shipped loss against PyTorch's float64 numbers (tests/golden/generate_layers.py), and what
+ * each says about a task it cannot judge. Bars: 2.5e-7 for the value, two units in the last place
+ * of the float exponentials that are summed in double; 1e-5 of the norm for the gradient, which is
+ * float. */
 #include "support/component_rig.h"
 #include "support/golden.h"
 

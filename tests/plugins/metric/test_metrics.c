@@ -1,5 +1,6 @@
-/* Every shipped metric against NumPy's float64 numbers (tests/golden/generate_layers.py), whole and in merged parts, and what
- * each says about a task it cannot judge. Bar: 1e-12, double against double in another order of summation. */
+/* Every shipped metric against NumPy's float64 numbers (tests/golden/generate_layers.py), whole and
+ * in merged parts, and what each says about a task it cannot judge. Bar: 1e-12, double against
+ * double in another order of summation. */
 #include "support/component_rig.h"
 #include "support/golden.h"
 
@@ -19,7 +20,8 @@
 #define BINARY ASSAY_TARGET_BINARY
 #define NONE ASSAY_TARGET_NONE
 
-/* One setting of one metric on one table of rows; `first` is where its values begin among the golden ones. */
+/* One setting of one metric on one table of rows; `first` is where its values begin among the
+ * golden ones. */
 typedef struct metric_case {
     const char *rows, *id, *hyper[2];
     double value[2];
@@ -276,7 +278,8 @@ static void test_metrics__never_look_at_a_row_of_weight_0(void **state)
     golden_close(file);
 }
 
-/* 20 rows, 15 right: p = 0.75, se = sqrt(0.75 0.25 / 20). NaN in place of every answer: none right. */
+/* 20 rows, 15 right: p = 0.75, se = sqrt(0.75 0.25 / 20). NaN in place of every answer: none
+ * right. */
 static void test_accuracy__has_its_standard_error_and_never_counts_nan(void **state)
 {
     static const metric_case c = { "", "accuracy", { NULL }, { 0 }, CLASS, 3, 0, 2 };
@@ -436,6 +439,33 @@ static void test_metrics__say_what_to_do_about_a_task_that_does_not_fit(void **s
     }
 }
 
+static void *no_memory(assay_ctx *ctx, uint64_t bytes)
+{
+    (void)ctx;
+    (void)bytes;
+    return NULL;
+}
+
+static void test_metrics__say_when_memory_is_out(void **state)
+{
+    static const char *const ids[] = { "f1", "confusion", "r2" };
+    (void)state;
+    for (size_t k = 0; k < sizeof ids / sizeof ids[0]; k++) {
+        const assay_task task = { .struct_size = sizeof task,
+            .target = k == 2 ? REAL : CLASS,
+            .n_classes = 3,
+            .n_outputs = 3,
+            .n_targets = k == 2 ? 3 : 1 };
+        assay_metric_plan plan = { .struct_size = sizeof plan, .task = &task };
+        component_rig rig;
+        component_open(&rig, TEST_BUILD_DIR, "metric", ids[k]);
+        rig.host.alloc = no_memory;
+        const assay_metric *ops = rig.component->ops;
+        assert_int_equal(ops->plan(&rig.ctx, rig.hyper, &plan), ASSAY_E_NOMEM);
+        component_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_r2__keeps_its_digits_far_from_zero),
         cmocka_unit_test(test_r2__is_nan_for_a_target_that_does_not_vary),
         cmocka_unit_test(test_metrics__refuse_a_label_outside_the_classes),
+        cmocka_unit_test(test_metrics__say_when_memory_is_out),
         cmocka_unit_test(test_metrics__say_what_to_do_about_a_task_that_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
