@@ -184,12 +184,31 @@ static void view_rest(const batcher *b, size_t first, batch *out)
     out->weight = b->weight != NULL ? b->data->weight + first : NULL;
 }
 
+/* Where a batch begins in its epoch's rows, and how many it has. */
+static const uint32_t *batch_rows(batcher *b, uint64_t epoch, size_t i_batch, size_t *out_n)
+{
+    const size_t begin = i_batch * b->batch_size, left = b->n - begin;
+    *out_n = left < b->batch_size ? left : b->batch_size;
+    return epoch_rows(b, epoch) + begin;
+}
+
+double batcher_weight_sum(batcher *b, uint64_t epoch, size_t i_batch)
+{
+    const float *weight = b->data->weight;
+    size_t n = 0;
+    const uint32_t *rows = batch_rows(b, epoch, i_batch, &n);
+    if (weight == NULL) return (double)n;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += weight[rows[i]];
+    return sum;
+}
+
 void batcher_get(batcher *b, uint64_t epoch, size_t i_batch, batch *out)
 {
     const assay_data *v = &b->data->view;
-    const uint32_t *rows = epoch_rows(b, epoch) + i_batch * b->batch_size;
-    const size_t left = b->n - i_batch * b->batch_size;
-    const size_t n = left < b->batch_size ? left : b->batch_size;
+    size_t n = 0;
+    const uint32_t *rows = batch_rows(b, epoch, i_batch, &n);
     const bool is_run = !b->shuffle && rows[n - 1] - rows[0] == n - 1;
     const bool is_once = b->n_batches == 1 && !b->shuffle;
     const void *x = b->x;
@@ -210,22 +229,5 @@ void batcher_get(batcher *b, uint64_t epoch, size_t i_batch, batch *out)
     b->is_gathered = true;
     out->x = v->x_dtype == ASSAY_I32 ? NULL : x;
     out->tokens = v->x_dtype == ASSAY_I32 ? x : NULL;
-    out->weight_sum = (double)n;
-    if (out->weight == NULL) return;
-    out->weight_sum = 0;
-    for (size_t i = 0; i < n; i++)
-        out->weight_sum += out->weight[i];
-}
-
-double batcher_weight_sum(batcher *b, uint64_t epoch, size_t i_batch)
-{
-    const uint32_t *rows = epoch_rows(b, epoch) + i_batch * b->batch_size;
-    const size_t left = b->n - i_batch * b->batch_size;
-    const size_t n = left < b->batch_size ? left : b->batch_size;
-    const float *weight = b->data->weight;
-    double sum = 0;
-    if (weight == NULL) return (double)n;
-    for (size_t i = 0; i < n; i++)
-        sum += weight[rows[i]];
-    return sum;
+    out->weight_sum = batcher_weight_sum(b, epoch, i_batch);
 }

@@ -223,6 +223,12 @@ const data_options *dataset_options(const dataset *d)
     return &d->options;
 }
 
+const char *part_name(part p)
+{
+    static const char *const names[N_PARTS] = { "training", "validation", "test" };
+    return names[p];
+}
+
 size_t dataset_size(const dataset *d, part p)
 {
     return d->parts.n[p];

@@ -4,12 +4,16 @@
 
 #include <assay/dataset.h>
 
-#include "data/split.h"
 #include "registry/instance.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+typedef enum part { PART_TRAIN, PART_VALIDATION, PART_TEST, N_PARTS } part;
+
+/* "training", "validation", "test" */
+const char *part_name(part p);
 
 /* How batches are made; from the data block's reserved keys. */
 typedef struct data_options {

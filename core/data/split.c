@@ -24,12 +24,6 @@ struct work {
     size_t n_marked[N_PARTS];
 };
 
-const char *part_name(part p)
-{
-    static const char *const names[N_PARTS] = { "training", "validation", "test" };
-    return names[p];
-}
-
 void split_release(split *s)
 {
     for (int p = 0; p < N_PARTS; p++)
@@ -142,8 +136,8 @@ static status plan_sizes(struct work *w, error *err)
     TRY(size_of(w, w->o->test, PART_TEST, &w->o->test_at, &w->n_test, err));
     TRY(check_folds(w, err));
     TRY(size_of(w, w->o->validation, PART_VALIDATION, &w->o->validation_at, &w->n_validation, err));
-    if (w->n_test + w->n_validation > w->n ||
-        (w->n_test + w->n_validation == w->n && w->n_marked[PART_TRAIN] == 0)) {
+    const size_t n_taken = w->n_test + w->n_validation;
+    if (n_taken > w->n || (n_taken > 0 && n_taken == w->n && w->n_marked[PART_TRAIN] == 0)) {
         return fail_at(err, E_RANGE, &w->o->at,
             "split: validation (%zu) and test (%zu) leave none of %zu samples for training",
             w->n_validation, w->n_test, w->n);

@@ -3,14 +3,10 @@
 #ifndef ASSAY_CORE_DATA_SPLIT_H
 #define ASSAY_CORE_DATA_SPLIT_H
 
-#include <assay/dataset.h>
-
-#include "base/error.h"
+#include "data/dataset.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-typedef enum part { PART_TRAIN, PART_VALIDATION, PART_TEST, N_PARTS } part;
 
 typedef enum split_method { SPLIT_RANDOM, SPLIT_STRATIFIED, SPLIT_TIME } split_method;
 
@@ -34,8 +30,5 @@ typedef struct split {
  * validation, groups with another method than random), E_UNSUPPORTED (stratified without classes). */
 status split_make(const assay_data *d, const split_options *o, split *out, error *err) MUST_CHECK;
 void split_release(split *s);
-
-/* "training", "validation", "test" */
-const char *part_name(part p);
 
 #endif
