@@ -32,7 +32,9 @@ typedef struct plan_data {
 
 static int plan(assay_ctx *ctx, const void *hyper, assay_metric_plan *plan)
 {
+    const int code = require_targets(ctx, plan->task);
     (void)hyper;
+    if (code != ASSAY_OK) return code;
     plan_data *data = ctx->host->alloc(ctx, sizeof *data);
     if (!data) return ASSAY_E_NOMEM;
     data->n_targets = plan->task->n_targets;
@@ -41,7 +43,7 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_metric_plan *plan)
     plan->n_values = 1;
     plan->names = own_name;
     plan->larger_is_better = 1;
-    return require_targets(ctx, plan->task);
+    return ASSAY_OK;
 }
 
 static int add(assay_ctx *ctx, const void *hyper, const assay_rows *rows, double *sums)
