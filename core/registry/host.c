@@ -24,7 +24,8 @@ static int host_fail(assay_ctx *ctx, int code, const char *hyper, const char *me
     if (i->fail_code == ASSAY_OK) {
         const size_t room = sizeof i->fail_text, n_hyper = hyper ? strnlen(hyper, 63) + 1 : 0;
         i->fail_code = code == ASSAY_OK ? ASSAY_E_INTERNAL : code;
-        snprintf(i->fail_text, room - n_hyper, "%s", message ? message : "");
+        snprintf(i->fail_text, room - n_hyper, "%.*s", (int)(room - n_hyper - 1),
+            message ? message : "");
         i->fail_hyper = NULL;
         if (hyper) {
             char *copy = i->fail_text + room - n_hyper;

@@ -339,7 +339,7 @@ status registry_find(registry *r, const char *kind, const char *type, const orig
     char *plugin = colon ? strndup(type, (size_t)(colon - type)) : NULL;
     if (colon && !plugin) return fail_nomem(err, type);
     w.plugin = plugin;
-    place p;
+    place p = { 0 };
     status st = OK;
     TRY(choose(r, &w, type, &p, err));
     TRY(entry_load(r, p.e, err));

@@ -76,7 +76,7 @@ struct assay_when;
 struct assay_ctx {
     uint64_t struct_size;
     const assay_host *host;
-    void *self; /* the plugin's own; whatever `create` or `open` left there, NULL before */
+    void *self; /* the plugin's own; whatever `create`, `plan` or `open` left there, NULL before */
 };
 
 /* C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C, row-major; `ld*` are row strides of the matrices as stored.

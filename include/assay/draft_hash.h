@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0xd0c08ff86f1c10b9ULL
+#define ASSAY_DRAFT_HASH 0xa31c6bbb00b64249ULL
 
 #endif
