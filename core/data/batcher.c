@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,6 +188,7 @@ static void view_rest(const batcher *b, size_t first, batch *out)
 /* Where a batch begins in its epoch's rows, and how many it has. */
 static const uint32_t *batch_rows(batcher *b, uint64_t epoch, size_t i_batch, size_t *out_n)
 {
+    assert(i_batch < b->n_batches);
     const size_t begin = i_batch * b->batch_size, left = b->n - begin;
     *out_n = left < b->batch_size ? left : b->batch_size;
     return epoch_rows(b, epoch) + begin;

@@ -63,6 +63,7 @@ static int bad_read(const struct reader *r, int got)
 {
     int code = Z_OK;
     const char *reason = gzerror(r->gz, &code);
+    if (code == Z_MEM_ERROR) return ASSAY_E_NOMEM;
     if (got < 0 && code == Z_ERRNO) return bad(r, ASSAY_E_IO, strerror(errno));
     if (code != Z_OK && code != Z_BUF_ERROR) return bad(r, ASSAY_E_DATA, reason);
     return bad(r, ASSAY_E_DATA, "the file ends before its last value");
@@ -88,7 +89,10 @@ static int reader_open(struct reader *r, uint64_t min_dims, uint64_t max_dims)
     r->name = slash != NULL ? slash + 1 : r->path;
     errno = 0;
     r->gz = gzopen(r->path, "rb");
-    if (r->gz == NULL) return bad(r, ASSAY_E_IO, errno != 0 ? strerror(errno) : "out of memory");
+    if (r->gz == NULL) {
+        if (errno == 0 || errno == ENOMEM) return ASSAY_E_NOMEM;
+        return bad(r, ASSAY_E_IO, strerror(errno));
+    }
     int code = read_bytes(r, h, HEADER_BYTES);
     if (code != ASSAY_OK) return code;
     if (h[0] != 0 || h[1] != 0)

@@ -182,6 +182,7 @@ static int read_file(assay_ctx *ctx, const struct table *t, char **out, size_t *
     size_t n = 0, room = 0, got = 0;
     FILE *f = fopen(t->path, "rb");
     if (f == NULL) {
+        if (errno == ENOMEM) return source_nomem(ctx);
         return table_fail(
             ctx, ASSAY_E_IO, t, 0, "cannot be opened: %s: %.240s", strerror(errno), t->path);
     }
