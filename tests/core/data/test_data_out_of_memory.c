@@ -124,7 +124,7 @@ static void check(fixture *f, const char *inside)
     }
 }
 
-static void test_data_memory__csv(void **state)
+static void test_data_out_of_memory__csv(void **state)
 {
     fixture_write(*state, "m.csv",
         "x,c,t,w\n1.5,a,p,1\n,b,q,1\n3.5,a,p,2\n4.5,,q,1\n5,a,p,1\n6,b,q,3\n7,a,p,1\n8,b,q,1\n9,b,"
@@ -136,7 +136,7 @@ static void test_data_memory__csv(void **state)
         "validation = 2; };");
 }
 
-static void test_data_memory__groups_and_real_targets(void **state)
+static void test_data_out_of_memory__groups_and_real_targets(void **state)
 {
     fixture_write(*state, "g.csv",
         "x,g,t\n1.5,a,0.5\n2,b,0.25\n3.5,a,2\n4.5,c,2\n5,d,1\n6,e,7\n7,f,1\n8,g,1\n9,h,3\n");
@@ -145,7 +145,7 @@ static void test_data_memory__groups_and_real_targets(void **state)
         "test = 2; };");
 }
 
-static void test_data_memory__idx(void **state)
+static void test_data_out_of_memory__idx(void **state)
 {
     static const unsigned char images[16 + 9] = { 0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 1 };
     static const unsigned char labels[8 + 9] = { 0, 0, 8, 1, 0, 0, 0, 9, 2, 0, 1 };
@@ -157,7 +157,7 @@ static void test_data_memory__idx(void **state)
         "\"$/l\";");
 }
 
-static void test_data_memory__generated(void **state)
+static void test_data_out_of_memory__generated(void **state)
 {
     check(*state, "type = \"spirals\"; samples = 40;");
     check(
@@ -168,12 +168,14 @@ static void test_data_memory__generated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_data_memory__csv, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_data_memory__groups_and_real_targets, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_data_memory__idx, fixture_setup, fixture_teardown),
+            test_data_out_of_memory__csv, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_data_memory__generated, fixture_setup, fixture_teardown),
+            test_data_out_of_memory__groups_and_real_targets, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_data_out_of_memory__idx, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_data_out_of_memory__generated, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
