@@ -186,6 +186,30 @@ static void test_load__takes_what_works_of_a_plugin(void **state)
     fixture_release(&f);
 }
 
+/* The components that ship with assay go the same way as everybody's. */
+static void test_load__takes_every_builtin_whole(void **state)
+{
+    (void)state;
+    plugin_fixture f;
+    const char *dirs[] = { TEST_BUILD_DIR "/plugins", NULL };
+    size_t n_files = 0;
+    fixture_init(&f);
+    fixture_open(&f, dirs);
+    for (size_t i = 0; i < registry_count(f.r); i++) {
+        const plugin_file *file = registry_file(f.r, i);
+        const component *const *all;
+        size_t n;
+        if (strcmp(file->found_by, "dirs") != 0) continue;
+        n_files++;
+        if (registry_load_file(f.r, file, &all, &n, &f.err) != OK) GIVE_UP("%s", f.err.text);
+        assert_int_equal(n, file->n_components);
+        assert_false(file->changed_fp_mode);
+    }
+    assert_true(n_files >= 20);
+    assert_null(f.log.s);
+    fixture_release(&f);
+}
+
 static void replace(text *t, const char *mark, const char *by)
 {
     text out;
@@ -447,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_find__suggests_or_lists),
         cmocka_unit_test(test_load__puts_the_floating_point_mode_back_and_tells),
         cmocka_unit_test(test_load__takes_what_works_of_a_plugin),
+        cmocka_unit_test(test_load__takes_every_builtin_whole),
         cmocka_unit_test(test_bad_plugins__are_refused_each_for_its_reason),
         cmocka_unit_test(test_elf__damage_has_a_name),
         cmocka_unit_test(test_elf__a_lying_section_is_not_followed),
