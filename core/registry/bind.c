@@ -1,8 +1,8 @@
 /* Binding: a config group read against a table into the author's struct.
  *
- * First every key of the group must be somebody's; then the rows are read in their order. What the user did not write
- * is written into the tree with its default, so that the tree afterwards is the resolved config. A message says
- * where, whose, which, what was expected and what was found:
+ * First every key of the group must be somebody's; then the rows are read in their order. What the
+ * user did not write is written into the tree with its default, so that the tree afterwards is the
+ * resolved config. A message says where, whose, which, what was expected and what was found:
  *
  *     digits.cfg:11: optimizer "adam": lr: expected a real number in [0, inf), found -1 */
 #include "registry/internal.h"

@@ -1,8 +1,8 @@
 /* Finds a section of an ELF64 shared object by name, in a file that may be anything.
  *
- * Every offset and size comes from the file and is compared with the file's size before it is followed; structures are
- * copied out, since nothing says that they are aligned. Only what is needed to reach one section is
- * read: the file header, the section headers, their names. */
+ * Every offset and size comes from the file and is compared with the file's size before it is
+ * followed; structures are copied out, since nothing says that they are aligned. Only what is
+ * needed to reach one section is read: the file header, the section headers, their names. */
 #include "registry/internal.h"
 
 #include <elf.h>

@@ -1,7 +1,8 @@
 /* The host's services: what a plugin reaches through ctx->host.
  *
- * Each is a thin turn into a room of the core. Callbacks may run on several threads, so the report of a failure and the
- * instance's memory are taken under the instance's lock; everything else is pure or belongs to the thread. */
+ * Each is a thin turn into a room of the core. Callbacks may run on several threads, so the report
+ * of a failure and the instance's memory are taken under the instance's lock; everything else is
+ * pure or belongs to the thread. */
 #include "registry/internal.h"
 
 #include "num/gemm.h"
@@ -178,8 +179,8 @@ static int host_gesdd(assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t
     return code_from(linalg_gesdd(m, n, a, lda, s, u, ldu, vt, ldvt, NULL));
 }
 
-/* A range cut into pieces. How depends on n and grain alone, never on the number of threads: a plugin whose pieces
- * round differently still gives the same bits everywhere. */
+/* A range cut into pieces. How depends on n and grain alone, never on the number of threads: a
+ * plugin whose pieces round differently still gives the same bits everywhere. */
 typedef struct range {
     assay_piece piece;
     void *arg;

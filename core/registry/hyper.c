@@ -1,8 +1,9 @@
 /* Tables of hyperparameters: walking them, judging them, printing them.
  *
- * A table may come from a plugin, so it is checked once in full (hyper_table_check) before anything is bound
- * by it. An end of a range that is infinite counts as open unless the default lies on it: "0 or more" does
- * not mean that infinity is a learning rate, while a limit whose default is "none" is written as inf. */
+ * A table may come from a plugin, so it is checked once in full (hyper_table_check) before anything
+ * is bound by it. An end of a range that is infinite counts as open unless the default lies on it:
+ * "0 or more" does not mean that infinity is a learning rate, while a limit whose default is "none"
+ * is written as inf. */
 #include "registry/internal.h"
 
 #include <errno.h>

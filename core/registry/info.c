@@ -1,8 +1,9 @@
 /* Reads the text of .assay_info: what a plugin says of itself without running.
  *
- * The section is a row of records, each a text with a NUL, zeros between them. A record is lines: its type
- * ("assay.plugin", "assay.component"), then "key=value". Unknown keys and unknown "assay." records are
- * left alone: a later header may write them. */
+ * The section is a row of records, each a text with a NUL, zeros between them. A record is lines:
+ * its type
+ * ("assay.plugin", "assay.component"), then "key=value". Unknown keys and unknown "assay." records
+ * are left alone: a later header may write them. */
 #include "registry/internal.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@ bool is_id(const char *s)
     return s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
-/* The value of a key in a record, copied; NULL when there is no such line or memory is out (*is_out). */
+/* The value of a key in a record, copied; NULL when there is no such line or memory is out
+ * (*is_out). */
 static const char *record_value_of(const char *record, const char *key, arena *a, bool *is_out)
 {
     const size_t n_key = strlen(key);
@@ -103,7 +105,7 @@ done:
     return st;
 }
 
-/* Calls itself for nobody: walks the records. `visit` gets each as a text. */
+/* Walks the records; `visit` gets each as a text. */
 typedef status record_visit(void *self, const char *record, error *why);
 
 static status each_record(const elf_section *s, record_visit *visit, void *self, error *why)

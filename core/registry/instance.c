@@ -1,8 +1,8 @@
 /* Making one component ready for work: find it, bind its block, let it check and create.
  *
- * An instance is made of three parts that its owner never separates: the context that the plugin sees, the struct that
- * it reads its hyperparameters from, and the memory it was given. It lives at one address, since the
- * plugin's context is its first member. */
+ * An instance is made of three parts that its owner never separates: the context that the plugin
+ * sees, the struct that it reads its hyperparameters from, and the memory it was given. It lives at
+ * one address, since the plugin's context is its first member. */
 #include "registry/internal.h"
 
 #include <stdlib.h>

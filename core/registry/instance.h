@@ -19,44 +19,47 @@ typedef struct instance_hooks {
 } instance_hooks;
 
 struct instance {
-    assay_ctx ctx;              /* first member: what the plugin holds is this */
+    assay_ctx ctx; /* first member: what the plugin holds is this */
     const component *component;
-    void *hyper;                /* as bound; hypers.bytes, at least 8 */
-    const value *block;         /* where it came from */
-    const char *label;          /* `optimizer "lion" (lion 0.1.0, ./lion.so)` */
+    void *hyper; /* as bound; hypers.bytes, at least 8 */
+    const value *block; /* where it came from */
+    const char *label; /* `optimizer "lion" (lion 0.1.0, ./lion.so)` */
     arena memory;
     rng random;
     registry *registry;
-    instance_hooks hooks;       /* zero: metric is dropped, inner_update is an error */
-    instance **nested;          /* NULL-terminated, or NULL */
+    instance_hooks hooks; /* zero: metric is dropped, inner_update is an error */
+    instance **nested; /* NULL-terminated, or NULL */
     bool is_created;
-    double *state;              /* [n_state], of a schedule: zero at first; what inner_factor hands it, and what a
-                                   checkpoint of whoever nests it must keep */
+    double *state; /* [n_state], of a schedule: zero at first; what inner_factor hands it, and what
+                      a checkpoint of whoever nests it must keep */
     size_t n_state;
-    arena scratch;              /* of calls without a team; given back by instance_status */
-    pthread_mutex_t lock;       /* guards the three below: callbacks may fail on several threads */
+    arena scratch; /* of calls without a team; given back by instance_status */
+    pthread_mutex_t lock; /* guards the three below: callbacks may fail on several threads */
     int fail_code;
-    const char *fail_hyper;     /* a copy in fail_text's storage, or NULL */
+    const char *fail_hyper; /* a copy in fail_text's storage, or NULL */
     char fail_text[512];
 };
 
-/* Makes an instance from a config block: a group with `type`, or a string that is the type (it becomes a group in the
- * tree). `reserved`: further keys of the block that the host reads (NULL-terminated, may be NULL). `purpose` separates the random
- * numbers of instances ("layer/drop1"). Binds, then calls the kind's `validate`; and `create` where the kind has one. */
+/* Makes an instance from a config block: a group with `type`, or a string that is the type (it
+ * becomes a group in the tree). `reserved`: further keys of the block that the host reads
+ * (NULL-terminated, may be NULL). `purpose` separates the random numbers of instances
+ * ("layer/drop1"). Binds, then calls the kind's `validate`; and `create` where the kind has one. */
 status instance_new(registry *r, config *c, const char *kind, value *block,
-    const char *const *reserved, uint64_t seed, const char *purpose, instance **out, error *err)
-    MUST_CHECK;
+    const char *const *reserved, uint64_t seed, const char *purpose, instance **out,
+    error *err) MUST_CHECK;
 void instance_free(instance *i);
 
-/* Turns what a callback returned into a status. ASSAY_OK gives OK. Otherwise the message is composed from what the plugin
- * reported: `x.cfg:14: optimizer "lion" (lion 0.1.0, ./lion.so): beta1: must be below beta2`; `op` names the callback when it
- * reported nothing. Clears the report. */
+/* Turns what a callback returned into a status. ASSAY_OK gives OK. Otherwise the message is
+ * composed from what the plugin reported: `x.cfg:14: optimizer "lion" (lion 0.1.0, ./lion.so):
+ * beta1: must be below beta2`; `op` names the callback when it reported nothing. Clears the report.
+ */
 status instance_status(instance *i, int code, const char *op, error *err) MUST_CHECK;
 
 /* The nested instance behind a COMPONENT hyperparameter's handle. */
 instance *instance_of(const assay_instance *handle);
 
-/* The place of a REAL hyperparameter in a struct of this component; NULL when there is none of that name and type. */
+/* The place of a REAL hyperparameter in a struct of this component; NULL when there is none of that
+ * name and type. */
 double *hyper_real_at(const component *c, void *hyper, const char *name);
 
 /* The optional callbacks of every kind lie at different offsets; these reach them by kind. */

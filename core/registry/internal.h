@@ -1,4 +1,5 @@
-/* What the files of this room share: the list of plugin files, the kinds, and the way from a file to a component. */
+/* What the files of this room share: the list of plugin files, the kinds, and the way from a file
+ * to a component. */
 #ifndef ASSAY_CORE_REGISTRY_INTERNAL_H
 #define ASSAY_CORE_REGISTRY_INTERNAL_H
 
@@ -41,7 +42,8 @@ struct registry {
 /* A warning for the user, through the log. */
 void registry_note(const registry *r, unsigned level, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* Makes a file known. What is wrong with the file itself is kept as its refusal; only E_NOMEM comes back. */
+/* Makes a file known. What is wrong with the file itself is kept as its refusal; only E_NOMEM comes
+ * back. */
 status registry_add(
     registry *r, const char *path, found_by found, entry **out, error *err) MUST_CHECK;
 
@@ -67,8 +69,8 @@ status abi_check(int major, int target_minor, unsigned long long draft_hash, err
 /* [a-z0-9_]+ */
 bool is_id(const char *s);
 
-/* Opens the file, runs its entry, checks and copies what it describes. A fault is kept as the file's (or the component's)
- * refusal; only E_NOMEM comes back. */
+/* Opens the file, runs its entry, checks and copies what it describes. A fault is kept as the
+ * file's (or the component's) refusal; only E_NOMEM comes back. */
 status entry_load(registry *r, entry *e, error *err) MUST_CHECK;
 
 /* What this host knows of a kind of components. */
@@ -76,8 +78,8 @@ typedef struct kind_info {
     const char *name;
     size_t bytes; /* of this host's ops struct */
     size_t bytes_0; /* of that of version 0.0: less is malformed */
-    size_t
-        validate; /* places of the callbacks that several kinds have; NO_CALLBACK: the kind has none */
+    size_t validate; /* places of the callbacks that several kinds have; NO_CALLBACK: the kind has
+                        none */
     size_t create, destroy;
     status (*check)(const component *c, error *why); /* of what is particular to the kind */
 } kind_info;

@@ -1,8 +1,10 @@
-/* What the host knows of each kind of components: how large its ops are, which callbacks it must have.
+/* What the host knows of each kind of components: how large its ops are, which callbacks it must
+ * have.
  *
- * A plugin's ops may be shorter than this host's (an older header) or longer (a newer one): they are copied into a zeroed
- * struct of this host's size, so that everything later reads its own struct. Sizes of version 0.0 are
- * named by its last field and stay as they are when fields are appended. */
+ * A plugin's ops may be shorter than this host's (an older header) or longer (a newer one): they
+ * are copied into a zeroed struct of this host's size, so that everything later reads its own
+ * struct. Sizes of version 0.0 are named by its last field and stay as they are when fields are
+ * appended. */
 #include "registry/internal.h"
 
 #include <string.h>

@@ -1,9 +1,11 @@
-/* From a file to components: dlopen, the entry function, the checks that concern a plugin as a whole.
+/* From a file to components: dlopen, the entry function, the checks that concern a plugin as a
+ * whole.
  *
- * RTLD_NOW, so that a missing symbol is an error here and not a crash in the middle of a run; RTLD_LOCAL, so that
- * plugins do not see each other; never dlclose, since threads, thread-local destructors and C++ runtimes make it unsafe.
- * A library linked with -Ofast or -ffast-math sets the processor to flush denormals from a constructor, for
- * the whole process: the floating-point mode is saved before, put back after, and the file is marked. */
+ * RTLD_NOW, so that a missing symbol is an error here and not a crash in the middle of a run;
+ * RTLD_LOCAL, so that plugins do not see each other; never dlclose, since threads, thread-local
+ * destructors and C++ runtimes make it unsafe. A library linked with -Ofast or -ffast-math sets the
+ * processor to flush denormals from a constructor, for the whole process: the floating-point mode
+ * is saved before, put back after, and the file is marked. */
 #include "registry/internal.h"
 
 #include <dlfcn.h>
@@ -68,14 +70,16 @@ static const char *hint_for(const char *complaint)
     return "";
 }
 
-static status open_library(const plugin_file *f, void **out, error *why)
+/* By its real path, which is absolute: a bare name would be looked for in the linker's own folders.
+ */
+static status open_library(const char *path, void **out, error *why)
 {
-    *out = dlopen(f->path, RTLD_NOW | RTLD_LOCAL);
+    *out = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (*out) return OK;
     const char *complaint = dlerror();
     if (!complaint) complaint = "dlopen gave no reason";
-    const size_t n = strlen(f->path); /* who shows the refusal names the path, too */
-    if (strncmp(complaint, f->path, n) == 0 && strncmp(complaint + n, ": ", 2) == 0) {
+    const size_t n = strlen(path); /* who shows the refusal names the file, too */
+    if (strncmp(complaint, path, n) == 0 && strncmp(complaint + n, ": ", 2) == 0) {
         complaint += n + 2;
     }
     return fail(why, E_PLUGIN, "%s%s", complaint, hint_for(complaint));
@@ -107,12 +111,13 @@ static status find_entry(void *library, entry_function **out, error *why)
 }
 
 /* Gets the description, with the floating-point mode guarded. */
-static status call_entry(registry *r, plugin_file *f, const assay_plugin **out, error *why)
+static status call_entry(registry *r, entry *e, const assay_plugin **out, error *why)
 {
+    plugin_file *f = &e->file;
     const fp_mode mode = fp_save();
     void *library;
     entry_function *function = NULL;
-    status st = open_library(f, &library, why);
+    status st = open_library(e->real, &library, why);
     if (st == OK) st = find_entry(library, &function, why);
     if (st == OK) *out = function(host_table());
     f->changed_fp_mode = fp_restore(&mode);
@@ -250,7 +255,7 @@ status entry_load(registry *r, entry *e, error *err)
     error why = { 0 };
     const assay_plugin *p = NULL;
     status st = fingerprint(&e->file, &why);
-    if (st == OK) st = call_entry(r, &e->file, &p, &why);
+    if (st == OK) st = call_entry(r, e, &p, &why);
     if (st == OK) st = check_plugin(p, &e->file, &why);
     if (st == OK) st = take_components(r, e, p, &why);
     if (st == OK) {

@@ -1,11 +1,11 @@
 /* The list of plugin files, and the way from a name in a config to a component.
  *
- * A name must mean one thing. Two files that offer the same kind and id make it ambiguous, whoever led to them, with one
- * exception: the program's own folders (`dirs`, the build tree, the system's) may all hold the built-in
- * components, and of those the earlier folder wins, or nobody could work in a build tree on a machine where
- * assay is installed. A file reached twice, by links or by two folders, counts once and keeps its first
- * finder; the config comes before all folders. What is refused takes no part, but is remembered: asking for
- * it gives the reason.
+ * A name must mean one thing. Two files that offer the same kind and id make it ambiguous, whoever
+ * led to them, with one exception: the program's own folders (`dirs`, the build tree, the system's)
+ * may all hold the built-in components, and of those the earlier folder wins, or nobody could work
+ * in a build tree on a machine where assay is installed. A file reached twice, by links or by two
+ * folders, counts once and keeps its first finder; the config comes before all folders. What is
+ * refused takes no part, but is remembered: asking for it gives the reason.
  *
  * One thread at a time; the components themselves may then be used by many. */
 #include "registry/internal.h"

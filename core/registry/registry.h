@@ -1,7 +1,7 @@
 /* Finds, checks, describes and loads plugins. The only room that names dlopen.
  *
- * Finding reads the ELF section .assay_info and runs no plugin code; a plugin is loaded when a config asks for one of its
- * components. What is refused is kept with its reason. */
+ * Finding reads the ELF section .assay_info and runs no plugin code; a plugin is loaded when a
+ * config asks for one of its components. What is refused is kept with its reason. */
 #ifndef ASSAY_CORE_REGISTRY_REGISTRY_H
 #define ASSAY_CORE_REGISTRY_REGISTRY_H
 
@@ -20,51 +20,56 @@ typedef struct registry registry;
 /* One component as .assay_info tells it. */
 typedef struct component_info {
     const char *kind, *id, *version, *doc;
-    const char *refused; /* why it alone cannot be used; NULL: it can, as far as is known before it is loaded */
+    const char *refused; /* why it alone cannot be used; NULL: it can, as far as is known before it
+                            is loaded */
 } component_info;
 
 /* One file that calls itself a plugin, or was named as one. */
 typedef struct plugin_file {
     const char *path;
-    const char *found_by;    /* "config", "dirs", "ASSAY_PLUGIN_PATH", "user", "build", "system" */
+    const char *found_by; /* "config", "dirs", "ASSAY_PLUGIN_PATH", "user", "build", "system" */
     const char *name, *version;
     int abi_major, abi_minor, target_minor;
     unsigned long long draft_hash;
     const component_info *components;
     size_t n_components;
-    const char *refused;     /* why it cannot be used; NULL: it can */
+    const char *refused; /* why it cannot be used; NULL: it can */
     bool is_loaded;
-    bool changed_fp_mode;    /* its loading changed the floating-point control word (put back) */
-    char hash[33];           /* XXH3-128 of the file; filled in when loaded */
+    bool changed_fp_mode; /* its loading changed the floating-point control word (put back) */
+    char hash[33]; /* XXH3-128 of the file; filled in when loaded */
 } plugin_file;
 
 /* A loaded component: its description checked and completed. */
 typedef struct component {
     const char *kind, *id, *version, *doc;
     hyper_table hypers;
-    const void *ops;         /* a copy, as large as this host's struct, what the plugin lacks is zero */
+    const void *ops; /* a copy, as large as this host's struct, what the plugin lacks is zero */
     const plugin_file *file;
 } component;
 
 typedef void (*registry_log)(void *self, unsigned level, const char *message);
 
 typedef struct registry_options {
-    const char *program_path;  /* argv[0] or /proc/self/exe: for the build tree beside it; NULL: none */
-    bool no_environment;       /* ignore ASSAY_PLUGIN_PATH and the user's folder */
-    const char *const *dirs;   /* more folders, searched first; NULL-terminated; may be NULL */
-    registry_log log;          /* may be NULL */
+    const char
+        *program_path; /* argv[0] or /proc/self/exe: for the build tree beside it; NULL: none */
+    bool no_environment; /* ignore ASSAY_PLUGIN_PATH and the user's folder */
+    const char *const *dirs; /* more folders, searched first; NULL-terminated; may be NULL */
+    registry_log log; /* may be NULL */
     void *log_self;
 } registry_options;
 
-/* Search order: `dirs`, ASSAY_PLUGIN_PATH (colon-separated), $XDG_DATA_HOME/assay/plugins/<major>, plugins/ beside the
- * program in a build tree, the system's folder. Folders are searched one level of subfolders deep. Never the working directory. */
+/* Search order: `dirs`, ASSAY_PLUGIN_PATH (colon-separated), $XDG_DATA_HOME/assay/plugins/<major>,
+ * plugins/ beside the program in a build tree, the system's folder. Folders are searched one level
+ * of subfolders deep. Never the working directory. */
 status registry_new(const registry_options *o, registry **out, error *err) MUST_CHECK;
 void registry_free(registry *r); /* plugins stay loaded: dlclose is not safe */
 
-/* A file named in a config's `plugins` list (already absolute); refused: an error with the reason. */
+/* A file named in a config's `plugins` list (already absolute); refused: an error with the reason.
+ */
 status registry_add_file(registry *r, const char *path, const origin *at, error *err) MUST_CHECK;
 
-/* Adds every file of the root's `plugins` list, relative to the file that holds it; makes the paths in the tree absolute. */
+/* Adds every file of the root's `plugins` list, relative to the file that holds it; makes the paths
+ * in the tree absolute. */
 status registry_add_config(registry *r, config *c, error *err) MUST_CHECK;
 
 size_t registry_count(const registry *r);
@@ -74,13 +79,17 @@ const plugin_file *registry_file(const registry *r, size_t i);
 void registry_set_team(registry *r, team *t);
 team *registry_team(const registry *r);
 
-/* Loads the component of that kind and id; "plugin:id" picks one of several plugins that have it. Errors: unknown (with
- * did-you-mean and, if a file that has it was refused, that file and why), ambiguous (naming the files), refused. */
+/* Loads the component of that kind and id; "plugin:id" picks one of several plugins that have it. A
+ * name means one thing: two files that have the same kind and id are an error, whether the config or
+ * a folder led to them. The one exception are the program's own folders (`dirs`, build tree,
+ * system), which may all hold the built-ins: there the earlier one wins. Errors: unknown (with
+ * did-you-mean; if a file that has it was refused, that file and why), ambiguous (naming the files),
+ * refused. What is given back lives as long as the registry. Not for two threads at a time. */
 status registry_find(registry *r, const char *kind, const char *type, const origin *at,
     const component **out, error *err) MUST_CHECK;
 
 /* Loads by file: all components of one plugin, for `plugin info ./x.so`. */
-status registry_load_file(registry *r, const plugin_file *f, const component *const **out, size_t *out_n,
-    error *err) MUST_CHECK;
+status registry_load_file(registry *r, const plugin_file *f, const component *const **out,
+    size_t *out_n, error *err) MUST_CHECK;
 
 #endif

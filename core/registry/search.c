@@ -2,12 +2,14 @@
  *
  *   1. the folders that the program was given (`dirs`)
  *   2. ASSAY_PLUGIN_PATH, colon-separated
- *   3. the user's: $XDG_DATA_HOME/assay/plugins/<major>, by default ~/.local/share/assay/plugins/<major>
+ *   3. the user's: $XDG_DATA_HOME/assay/plugins/<major>, by default
+ * ~/.local/share/assay/plugins/<major>
  *   4. the build tree's: plugins/ beside the program
  *   5. the system's: ASSAY_PLUGIN_DIR, set when assay is built
  *
- * In each folder the files *.so and those of its direct subfolders, by name, so that a listing is the same everywhere.
- * The working directory is never searched: relative and empty elements, which would mean it, are skipped aloud. */
+ * In each folder the files *.so and those of its direct subfolders, by name, so that a listing is
+ * the same everywhere. The working directory is never searched: relative and empty elements, which
+ * would mean it, are skipped aloud. */
 #include "registry/internal.h"
 
 #include <dirent.h>
@@ -112,7 +114,8 @@ static status add_user(registry *r, error *err)
         FOUND_USER, err);
 }
 
-/* A program that was called by a bare name cannot be found again without guessing: then there is no build tree. */
+/* A program that was called by a bare name cannot be found again without guessing: then there is no
+ * build tree. */
 static status add_build(registry *r, const char *program, error *err)
 {
     if (!program || !strchr(program, '/')) return OK;

@@ -1,6 +1,7 @@
-/* What the plugins here share: an optimizer "bad" that would be all right, and the pieces of a description written by
- * hand. Each folder then goes wrong in one way; its file `expected` holds "kind id" and the message that
- * asking for that component must give (@FILE@ stands for the plugin's path, @DRAFT@ for this host's hash). */
+/* What the plugins here share: an optimizer "bad" that would be all right, and the pieces of a
+ * description written by hand. Each folder then goes wrong in one way; its file `expected` holds
+ * "kind id" and the message that asking for that component must give (@FILE@ stands for the
+ * plugin's path, @DRAFT@ for this host's hash). */
 #ifndef BAD_H
 #define BAD_H
 

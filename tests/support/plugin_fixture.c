@@ -1,5 +1,5 @@
-/* Folders are made below /tmp and removed with all in them; plugins are copied rather than linked, since a registry counts
- * one file once however it is reached. */
+/* Folders are made below /tmp and removed with all in them; plugins are copied rather than linked,
+ * since a registry counts one file once however it is reached. */
 #include "support/plugin_fixture.h"
 
 #include "base/file.h"

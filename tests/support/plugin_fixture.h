@@ -1,4 +1,5 @@
-/* What tests of plugins need: a folder of their own, a registry that sees nothing else, a log that is kept. */
+/* What tests of plugins need: a folder of their own, a registry that sees nothing else, a log that
+ * is kept. */
 #ifndef TEST_PLUGIN_FIXTURE_H
 #define TEST_PLUGIN_FIXTURE_H
 
@@ -34,13 +35,15 @@ const char *fixture_path(const plugin_fixture *f, const char *name);
 /* Makes a folder below the fixture's, and all on the way. */
 void fixture_folder(plugin_fixture *f, const char *name);
 
-/* Copies a built plugin, "good_plugins/x.so" or "bad_plugins/x.so" below <build>/tests, to `name`. */
+/* Copies a built plugin, "good_plugins/x.so" or "bad_plugins/x.so" below <build>/tests, to `name`.
+ */
 void fixture_copy(plugin_fixture *f, const char *built, const char *name);
 
 /* A registry that searches `dirs` and nothing of the user's. */
 void fixture_open(plugin_fixture *f, const char *const *dirs);
 
-/* Reads a config called x.cfg; the same from a file x.cfg in the fixture's folder. Replaces an earlier one. */
+/* Reads a config called x.cfg; the same from a file x.cfg in the fixture's folder. Replaces an
+ * earlier one. */
 void fixture_parse(plugin_fixture *f, const char *source);
 void fixture_load(plugin_fixture *f, const char *source);
 

@@ -1,4 +1,5 @@
-/* Tables of hyperparameters and their binding: what is taken, what is filled in, and every message. */
+/* Tables of hyperparameters and their binding: what is taken, what is filled in, and every message.
+ */
 #include "registry/hyper.h"
 
 #include "base/file.h"

@@ -1,4 +1,5 @@
-/* Plugins that are right, plugins that are wrong in every way of tests/bad_plugins, and files that are no plugins. */
+/* Plugins that are right, plugins that are wrong in every way of tests/bad_plugins, and files that
+ * are no plugins. */
 #include "registry/registry.h"
 
 #include "base/file.h"
@@ -428,7 +429,8 @@ static void test_elf__a_lying_section_is_not_followed(void **state)
     fixture_release(&f);
 }
 
-/* Any byte may be anything: the reader gives a reason or takes it, and stays inside the file (for sanitizers to see). */
+/* Any byte may be anything: the reader gives a reason or takes it, and stays inside the file (for
+ * sanitizers to see). */
 static void test_elf__random_damage_never_harms_the_reader(void **state)
 {
     (void)state;

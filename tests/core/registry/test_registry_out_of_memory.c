@@ -1,9 +1,9 @@
 /* Every allocation of this room fails once: nothing crashes, nothing leaks, and what
  * is reported is that memory is out.
  *
- * This program's own allocators take the place of the C library's; in a sanitizer's build, which has its own,
- * only that of arenas does. While the dynamic linker works nothing fails: what it does without memory is not
- * ours. */
+ * This program's own allocators take the place of the C library's; in a sanitizer's build, which
+ * has its own, only that of arenas does. While the dynamic linker works nothing fails: what it does
+ * without memory is not ours. */
 #include "registry/instance.h"
 
 #include "base/file.h"
@@ -142,7 +142,8 @@ static bool run_once(plugin_fixture *f, const char *source, long i_failing, stat
     return has_failed;
 }
 
-/* Runs the scenario whole, then with its first allocation failing, its second, until none is left to. */
+/* Runs the scenario whole, then with its first allocation failing, its second, until none is left
+ * to. */
 static void fail_each(const char *source, status expected)
 {
     plugin_fixture f;

@@ -23,7 +23,8 @@
 
 static const origin at = { "x.cfg", 3 };
 
-/* Opens a registry with all classes of folders: dirs/, env/, data/ (XDG_DATA_HOME), prog (beside plugins/). */
+/* Opens a registry with all classes of folders: dirs/, env/, data/ (XDG_DATA_HOME), prog (beside
+ * plugins/). */
 static void open_all(plugin_fixture *f)
 {
     const char *dirs[] = { fixture_path(f, "dirs"), NULL };
@@ -183,7 +184,8 @@ static void test_find__copies_of_one_plugin_are_ambiguous_for_good(void **state)
     fixture_release(&f);
 }
 
-/* Puts TINY and OTHER into two folders and asks for "tiny": the version that comes, or "ambiguous". */
+/* Puts TINY and OTHER into two folders and asks for "tiny": the version that comes, or "ambiguous".
+ */
 static const char *winner(const char *first, const char *second)
 {
     plugin_fixture f;

@@ -1,4 +1,5 @@
-/* Does what -Ofast does to a shared object: sets flush-to-zero and denormals-are-zero when it is loaded. */
+/* Does what -Ofast does to a shared object: sets flush-to-zero and denormals-are-zero when it is
+ * loaded. */
 #include <assay/plugin.h>
 
 #if defined(__SSE__)
