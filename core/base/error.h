@@ -7,23 +7,23 @@
 
 typedef enum status {
     OK = 0,
-    E_NOMEM,       /* an allocation failed */
-    E_IO,          /* the system refused: open, read, write, map */
-    E_PARSE,       /* text that does not follow its grammar (config, CSV, JSON) */
-    E_TYPE,        /* a value of the wrong type */
-    E_RANGE,       /* a value outside its valid range */
-    E_UNKNOWN,     /* a name that nothing goes by: key, type, column, choice */
-    E_MISSING,     /* something required is not there */
-    E_CONFLICT,    /* two things that exclude each other, or a name taken twice */
-    E_SHAPE,       /* shapes or sizes that do not fit together */
-    E_CORRUPT,     /* a file whose content contradicts itself or its checksum */
+    E_NOMEM, /* an allocation failed */
+    E_IO, /* the system refused: open, read, write, map */
+    E_PARSE, /* text that does not follow its grammar (config, CSV, JSON) */
+    E_TYPE, /* a value of the wrong type */
+    E_RANGE, /* a value outside its valid range */
+    E_UNKNOWN, /* a name that nothing goes by: key, type, column, choice */
+    E_MISSING, /* something required is not there */
+    E_CONFLICT, /* two things that exclude each other, or a name taken twice */
+    E_SHAPE, /* shapes or sizes that do not fit together */
+    E_CORRUPT, /* a file whose content contradicts itself or its checksum */
     E_UNSUPPORTED, /* well-formed, but not something this build or component can do */
-    E_PLUGIN,      /* a plugin that cannot be loaded or broke the contract */
-    E_ABI,         /* a plugin built for another ABI */
-    E_NUMERIC,     /* a computation without a usable result */
+    E_PLUGIN, /* a plugin that cannot be loaded or broke the contract */
+    E_ABI, /* a plugin built for another ABI */
+    E_NUMERIC, /* a computation without a usable result */
     E_INTERRUPTED, /* stopped by the user */
-    E_USAGE,       /* a command line that makes no sense */
-    E_INTERNAL,    /* a bug in assay */
+    E_USAGE, /* a command line that makes no sense */
+    E_INTERNAL, /* a bug in assay */
 } status;
 
 /* Where a user's value was written. `file` lives as long as the config (or is static text such as
@@ -64,9 +64,9 @@ status error_where(error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 const char *status_name(status code);
 
 /* Jumps to `done:` with `st` set when `expr` does not return OK. The only macro that hides a jump. */
-#define TRY(expr)                \
-    do {                         \
-        st = (expr);             \
+#define TRY(expr) \
+    do { \
+        st = (expr); \
         if (st != OK) goto done; \
     } while (0)
 

@@ -32,7 +32,8 @@ typedef struct gemm {
     float beta;
     float *c;
     size_t ldc;
-    const void *packed_b; /* from gemm_pack_b for the same trans_b, n, k; then b and ldb are not read */
+    const void
+        *packed_b; /* from gemm_pack_b for the same trans_b, n, k; then b and ldb are not read */
 } gemm;
 
 void gemm_run(const gemm *g);

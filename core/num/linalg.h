@@ -20,8 +20,8 @@ status linalg_trsm(bool right, bool trans, size_t m, size_t n, const float *l, s
 status linalg_syevd(size_t n, float *a, size_t lda, float *w, error *err) MUST_CHECK;
 
 /* Thin QR of a[m,n], m >= n: a becomes Q[m,n], r[n,n] upper triangular (may be NULL). */
-status linalg_geqrf(size_t m, size_t n, float *a, size_t lda, float *r, size_t ldr, error *err)
-    MUST_CHECK;
+status linalg_geqrf(
+    size_t m, size_t n, float *a, size_t lda, float *r, size_t ldr, error *err) MUST_CHECK;
 
 /* Thin SVD of a[m,n], p = min(m,n): a = u[m,p] diag(s[p]) vt[p,n]. a is destroyed. */
 status linalg_gesdd(size_t m, size_t n, float *a, size_t lda, float *s, float *u, size_t ldu,

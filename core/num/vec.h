@@ -9,9 +9,9 @@
 double vec_sum(const float *x, size_t n);
 double vec_sum_squares(const float *x, size_t n);
 void vec_scale(float *x, size_t n, float a);
-void vec_clip(float *x, size_t n, float limit);              /* into [-limit, limit]; NaN stays */
-void vec_axpy(float *y, const float *x, size_t n, float a);  /* y += a x */
-void vec_add(float *y, const float *x, size_t n);            /* y += x */
+void vec_clip(float *x, size_t n, float limit); /* into [-limit, limit]; NaN stays */
+void vec_axpy(float *y, const float *x, size_t n, float a); /* y += a x */
+void vec_add(float *y, const float *x, size_t n); /* y += x */
 void vec_fill(float *x, size_t n, float v);
 bool vec_is_finite(const float *x, size_t n);
 size_t vec_first_nonfinite(const float *x, size_t n); /* n when all are finite */

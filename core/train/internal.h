@@ -1,4 +1,4 @@
-/* The trainer's inside, shared by trainer.c (building), loop.c (running) and checkpoint.c (saving). */
+/* The trainer's inside, shared by the files of this room that build, run, judge and save it. */
 #ifndef ASSAY_CORE_TRAIN_INTERNAL_H
 #define ASSAY_CORE_TRAIN_INTERNAL_H
 
@@ -69,16 +69,31 @@ struct trainer {
     const char **columns;
 };
 
-/* A seed, a name, the whole tree of `data`, `model`, `loss`, `optimizer`: what makes a checkpoint this run's. (trainer.c) */
-status trainer_fingerprint(trainer *t, error *err) MUST_CHECK;
+/* plan.c: from what the config says to what the run does; in this order. */
+status plan_batches(trainer *t, error *err) MUST_CHECK;
+status plan_model(trainer *t, error *err) MUST_CHECK;
+status plan_replicas(trainer *t, error *err) MUST_CHECK;
+status plan_monitor(trainer *t, error *err) MUST_CHECK;
+status plan_columns(trainer *t, error *err) MUST_CHECK;
 
-/* Evaluates where the optimizer says; swaps eval weights in and out. (loop.c) */
-status trainer_with_eval_weights(trainer *t, bool enter, error *err) MUST_CHECK;
+/* step.c: notes that the run is over because something is not finite. */
+void trainer_diverge(trainer *t, const char *what);
 
-/* Writes the state into the folder and removes old ones beyond `keep`. (checkpoint.c) */
+/* check.c: one check; and the numbers at the end, at the final weights. */
+status trainer_check(trainer *t, error *err) MUST_CHECK;
+status trainer_evaluate_at_the_end(trainer *t, error *err) MUST_CHECK;
+
+/* checkpoint.c: writes the state into the folder and removes old ones beyond `keep`. */
 status checkpoint_write(trainer *t, const char *dir, error *err) MUST_CHECK;
 
+/* emit.c: records. */
+void trainer_emit(trainer *t, record *r);
+void trainer_emit_training(trainer *t, record_kind kind, double loss);
+void trainer_emit_progress(trainer *t);
+void trainer_emit_evaluation(trainer *t, const char *name, const record_value *values, bool best);
 void trainer_note(trainer *t, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Adds the time since the last call to the budget. (emit.c) */
 void trainer_count_time(trainer *t);
 
 #endif

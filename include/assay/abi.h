@@ -51,14 +51,14 @@ extern "C" {
 
 /* What a callback returns. */
 #define ASSAY_OK 0
-#define ASSAY_E_INVALID (-1)     /* a hyperparameter or a combination of them makes no sense */
-#define ASSAY_E_NOMEM (-2)       /* the host gave NULL, or the plugin's own allocation failed */
+#define ASSAY_E_INVALID (-1) /* a hyperparameter or a combination of them makes no sense */
+#define ASSAY_E_NOMEM (-2) /* the host gave NULL, or the plugin's own allocation failed */
 #define ASSAY_E_UNSUPPORTED (-3) /* sensible, but not something this component can do */
-#define ASSAY_E_SHAPE (-4)       /* shapes that do not fit */
-#define ASSAY_E_NUMERIC (-5)     /* a computation without a usable result */
-#define ASSAY_E_IO (-6)          /* a file: missing, unreadable */
-#define ASSAY_E_DATA (-7)        /* a file's content */
-#define ASSAY_E_INTERNAL (-8)    /* a bug in the plugin */
+#define ASSAY_E_SHAPE (-4) /* shapes that do not fit */
+#define ASSAY_E_NUMERIC (-5) /* a computation without a usable result */
+#define ASSAY_E_IO (-6) /* a file: missing, unreadable */
+#define ASSAY_E_DATA (-7) /* a file's content */
+#define ASSAY_E_INTERNAL (-8) /* a bug in the plugin */
 
 /* Levels of host->log. */
 #define ASSAY_LOG_DEBUG 0u
@@ -140,8 +140,8 @@ struct assay_host {
     int (*trsm_f32)(assay_ctx *ctx, uint32_t right, uint32_t trans, uint64_t m, uint64_t n,
         const float *l, uint64_t ldl, float *b, uint64_t ldb);
     int (*syevd_f32)(assay_ctx *ctx, uint64_t n, float *a, uint64_t lda, float *w);
-    int (*geqrf_f32)(assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *r,
-        uint64_t ldr);
+    int (*geqrf_f32)(
+        assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *r, uint64_t ldr);
     int (*gesdd_f32)(assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *s,
         float *u, uint64_t ldu, float *vt, uint64_t ldvt);
 

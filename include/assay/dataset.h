@@ -28,30 +28,31 @@ typedef struct assay_data {
 
     /* Features: sample i, step t at x + (first_step ? first_step[i] + t : i) * x_stride bytes. */
     assay_shape x_shape;
-    uint32_t x_dtype;    /* ASSAY_F32, ASSAY_I32, ASSAY_U8 */
+    uint32_t x_dtype; /* ASSAY_F32, ASSAY_I32, ASSAY_U8 */
     uint32_t x_writable; /* 1: private memory that the host may standardise in place */
     const void *x;
-    uint64_t x_stride;   /* bytes */
-    double x_scale;      /* of U8: the value seen is x_scale * byte; 0: 1 */
+    uint64_t x_stride; /* bytes */
+    double x_scale; /* of U8: the value seen is x_scale * byte; 0: 1 */
     uint64_t vocabulary; /* of I32 */
-    const char *const *feature_names;    /* [features] or NULL */
-    const uint32_t *feature_flags;       /* [features] or NULL */
-    uint64_t missing;    /* 1: NaN marks a missing value, which the host replaces by the training part's mean */
+    const char *const *feature_names; /* [features] or NULL */
+    const uint32_t *feature_flags; /* [features] or NULL */
+    uint64_t
+        missing; /* 1: NaN marks a missing value, which the host replaces by the training part's mean */
 
     /* Targets, one row per sample (per step where target_per_step is 1). */
-    uint64_t target;     /* ASSAY_TARGET_... */
+    uint64_t target; /* ASSAY_TARGET_... */
     uint64_t n_classes;
-    const char *const *class_names;  /* [n_classes] or NULL */
-    uint64_t n_targets;  /* 1 for CLASS */
+    const char *const *class_names; /* [n_classes] or NULL */
+    uint64_t n_targets; /* 1 for CLASS */
     const char *const *target_names; /* [n_targets] or NULL */
-    const int32_t *label;  /* of CLASS */
-    const float *targets;  /* of REAL and BINARY, [n, n_targets] */
+    const int32_t *label; /* of CLASS */
+    const float *targets; /* of REAL and BINARY, [n, n_targets] */
     uint64_t target_per_step;
 
     /* Sequences: sample i has steps first_step[i] .. first_step[i + 1]. NULL: plain samples of one step. */
     const uint64_t *first_step; /* [n_samples + 1] */
 
-    const float *weight;  /* [n_samples] sample weights, or NULL */
+    const float *weight; /* [n_samples] sample weights, or NULL */
     const uint32_t *part; /* [n_samples] ASSAY_PART_..., or NULL */
     const uint32_t *group; /* [n_samples] samples of one group stay in one part, or NULL */
     const char *const *files; /* files that were read, for the record */

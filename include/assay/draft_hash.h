@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0xa31c6bbb00b64249ULL
+#define ASSAY_DRAFT_HASH 0xbe3e53fd81e97139ULL
 
 #endif

@@ -20,8 +20,9 @@ extern "C" {
 #define ASSAY_LAYOUT_TRANSPOSED 1u /* ours is [in, out], theirs [out, in] */
 
 /* assay_param.flags */
-#define ASSAY_PARAM_TIE 1u            /* may be shared with an equal parameter of another layer */
-#define ASSAY_PARAM_TIE_TRANSPOSED 2u /* ... and with one of the transposed shape: then io->transposed[i] is 1 */
+#define ASSAY_PARAM_TIE 1u /* may be shared with an equal parameter of another layer */
+#define ASSAY_PARAM_TIE_TRANSPOSED \
+    2u /* ... and with one of the transposed shape: then io->transposed[i] is 1 */
 
 /* A trainable parameter. */
 typedef struct assay_param {
@@ -29,12 +30,13 @@ typedef struct assay_param {
     const char *name; /* "weight" */
     assay_shape shape;
     uint32_t role, flags;
-    const char *init;        /* default initialiser: "glorot_uniform", "zeros", "orthogonal" ... */
-    double init_value;       /* of "constant" */
+    const char *init; /* default initialiser: "glorot_uniform", "zeros", "orthogonal" ... */
+    double init_value; /* of "constant" */
     uint64_t fan_in, fan_out; /* 0: rows, cols */
-    uint64_t blocks;         /* equal matrices side by side along the columns, initialised one by one; 0: 1 */
+    uint64_t
+        blocks; /* equal matrices side by side along the columns, initialised one by one; 0: 1 */
     const char *export_name; /* PyTorch's name; NULL: `name` */
-    uint64_t layout;         /* ASSAY_LAYOUT_... */
+    uint64_t layout; /* ASSAY_LAYOUT_... */
 } assay_param;
 
 /* A buffer of the layer that is not trained but kept in checkpoints: running statistics. */
@@ -50,14 +52,14 @@ typedef struct assay_buffer {
 typedef struct assay_input {
     uint64_t struct_size;
     assay_shape shape;
-    uint32_t dtype;       /* ASSAY_F32 or ASSAY_I32 */
-    uint32_t needs_grad;  /* 0: dx for it will be NULL */
-    uint64_t vocabulary;  /* of tokens: how many values; else 0 */
+    uint32_t dtype; /* ASSAY_F32 or ASSAY_I32 */
+    uint32_t needs_grad; /* 0: dx for it will be NULL */
+    uint64_t vocabulary; /* of tokens: how many values; else 0 */
 } assay_input;
 
 /* assay_plan.time_out */
 #define ASSAY_TIME_SAME 0u /* an output per time step */
-#define ASSAY_TIME_ONE 1u  /* one output per sequence */
+#define ASSAY_TIME_ONE 1u /* one output per sequence */
 
 /* Filled by the host (inputs) and by the layer (outputs, declarations). The calls return the index of what was
  * declared, from 0 in order, or a negative code that `plan` passes on. */
@@ -70,10 +72,11 @@ typedef struct assay_plan {
     uint64_t max_time, max_batch; /* upper bounds of what io will bring */
 
     /* written by the layer */
-    assay_shape out;         /* required */
-    uint64_t time_out;       /* ASSAY_TIME_... */
-    uint64_t couples_samples; /* 1: the output of a sample depends on the others; then one replica */
-    double macs;             /* multiply-accumulates per sample and time step, forward */
+    assay_shape out; /* required */
+    uint64_t time_out; /* ASSAY_TIME_... */
+    uint64_t
+        couples_samples; /* 1: the output of a sample depends on the others; then one replica */
+    double macs; /* multiply-accumulates per sample and time step, forward */
 
     int64_t (*param)(struct assay_plan *plan, const assay_param *param);
     int64_t (*buffer)(struct assay_plan *plan, const assay_buffer *buffer);
@@ -105,35 +108,38 @@ typedef struct assay_prepare {
 typedef struct assay_io {
     uint64_t struct_size;
     void *host_data;
-    uint32_t training;     /* 1: random draws are on, saved[] is written and backward may follow */
+    uint32_t training; /* 1: random draws are on, saved[] is written and backward may follow */
     uint32_t token_inputs; /* 1: some x is int32 */
-    uint64_t time, batch;  /* extents of this shard */
+    uint64_t time, batch; /* extents of this shard */
     uint64_t time_out;
-    uint64_t batch_begin, batch_total; /* the shard's first sample in the whole batch, and that batch's size */
-    uint64_t draw; /* stream for random numbers: new for every batch; index them by ((time * batch_total) + batch_begin + sample) */
+    uint64_t batch_begin,
+        batch_total; /* the shard's first sample in the whole batch, and that batch's size */
+    uint64_t
+        draw; /* stream for random numbers: new for every batch; index them by ((time * batch_total) + batch_begin + sample) */
 
     uint64_t n_in;
-    const assay_shape *in_shape;  /* [n_in] */
-    const void *const *x;         /* [n_in]: float or int32_t [time, batch, in] */
-    float *const *dx;             /* [n_in]: overwritten by backward; NULL where nobody needs it */
+    const assay_shape *in_shape; /* [n_in] */
+    const void *const *x; /* [n_in]: float or int32_t [time, batch, in] */
+    float *const *dx; /* [n_in]: overwritten by backward; NULL where nobody needs it */
     const assay_shape *out_shape;
-    float *y;                     /* [time_out, batch, out]; still valid in backward */
-    const float *dy;              /* [time_out, batch, out] */
+    float *y; /* [time_out, batch, out]; still valid in backward */
+    const float *dy; /* [time_out, batch, out] */
 
-    const float *const *param;    /* as declared */
-    float *const *dparam;         /* gradients of this replica; NULL for one that is not trained */
-    const uint32_t *accumulate;   /* per param: 1 add to dparam, 0 overwrite it */
-    const uint32_t *transposed;   /* per param: 1 it is stored transposed (tied) */
-    float *const *buffer;         /* read by all; written only by a layer that couples samples, while training */
+    const float *const *param; /* as declared */
+    float *const *dparam; /* gradients of this replica; NULL for one that is not trained */
+    const uint32_t *accumulate; /* per param: 1 add to dparam, 0 overwrite it */
+    const uint32_t *transposed; /* per param: 1 it is stored transposed (tied) */
+    float *const
+        *buffer; /* read by all; written only by a layer that couples samples, while training */
     const void *const *prepared;
     float *const *saved;
     const float *const *carry_in; /* NULL entries: zero */
     float *const *carry_out;
     const float *const *dcarry_out; /* NULL entries: zero */
-    float *const *dcarry_in;        /* NULL entries: not wanted */
+    float *const *dcarry_in; /* NULL entries: not wanted */
     void *const *scratch;
 
-    const float *weight;    /* [time, batch]: 0 is padding, else the sample's weight; NULL: all 1 */
+    const float *weight; /* [time, batch]: 0 is padding, else the sample's weight; NULL: all 1 */
     const uint32_t *length; /* [batch] real time steps; NULL: all `time` */
 
     /* dparam[i] (+)= a^T b for a[rows, p] and b[rows, q], where the parameter is [p, q] (or stored transposed). The host
@@ -146,16 +152,17 @@ typedef struct assay_layer {
     uint64_t struct_size;
 
     /* REQUIRED */
-    int (*plan)(assay_ctx *ctx, const void *hyper, assay_plan *plan);           /* [control] */
-    int (*forward)(assay_ctx *ctx, const void *hyper, const assay_io *io);      /* [worker] */
-    int (*backward)(assay_ctx *ctx, const void *hyper, const assay_io *io);     /* [worker] after forward with the same io */
+    int (*plan)(assay_ctx *ctx, const void *hyper, assay_plan *plan); /* [control] */
+    int (*forward)(assay_ctx *ctx, const void *hyper, const assay_io *io); /* [worker] */
+    int (*backward)(assay_ctx *ctx, const void *hyper,
+        const assay_io *io); /* [worker] after forward with the same io */
 
     /* OPTIONAL */
     int (*validate)(assay_ctx *ctx, const void *hyper); /* [control] */
     /* After each change of the weights, before any forward: fills prepared[]. [control] */
     int (*prepare)(assay_ctx *ctx, const void *hyper, const assay_prepare *prepare);
     int (*create)(assay_ctx *ctx, const void *hyper); /* [control] */
-    void (*destroy)(assay_ctx *ctx);                  /* [control] */
+    void (*destroy)(assay_ctx *ctx); /* [control] */
 } assay_layer;
 
 #ifdef __cplusplus

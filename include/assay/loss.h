@@ -13,13 +13,13 @@ extern "C" {
 /* What the targets are: assay_data.target, assay_rows.target. */
 #define ASSAY_TARGET_NONE 0u
 #define ASSAY_TARGET_CLASS 1u /* int32_t label[rows] in [0, n_classes) */
-#define ASSAY_TARGET_REAL 2u  /* float target[rows, outputs] */
+#define ASSAY_TARGET_REAL 2u /* float target[rows, outputs] */
 #define ASSAY_TARGET_BINARY 3u /* float target[rows, outputs], 0 or 1 each */
 
 /* What a model's output is compared with; known when the model is planned. */
 typedef struct assay_task {
     uint64_t struct_size;
-    uint64_t target;    /* ASSAY_TARGET_... */
+    uint64_t target; /* ASSAY_TARGET_... */
     uint64_t n_classes; /* of CLASS */
     uint64_t n_outputs; /* numbers in a row of the model's output */
     uint64_t n_targets; /* numbers in a row of the target; 1 for CLASS */
@@ -30,9 +30,9 @@ typedef struct assay_task {
 /* Some rows of a batch: outputs beside targets. A row is a sample, or a time step of one. */
 typedef struct assay_rows {
     uint64_t struct_size;
-    uint64_t n;          /* rows */
+    uint64_t n; /* rows */
     uint64_t n_outputs, n_targets;
-    const float *y;      /* [n, n_outputs] */
+    const float *y; /* [n, n_outputs] */
     const int32_t *label; /* [n], of CLASS */
     const float *target; /* [n, n_targets], of REAL and BINARY */
     const float *weight; /* [n]: 0 does not count; NULL: all 1 */
@@ -59,11 +59,13 @@ typedef struct assay_metric_plan {
     uint64_t struct_size;
     const assay_task *task;
     /* written by the metric */
-    uint64_t n_sums;            /* doubles of its accumulator, zero at first */
-    uint64_t n_values;          /* numbers it gives */
-    const char *const *names;   /* [n_values]: "" is the metric's own name, "se" becomes <metric>_se */
-    uint64_t rows, cols;        /* not 0: the values are one matrix [rows, cols], n_values = rows * cols and names is NULL */
-    uint64_t larger_is_better;  /* of the first value */
+    uint64_t n_sums; /* doubles of its accumulator, zero at first */
+    uint64_t n_values; /* numbers it gives */
+    const char *const
+        *names; /* [n_values]: "" is the metric's own name, "se" becomes <metric>_se */
+    uint64_t rows,
+        cols; /* not 0: the values are one matrix [rows, cols], n_values = rows * cols and names is NULL */
+    uint64_t larger_is_better; /* of the first value */
 } assay_metric_plan;
 
 typedef struct assay_metric {

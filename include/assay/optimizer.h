@@ -19,21 +19,23 @@ extern "C" {
 #endif
 
 /* assay_slot.shape, for a tensor of rows x cols. */
-#define ASSAY_SLOT_SAME 0u      /* like the tensor; a span gets the part that belongs to it */
-#define ASSAY_SLOT_ROWS 1u      /* [rows] */
-#define ASSAY_SLOT_COLS 2u      /* [cols] */
+#define ASSAY_SLOT_SAME 0u /* like the tensor; a span gets the part that belongs to it */
+#define ASSAY_SLOT_ROWS 1u /* [rows] */
+#define ASSAY_SLOT_COLS 2u /* [cols] */
 #define ASSAY_SLOT_ROWS_ROWS 3u /* [rows, rows] */
 #define ASSAY_SLOT_COLS_COLS 4u /* [cols, cols] */
-#define ASSAY_SLOT_SCALAR 5u    /* one float per tensor */
-#define ASSAY_SLOT_MODEL 6u     /* one double per group, at assay_step.global */
+#define ASSAY_SLOT_SCALAR 5u /* one float per tensor */
+#define ASSAY_SLOT_MODEL 6u /* one double per group, at assay_step.global */
 
 /* State that the host owns: allocated at the start, handed to each callback, checkpointed by tensor and slot name. */
 typedef struct assay_slot {
     const char *name;
     uint64_t shape;
-    double init;       /* first value of every element */
-    const char *times; /* an INT hyperparameter that says how many of it there are, one after another: a history; NULL: one */
-    const char *when;  /* a BOOL hyperparameter without which the slot does not exist (its pointer is NULL); NULL: always */
+    double init; /* first value of every element */
+    const char *
+        times; /* an INT hyperparameter that says how many of it there are, one after another: a history; NULL: one */
+    const char *
+        when; /* a BOOL hyperparameter without which the slot does not exist (its pointer is NULL); NULL: always */
 } assay_slot;
 
 /* A number that the component reports by host->metric. */
@@ -45,30 +47,32 @@ typedef struct assay_metric_row {
 /* What holds for the whole update. */
 typedef struct assay_step {
     uint64_t struct_size;
-    uint64_t t;             /* this update's number, from 1 */
-    double loss;            /* of the batch whose gradient this is, L2 included */
-    const double *sums;     /* [n_sums] over the group, after reduce; NULL in reduce */
-    double *global;         /* [number of MODEL slots, in order]; write in combine and model only */
-    uint64_t draw;          /* a stream for random numbers, new at every update; index them by element */
-    uint64_t n_tensors;     /* in the group */
-    uint64_t n_elements;    /* in the group */
+    uint64_t t; /* this update's number, from 1 */
+    double loss; /* of the batch whose gradient this is, L2 included */
+    const double *sums; /* [n_sums] over the group, after reduce; NULL in reduce */
+    double *global; /* [number of MODEL slots, in order]; write in combine and model only */
+    uint64_t draw; /* a stream for random numbers, new at every update; index them by element */
+    uint64_t n_tensors; /* in the group */
+    uint64_t n_elements; /* in the group */
 } assay_step;
 
 /* A stretch of one tensor. In the tensor and model tiers begin is 0 and n is the tensor's size. */
 typedef struct assay_span {
     uint64_t struct_size;
     const assay_tensor *tensor;
-    uint64_t begin, n;  /* elements [begin, begin + n) of the tensor */
-    float *w;           /* [n] weights, read and written */
-    const float *g;     /* [n] gradient of the objective, clipped */
-    float *const *slot; /* one pointer per declared slot: SAME slots at `begin` (times: item i at slot + i * slot_stride),
+    uint64_t begin, n; /* elements [begin, begin + n) of the tensor */
+    float *w; /* [n] weights, read and written */
+    const float *g; /* [n] gradient of the objective, clipped */
+    float *const *
+        slot; /* one pointer per declared slot: SAME slots at `begin` (times: item i at slot + i * slot_stride),
                            others whole */
-    uint64_t slot_stride; /* floats from one item of a SAME slot with `times` to the next: the tensor's size */
+    uint64_t
+        slot_stride; /* floats from one item of a SAME slot with `times` to the next: the tensor's size */
     const double *sums; /* [n_sums] over this tensor, after reduce; NULL in reduce */
 } assay_span;
 
 /* assay_closure.evaluate flags */
-#define ASSAY_CLOSURE_GRADIENT 1u    /* write the gradient into the spans' g, too */
+#define ASSAY_CLOSURE_GRADIENT 1u /* write the gradient into the spans' g, too */
 #define ASSAY_CLOSURE_FRESH_BATCH 2u /* the next batch instead of the current one */
 #define ASSAY_CLOSURE_FRESH_DRAWS 4u /* new dropout masks instead of the current ones */
 
@@ -84,8 +88,10 @@ typedef struct assay_optimizer {
     uint64_t struct_size;
 
     /* REQUIRED: exactly one of these. `hyper` is the author's struct with the schedule and the layer's lr_scale applied. */
-    int (*elem)(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *span);   /* [worker] */
-    int (*tensor)(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *span); /* [worker] */
+    int (*elem)(assay_ctx *ctx, const void *hyper, const assay_step *step,
+        const assay_span *span); /* [worker] */
+    int (*tensor)(assay_ctx *ctx, const void *hyper, const assay_step *step,
+        const assay_span *span); /* [worker] */
     int (*model)(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *spans,
         uint64_t n, uint64_t stride, const assay_closure *closure); /* [control] */
 

@@ -34,14 +34,14 @@ extern "C" {
 typedef struct assay_component {
     uint64_t struct_size;
     const char *kind;
-    const char *id;      /* what `type` names in a config: lower case, digits, underscores */
+    const char *id; /* what `type` names in a config: lower case, digits, underscores */
     const char *version;
-    const char *doc;     /* one line */
+    const char *doc; /* one line */
     const assay_hyper *hypers;
     uint64_t n_hypers, hyper_stride;
     uint64_t hyper_bytes; /* sizeof the author's struct */
-    const void *ops;      /* assay_optimizer, assay_layer, ... as `kind` says */
-    const char *info;     /* its record in section .assay_info */
+    const void *ops; /* assay_optimizer, assay_layer, ... as `kind` says */
+    const char *info; /* its record in section .assay_info */
 } assay_component;
 
 typedef struct assay_plugin {
@@ -72,10 +72,10 @@ ASSAY_EXPORT const assay_plugin *ASSAY_ENTRY(const assay_host *host);
 /* A record of .assay_info: NUL-terminated "key=value" lines that a host reads without running anything. */
 #define ASSAY_COMPONENT_INFO_(kind_, id_, version_, doc_) \
     "assay.component\nkind=" kind_ "\nid=" #id_ "\nversion=" version_ "\ndoc=" doc_ "\n"
-#define ASSAY_PLUGIN_INFO_(name_, version_)                                                     \
-    "assay.plugin\nname=" #name_ "\nversion=" version_ "\nabi=" ASSAY_TEXT(ASSAY_ABI_MAJOR) "." \
-    ASSAY_TEXT(ASSAY_ABI_MINOR) "\ntarget=" ASSAY_TEXT(ASSAY_TARGET_MINOR)                      \
-    "\ndraft=" ASSAY_TEXT(ASSAY_DRAFT_HASH) "\n"
+#define ASSAY_PLUGIN_INFO_(name_, version_) \
+    "assay.plugin\nname=" #name_ "\nversion=" version_ \
+    "\nabi=" ASSAY_TEXT(ASSAY_ABI_MAJOR) "." ASSAY_TEXT(ASSAY_ABI_MINOR) "\ntarget=" ASSAY_TEXT( \
+        ASSAY_TARGET_MINOR) "\ndraft=" ASSAY_TEXT(ASSAY_DRAFT_HASH) "\n"
 
 #define ASSAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -92,30 +92,44 @@ struct assay_semicolon_;
     .metrics = (array), .n_metrics = ASSAY_COUNT(array), .metric_stride = sizeof((array)[0])
 
 /* A component from its ops; ASSAY_DEFINE_LAYER and the others below name the kind. H is ASSAY_HYPERS(...). */
-#define ASSAY_DEFINE_(kind_, type_, id_, version_, doc_, n_, bytes_, table_, ...)                 \
-    static const type_ id_##_ops = { .struct_size = sizeof(type_), __VA_ARGS__ };                 \
-    static const char id_##_info[] ASSAY_INFO_SECTION =                                           \
-        ASSAY_COMPONENT_INFO_(kind_, id_, version_, doc_);                                        \
-    static const assay_component id_##_component = { .struct_size = sizeof(assay_component),      \
-        .kind = kind_, .id = #id_, .version = version_, .doc = doc_, .hypers = table_,            \
-        .n_hypers = n_, .hyper_stride = sizeof(assay_hyper), .hyper_bytes = bytes_,               \
-        .ops = &id_##_ops, .info = id_##_info }
+#define ASSAY_DEFINE_(kind_, type_, id_, version_, doc_, n_, bytes_, table_, ...) \
+    static const type_ id_##_ops = { .struct_size = sizeof(type_), __VA_ARGS__ }; \
+    static const char id_##_info[] ASSAY_INFO_SECTION = \
+        ASSAY_COMPONENT_INFO_(kind_, id_, version_, doc_); \
+    static const assay_component id_##_component = { .struct_size = sizeof(assay_component), \
+        .kind = kind_, \
+        .id = #id_, \
+        .version = version_, \
+        .doc = doc_, \
+        .hypers = table_, \
+        .n_hypers = n_, \
+        .hyper_stride = sizeof(assay_hyper), \
+        .hyper_bytes = bytes_, \
+        .ops = &id_##_ops, \
+        .info = id_##_info }
 
 /* The plugin itself: its entry and its info record. The rest are pointers to components. */
-#define ASSAY_PLUGIN(name_, version_, ...)                                                        \
-    static const char name_##_plugin_info[] ASSAY_INFO_SECTION =                                  \
-        ASSAY_PLUGIN_INFO_(name_, version_);                                                      \
-    static const assay_component *const name_##_components[] = { __VA_ARGS__ };                   \
-    static const assay_plugin name_##_plugin = { .struct_size = sizeof(assay_plugin),             \
-        .abi_major = ASSAY_ABI_MAJOR, .header_minor = ASSAY_ABI_MINOR,                            \
-        .target_minor = ASSAY_TARGET_MINOR, .draft_hash = ASSAY_DRAFT_HASH, .name = #name_,       \
-        .version = version_, .license = 0, .url = 0, .components = name_##_components,            \
-        .n_components = ASSAY_COUNT(name_##_components), .info = name_##_plugin_info };           \
-    const assay_plugin *ASSAY_ENTRY(const assay_host *host)                                       \
-    {                                                                                             \
-        (void)host;                                                                               \
-        return &name_##_plugin;                                                                   \
-    }                                                                                             \
+#define ASSAY_PLUGIN(name_, version_, ...) \
+    static const char name_##_plugin_info[] ASSAY_INFO_SECTION = \
+        ASSAY_PLUGIN_INFO_(name_, version_); \
+    static const assay_component *const name_##_components[] = { __VA_ARGS__ }; \
+    static const assay_plugin name_##_plugin = { .struct_size = sizeof(assay_plugin), \
+        .abi_major = ASSAY_ABI_MAJOR, \
+        .header_minor = ASSAY_ABI_MINOR, \
+        .target_minor = ASSAY_TARGET_MINOR, \
+        .draft_hash = ASSAY_DRAFT_HASH, \
+        .name = #name_, \
+        .version = version_, \
+        .license = 0, \
+        .url = 0, \
+        .components = name_##_components, \
+        .n_components = ASSAY_COUNT(name_##_components), \
+        .info = name_##_plugin_info }; \
+    const assay_plugin *ASSAY_ENTRY(const assay_host *host) \
+    { \
+        (void)host; \
+        return &name_##_plugin; \
+    } \
     struct assay_semicolon_
 
 #define ASSAY_DEFINE_OPTIMIZER(id, version, doc, H, ...) \

@@ -12,14 +12,14 @@ extern "C" {
 
 typedef struct assay_when {
     uint64_t struct_size;
-    uint64_t step;            /* updates done before this one */
-    uint64_t total_steps;     /* the trial's planned horizon; 0: unknown */
-    uint64_t epoch;           /* whole epochs done */
-    uint64_t total_epochs;    /* planned; 0: unknown */
+    uint64_t step; /* updates done before this one */
+    uint64_t total_steps; /* the trial's planned horizon; 0: unknown */
+    uint64_t epoch; /* whole epochs done */
+    uint64_t total_epochs; /* planned; 0: unknown */
     uint64_t steps_per_epoch;
-    uint64_t n_checks;        /* evaluations of the monitored metric so far */
-    double monitored;         /* its last value; NaN before the first */
-    uint64_t monitor_is_max;  /* 1: larger is better */
+    uint64_t n_checks; /* evaluations of the monitored metric so far */
+    double monitored; /* its last value; NaN before the first */
+    uint64_t monitor_is_max; /* 1: larger is better */
 } assay_when;
 
 typedef struct assay_schedule {
@@ -32,7 +32,8 @@ typedef struct assay_schedule {
 
     /* OPTIONAL */
     uint64_t n_state;
-    uint64_t horizon; /* 1: its shape depends on total_steps, so stopping early would end the run before its schedule */
+    uint64_t
+        horizon; /* 1: its shape depends on total_steps, so stopping early would end the run before its schedule */
     int (*validate)(assay_ctx *ctx, const void *hyper); /* [control] */
 } assay_schedule;
 

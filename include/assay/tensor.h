@@ -43,7 +43,7 @@ static inline int assay_shape_equal(const assay_shape *a, const assay_shape *b)
 /* What flows: assay_input.dtype, assay_data.x_dtype. */
 #define ASSAY_F32 1u
 #define ASSAY_I32 2u /* tokens: indices into a vocabulary */
-#define ASSAY_U8 3u  /* datasets only; reaches layers as f32 */
+#define ASSAY_U8 3u /* datasets only; reaches layers as f32 */
 
 /* What a parameter is for. */
 #define ASSAY_ROLE_WEIGHT 1u
@@ -53,7 +53,7 @@ static inline int assay_shape_equal(const assay_shape *a, const assay_shape *b)
 #define ASSAY_ROLE_EMBEDDING 5u
 
 /* Where it sits in the model. */
-#define ASSAY_PLACE_INPUT 1u  /* of the first layer that has parameters */
+#define ASSAY_PLACE_INPUT 1u /* of the first layer that has parameters */
 #define ASSAY_PLACE_HIDDEN 2u
 #define ASSAY_PLACE_OUTPUT 3u /* of the last layer that has parameters */
 
@@ -61,16 +61,17 @@ static inline int assay_shape_equal(const assay_shape *a, const assay_shape *b)
  * first dimension by the product of the rest (1 x size for a vector). */
 typedef struct assay_tensor {
     uint64_t struct_size;
-    const char *name;  /* "dense1.weight" */
+    const char *name; /* "dense1.weight" */
     const char *layer; /* "dense1" */
-    uint64_t index;    /* among all tensors of the model */
+    uint64_t index; /* among all tensors of the model */
     assay_shape shape;
     uint64_t size, rows, cols;
     uint32_t role, place;
     uint64_t fan_in, fan_out;
-    uint64_t depth;  /* which layer with parameters it belongs to, from 0 */
-    uint64_t blocks; /* how many equal matrices lie side by side along its columns (an LSTM's gates: 4); at least 1 */
-    uint64_t tied;   /* 1: shared by several layers */
+    uint64_t depth; /* which layer with parameters it belongs to, from 0 */
+    uint64_t
+        blocks; /* how many equal matrices lie side by side along its columns (an LSTM's gates: 4); at least 1 */
+    uint64_t tied; /* 1: shared by several layers */
 } assay_tensor;
 
 #ifdef __cplusplus

@@ -1,0 +1,317 @@
+/* A run's records on disk.
+ *
+ * metrics.jsonl gets a line per record as it comes; metrics.csv a row per step at which something was recorded, in columns that are
+ * fixed at the start. On resume both are first cut back to the step of the checkpoint, since later records will be made
+ * again. A full disk must not kill a run in the middle of a step: write errors are remembered and told at the end. */
+#include "train/run_records.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The step that a line of ours belongs to: "step": of JSON, or the first column of CSV. */
+static bool line_step(const char *line, unsigned long long *out)
+{
+    const char *key = strstr(line, "\"step\":");
+    return sscanf(key ? key + 7 : line, " %llu", out) == 1;
+}
+
+/* Keeps the lines up to `step`; an incomplete last line goes, too. Lines without a step (a header) stay. */
+static status cut_back(const char *path, uint64_t step, error *err)
+{
+    char *all = NULL;
+    size_t n = 0, kept = 0;
+    if (!file_exists(path)) {
+        return OK;
+    }
+    status st = file_read(path, &all, &n, err);
+    if (st != OK) {
+        return st;
+    }
+    for (char *line = all, *end; (end = memchr(line, '\n', n - (size_t)(line - all)));
+         line = end + 1) {
+        unsigned long long at;
+        *end = '\0';
+        const bool keep = !line_step(line, &at) || at <= step;
+        *end = '\n';
+        const size_t length = (size_t)(end - line) + 1;
+        if (keep) {
+            memmove(all + kept, line, length);
+            kept += length;
+        }
+    }
+    st = file_write_atomic(path, all, kept, err);
+    free(all);
+    return st;
+}
+
+static status open_file(
+    run_records *f, const char *name, uint64_t step, bool resumed, FILE **out, error *err)
+{
+    const char *path = path_join(&f->memory, f->dir, name);
+    if (!path) {
+        return fail_nomem(err, "the run folder");
+    }
+    if (resumed) {
+        status st = cut_back(path, step, err);
+        if (st != OK) {
+            return st;
+        }
+    }
+    *out = fopen(path, resumed ? "a" : "w");
+    return *out ? OK : fail_errno(err, errno, path, "opening it for writing");
+}
+
+static status plan_row(run_records *f, const trainer *t, bool resumed, error *err)
+{
+    f->n_columns = trainer_n_columns(t);
+    f->columns = arena_alloc_array(&f->memory, f->n_columns, sizeof(*f->columns));
+    f->row = arena_alloc_array(&f->memory, f->n_columns, sizeof *f->row);
+    if (!f->columns || !f->row) {
+        return fail_nomem(err, "the run folder");
+    }
+    for (size_t i = 0; i < f->n_columns; i++) {
+        f->columns[i] = trainer_column(t, i);
+        f->row[i] = NAN;
+    }
+    if (!resumed || ftell(f->csv) == 0) {
+        (void)fputs("step,epoch,wall_s", f->csv);
+        for (size_t i = 0; i < f->n_columns; i++) {
+            (void)fprintf(f->csv, ",%s", f->columns[i]);
+        }
+        (void)fputc('\n', f->csv);
+    }
+    return OK;
+}
+
+static void remember_error(run_records *f, const char *name)
+{
+    if (f->failed.code == OK) {
+        (void)fail_errno(&f->failed, errno, f->dir, name);
+    }
+}
+
+static void write_line(run_records *f, FILE *to, const char *name)
+{
+    if (text_check(&f->line, &f->failed) != OK) {
+        return;
+    }
+    if (f->line.n && (fwrite(f->line.s, 1, f->line.n, to) != f->line.n || fflush(to) != 0)) {
+        remember_error(f, name);
+    }
+}
+
+static const char *const kind_names[] = { "start", "step", "progress", "evaluation", "epoch",
+    "note", "end" };
+
+static void value_json(json *j, const record_value *v)
+{
+    json_key(j, v->name);
+    if (!v->matrix) {
+        json_real(j, v->value);
+        return;
+    }
+    json_begin_array(j);
+    for (size_t r = 0; r < v->rows; r++) {
+        json_begin_array(j);
+        for (size_t c = 0; c < v->cols; c++) {
+            json_real(j, v->matrix[r * v->cols + c]);
+        }
+        json_end_array(j);
+    }
+    json_end_array(j);
+}
+
+static void budget_json(json *j, const budget *b)
+{
+    json_key(j, "budget");
+    json_begin_object(j);
+    json_key_int(j, "steps", (int64_t)b->steps);
+    json_key_int(j, "samples_forward", (int64_t)b->samples_forward);
+    json_key_int(j, "samples_backward", (int64_t)b->samples_backward);
+    json_key_int(j, "closure_evaluations", (int64_t)b->closure_evaluations);
+    json_key_int(j, "samples_evaluated", (int64_t)b->samples_evaluated);
+    json_key_real(j, "cpu_s", b->cpu_s);
+    json_key_real(j, "wall_s", b->wall_s);
+    json_key_real(j, "optimizer_s", b->optimizer_s);
+    json_end_object(j);
+}
+
+static void record_json(run_records *f, const record *r)
+{
+    json j;
+    text_clear(&f->line);
+    json_init(&j, &f->line);
+    json_begin_object(&j);
+    json_key_string(&j, "record", kind_names[r->kind]);
+    json_key_int(&j, "step", (int64_t)r->step);
+    json_key_real(&j, "epoch", r->epoch_place);
+    if (r->spent) {
+        json_key_real(&j, "wall_s", r->spent->wall_s);
+    }
+    if (r->split) {
+        json_key_string(&j, "split", r->split);
+        json_key_bool(&j, "best", r->is_best != 0);
+        json_key_bool(&j, "final", r->is_final != 0);
+    }
+    if (r->kind == RECORD_END) {
+        json_key_string(&j, "stop", stop_reason_name(r->stop));
+        budget_json(&j, r->spent);
+    }
+    if (r->text) {
+        json_key_string(&j, "text", r->text);
+    }
+    if (r->n_values) {
+        json_key(&j, "values");
+        json_begin_object(&j);
+        for (size_t i = 0; i < r->n_values; i++) {
+            value_json(&j, &r->values[i]);
+        }
+        json_end_object(&j);
+    }
+    json_end_object(&j);
+    text_add(&f->line, "\n");
+    write_line(f, f->jsonl, "writing metrics.jsonl");
+}
+
+static void flush_row(run_records *f)
+{
+    if (!f->has_row) {
+        return;
+    }
+    text_clear(&f->line);
+    text_printf(&f->line, "%llu,", (unsigned long long)f->row_step);
+    text_add_real(&f->line, f->row_epoch);
+    text_printf(&f->line, ",%.3f", f->row_wall_s);
+    for (size_t i = 0; i < f->n_columns; i++) {
+        text_add(&f->line, ",");
+        if (!isnan(f->row[i])) {
+            text_add_real(&f->line, f->row[i]);
+        }
+        f->row[i] = NAN;
+    }
+    text_add(&f->line, "\n");
+    write_line(f, f->csv, "writing metrics.csv");
+    f->has_row = false;
+}
+
+/* Whether `column` is "<split>.<name>", or `name` itself where there is no split. */
+static bool is_column(const char *column, const char *part_of, const char *name)
+{
+    if (!part_of) {
+        return strcmp(column, name) == 0;
+    }
+    const size_t n = strlen(part_of);
+    return strncmp(column, part_of, n) == 0 && column[n] == '.' &&
+        strcmp(column + n + 1, name) == 0;
+}
+
+static void record_row(run_records *f, const record *r)
+{
+    if (f->has_row && f->row_step != r->step) {
+        flush_row(f);
+    }
+    f->has_row = true;
+    f->row_step = r->step;
+    f->row_epoch = r->epoch_place;
+    f->row_wall_s = r->spent ? r->spent->wall_s : 0;
+    for (size_t i = 0; i < r->n_values; i++) {
+        for (size_t k = 0; k < f->n_columns; k++) {
+            if (is_column(f->columns[k], r->split, r->values[i].name)) {
+                f->row[k] = r->values[i].value;
+            }
+        }
+    }
+}
+
+static void log_note(run_records *f, const char *message)
+{
+    char now[24];
+    if (!f->log) {
+        const char *path = path_join(&f->memory, f->dir, "log.txt");
+        f->log = path ? fopen(path, "a") : NULL;
+    }
+    if (f->log) {
+        clock_iso(now);
+        (void)fprintf(f->log, "%s %s\n", now, message);
+        (void)fflush(f->log);
+    }
+}
+
+static void log_record(run_records *f, const record *r)
+{
+    char message[256];
+    if (r->kind == RECORD_NOTE) {
+        log_note(f, r->text);
+    } else if (r->kind == RECORD_START || r->kind == RECORD_END) {
+        snprintf(message, sizeof message, "%s at step %llu%s%s", kind_names[r->kind],
+            (unsigned long long)r->step, r->kind == RECORD_END ? ": " : "",
+            r->kind == RECORD_END ? stop_reason_name(r->stop) : "");
+        log_note(f, message);
+        if (r->text) {
+            log_note(f, r->text);
+        }
+    }
+}
+
+void run_records_emit(void *self, const record *r)
+{
+    run_records *f = self;
+    if (r->kind == RECORD_PROGRESS) {
+        return;
+    }
+    log_record(f, r);
+    if (!f->jsonl) {
+        return;
+    }
+    record_json(f, r);
+    const bool is_row = r->kind == RECORD_STEP || r->kind == RECORD_EPOCH ||
+        (r->kind == RECORD_EVALUATION && !r->is_final);
+    if (is_row) {
+        record_row(f, r);
+    }
+}
+
+status run_records_open(run_records *f, const trainer *t, bool resumed, error *err)
+{
+    status st = OK;
+    const uint64_t step = trainer_steps_done(t);
+    TRY(open_file(f, "metrics.jsonl", step, resumed, &f->jsonl, err));
+    TRY(open_file(f, "metrics.csv", step, resumed, &f->csv, err));
+    TRY(plan_row(f, t, resumed, err));
+done:
+    return st;
+}
+
+status run_records_close(run_records *f, error *err)
+{
+    flush_row(f);
+    FILE **const files[] = { &f->jsonl, &f->csv, &f->log };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (*files[i] && fclose(*files[i]) != 0) {
+            remember_error(f, "closing the record files");
+        }
+        *files[i] = NULL;
+    }
+    if (f->failed.code != OK && err) {
+        *err = f->failed;
+    }
+    return f->failed.code;
+}
+
+void run_records_release(run_records *f)
+{
+    FILE *const files[] = { f->jsonl, f->csv, f->log };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (files[i]) {
+            (void)fclose(files[i]);
+        }
+    }
+    text_release(&f->line);
+    arena_release(&f->memory);
+}
