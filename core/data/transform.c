@@ -1,8 +1,9 @@
 /* Standardisation and missing values, fitted on the training part alone.
  *
- * Means and variances are taken in double in two passes, feature by feature within a row. A constant feature is only
- * centred; so is nothing of a feature that marks a category, which keeps its 0 and 1. Bytes are scaled before: the scale is
- * folded into shift and factor. */
+ * Means and variances are taken in double in two passes. A constant feature is only centred; a feature that marks a category
+ * keeps its 0 and 1. Bytes are scaled first, so shift and factor are in the units that the model sees. The change of one
+ * number is the same in place and while gathering, so both give the same bits.
+ */
 #include "data/transform.h"
 
 #include <math.h>

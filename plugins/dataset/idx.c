@@ -81,6 +81,16 @@ static int read_bytes(const struct reader *r, unsigned char *to, uint64_t n)
     return ASSAY_OK;
 }
 
+/* Before memory is taken for them: whether the file can hold that many bytes. Deflate packs at most 1032 into one. */
+static int check_size(const struct reader *r)
+{
+    struct stat info;
+    if (stat(r->path, &info) != 0 || !S_ISREG(info.st_mode)) return ASSAY_OK;
+    const uint64_t most = (uint64_t)info.st_size * (gzdirect(r->gz) ? 1 : 1032);
+    return r->n_bytes <= most ? ASSAY_OK
+                              : bad(r, ASSAY_E_DATA, "the file ends before its last value");
+}
+
 /* Opens the file and reads its header, which must have min..max dimensions. */
 static int reader_open(struct reader *r, uint64_t min_dims, uint64_t max_dims)
 {
@@ -118,7 +128,7 @@ static int reader_open(struct reader *r, uint64_t min_dims, uint64_t max_dims)
         }
         r->n_bytes *= r->dim[i];
     }
-    return ASSAY_OK;
+    return check_size(r);
 }
 
 /* The bytes below the header, and nothing after them. */

@@ -169,6 +169,11 @@ static void test_idx__header_that_claims_too_much_is_refused(void **state)
     write_pair(f);
     fixture_write_bytes(f, "i", huge, sizeof(huge));
     fixture_refuse(f, PAIR, E_PARSE, "claims more bytes than a file may have");
+    /* 256 GiB: refused before memory is taken for them */
+    memcpy(huge + 4, (const unsigned char[]){ 0, 4, 0, 0, 0, 0, 4, 0, 0, 0, 4, 0 }, 12);
+    write_gzip(f, "i", huge, sizeof(huge));
+    fixture_refuse(f, PAIR "test_images = \"$/i\"; test_labels = \"$/l\";", E_PARSE,
+        "the file ends before its last value");
 }
 
 static void test_idx__test_files_must_fit(void **state)
