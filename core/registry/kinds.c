@@ -225,8 +225,7 @@ static status take_ops(
     return OK;
 }
 
-static status take_hypers(
-    const assay_component *given, const char *what, hyper_table *out, error *why)
+static status take_hypers(const assay_component *given, hyper_table *out, error *why)
 {
     const status st = check_table("hyperparameters", given->hypers, given->n_hypers,
         given->hyper_stride, END_OF(assay_hyper, kind), why);
@@ -238,7 +237,7 @@ static status take_hypers(
     }
     *out = (hyper_table){ given->hypers, (size_t)given->n_hypers, (size_t)given->hyper_stride,
         (size_t)given->hyper_bytes };
-    return hyper_table_check(out, what, why);
+    return hyper_table_check(out, NULL, why);
 }
 
 static status check_info(const assay_component *c, const component_info *info, error *why)
@@ -259,7 +258,7 @@ status component_take(const assay_component *given, const component_info *info,
     component c = { given->kind, given->id, given->version, given->doc, { 0 }, NULL, file };
     status st = OK;
     TRY(check_info(given, info, why));
-    TRY(take_hypers(given, NULL, &c.hypers, why));
+    TRY(take_hypers(given, &c.hypers, why));
     TRY(take_ops(k, given->ops, a, &c.ops, why));
     TRY(k->check(&c, why));
     *out = c;
