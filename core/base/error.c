@@ -30,6 +30,11 @@ static void write_message(error *err, const char *prefix, const char *format, va
     one_line(err->text);
 }
 
+#undef fail
+#undef fail_at
+#undef fail_nomem
+#undef fail_errno
+
 status fail(error *err, status code, const char *format, ...)
 {
     if (!err) return code;

@@ -374,7 +374,7 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
         in = k->nested[i].instance == inner ? &k->nested[i] : in;
     }
     if (!in || n != in->n_tensors) {
-        return outer->ctx.host->fail(&outer->ctx, ASSAY_E_INVALID, NULL,
+        return (outer->ctx.host->fail)(&outer->ctx, ASSAY_E_INVALID, NULL,
             "inner_update wants one of its own nested optimizers and all spans of the group");
     }
     for (size_t i = 0; i < n; i++) {
@@ -395,7 +395,7 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
         st = run_tier(in, &u, &err);
     }
     if (st != OK) {
-        return outer->ctx.host->fail(&outer->ctx, ASSAY_E_INVALID, NULL,
+        return (outer->ctx.host->fail)(&outer->ctx, ASSAY_E_INVALID, NULL,
             err.text[0] ? err.text : "the inner optimizer must be of tier elem or tensor");
     }
     return ASSAY_OK;
