@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { MAX_VALUES = 64 };
-
 static const double progress_interval_s = 0.1;
 
 void trainer_count_time(trainer *t)
@@ -14,7 +12,9 @@ void trainer_count_time(trainer *t)
     const double wall = clock_wall_s(), cpu = clock_cpu_s();
     t->at.spent.wall_s += wall - t->start_wall_s;
     t->at.spent.cpu_s += cpu - t->start_cpu_s;
-    t->at.spent.optimizer_s = optimizer_seconds(t->optimizer);
+    const double optimizer_s = optimizer_seconds(t->optimizer);
+    t->at.spent.optimizer_s += optimizer_s - t->start_optimizer_s;
+    t->start_optimizer_s = optimizer_s;
     t->start_wall_s = wall;
     t->start_cpu_s = cpu;
 }
@@ -35,7 +35,7 @@ void trainer_emit(trainer *t, record *r)
     t->options.sink.emit(t->options.sink.self, r);
 }
 
-/* The running loss and what schedules drive. */
+/* The running loss, what schedules drive, what the optimizers report of themselves. */
 static size_t training_values(const trainer *t, double loss, record_value *out)
 {
     size_t n = 0;
@@ -44,18 +44,18 @@ static size_t training_values(const trainer *t, double loss, record_value *out)
         out[n++] = (record_value){ .name = "training.objective", .value = loss + t->last_l2 };
     }
     out[n++] = (record_value){ .name = "gradient_norm", .value = t->last_norm };
-    for (size_t i = 0; i < scheduler_count(t->scheduler) && n < MAX_VALUES; i++) {
+    for (size_t i = 0; i < scheduler_count(t->scheduler); i++) {
         out[n++] = (record_value){ .name = scheduler_target(t->scheduler, i),
             .value = scheduler_value(t->scheduler, i) };
     }
-    return n;
+    optimizer_values(t->optimizer, out + n);
+    return n + optimizer_n_values(t->optimizer);
 }
 
 void trainer_emit_training(trainer *t, record_kind kind, double loss)
 {
-    record_value values[MAX_VALUES];
-    record r = { .kind = kind, .values = values };
-    r.n_values = training_values(t, loss, values);
+    record r = { .kind = kind, .values = t->values };
+    r.n_values = training_values(t, loss, t->values);
     trainer_emit(t, &r);
 }
 

@@ -60,11 +60,12 @@ struct trainer {
     uint64_t closure_calls; /* of the update under way */
     double denominator; /* of the update under way */
     float clip_scale;
-    double start_wall_s, start_cpu_s, last_progress_s, last_checkpoint_s;
+    double start_wall_s, start_cpu_s, start_optimizer_s, last_progress_s, last_checkpoint_s;
     uint64_t last_checkpoint_step, last_checkpoint_epoch;
     char *fingerprint; /* hash of what a checkpoint must agree with */
     text diverged;
 
+    record_value *values; /* of a training record: room for all */
     size_t n_columns;
     const char **columns;
 };

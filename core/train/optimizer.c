@@ -417,6 +417,34 @@ status optimizer_restore(optimizer *o, const safetensors *file, error *err)
     return OK;
 }
 
+static size_t group_values(const group *k, record_value *out)
+{
+    size_t n = k->n_values;
+    for (size_t i = 0; out && i < n; i++) {
+        out[i] = k->values[i];
+    }
+    for (size_t i = 0; i < k->n_nested; i++) {
+        n += group_values(&k->nested[i], out ? out + n : NULL);
+    }
+    return n;
+}
+
+size_t optimizer_n_values(const optimizer *o)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_groups; i++) {
+        n += group_values(&o->groups[i], NULL);
+    }
+    return n;
+}
+
+void optimizer_values(const optimizer *o, record_value *out)
+{
+    for (size_t i = 0; i < o->n_groups; i++) {
+        out += group_values(&o->groups[i], out);
+    }
+}
+
 void optimizer_describe(const optimizer *o, text *t)
 {
     for (size_t i = 0; i < o->n_groups; i++) {

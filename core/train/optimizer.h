@@ -6,6 +6,7 @@
 #ifndef ASSAY_CORE_TRAIN_OPTIMIZER_H
 #define ASSAY_CORE_TRAIN_OPTIMIZER_H
 
+#include "base/record.h"
 #include "model/model.h"
 #include "model/safetensors.h"
 
@@ -48,6 +49,11 @@ status optimizer_restore(optimizer *o, const safetensors *file, error *err) MUST
 
 /* Seconds spent in updates. */
 double optimizer_seconds(const optimizer *o);
+
+/* What the optimizers report of themselves (host->metric), by name: "optimizer.d", "optimizer.trust.dense1.weight". Writes
+ * them to out (room for optimizer_n_values) where it is not NULL; NaN before the first report. */
+size_t optimizer_n_values(const optimizer *o);
+void optimizer_values(const optimizer *o, record_value *out);
 
 /* For people: "adam" or "adamw (4 tensors), sgd (2)". */
 void optimizer_describe(const optimizer *o, text *t);

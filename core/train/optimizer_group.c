@@ -7,6 +7,7 @@
 
 #include "num/vec.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -158,6 +159,58 @@ static status plan_resolved(group *k, arena *a, error *err)
     return OK;
 }
 
+static const assay_metric_row *metric_row(const assay_optimizer *ops, size_t i)
+{
+    const size_t stride = ops->metric_stride;
+    return (const assay_metric_row *)(const void *)((const char *)ops->metrics + i * stride);
+}
+
+/* Names for what the optimizer may report: "optimizer.d", "optimizer.trust.dense1.weight". */
+static status plan_values(group *k, arena *a, error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < k->ops->n_metrics; i++) {
+        n += metric_row(k->ops, i)->per_tensor ? k->n_tensors : 1;
+    }
+    k->values = arena_alloc_array(a, n, sizeof *k->values);
+    k->first_value = arena_alloc_array(a, k->ops->n_metrics, sizeof *k->first_value);
+    if (!k->values || !k->first_value) {
+        return fail_nomem(err, "an optimizer's metrics");
+    }
+    for (size_t i = 0; i < k->ops->n_metrics; i++) {
+        const assay_metric_row *row = metric_row(k->ops, i);
+        k->first_value[i] = k->n_values;
+        for (size_t t = 0; t < (row->per_tensor ? k->n_tensors : 1); t++) {
+            const char *of = row->per_tensor ? k->model->tensors[k->tensor[t]].info.name : "";
+            const char *name = arena_printf(a, "optimizer.%s%s%s", row->name, of[0] ? "." : "", of);
+            if (!name) {
+                return fail_nomem(err, "an optimizer's metrics");
+            }
+            k->values[k->n_values++] = (record_value){ .name = name, .value = NAN };
+        }
+    }
+    return OK;
+}
+
+/* host->metric: may come from several workers, each for its own tensor. */
+static void take_metric(void *self, instance *i, uint64_t i_metric, uint64_t i_tensor, double v)
+{
+    group *k = self;
+    size_t at = k->first_value[i_metric];
+    (void)i;
+    if (metric_row(k->ops, i_metric)->per_tensor) {
+        size_t t = 0;
+        while (t < k->n_tensors && k->tensor[t] != i_tensor) {
+            t++;
+        }
+        if (t == k->n_tensors) {
+            return;
+        }
+        at += t;
+    }
+    k->values[at].value = v;
+}
+
 static status make_span(
     group *k, size_t i_tensor, size_t begin, size_t n, assay_span *out, arena *a, error *err)
 {
@@ -213,6 +266,9 @@ static status plan_spans(group *k, arena *a, error *err)
     return OK;
 }
 
+static int inner_update(void *self, instance *outer, instance *inner, const assay_step *step,
+    const assay_span *spans, uint64_t n, uint64_t stride);
+
 status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err)
 {
     status st = OK;
@@ -222,6 +278,9 @@ status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err)
     TRY(plan_slots(k, a, err));
     TRY(plan_resolved(k, a, err));
     TRY(plan_spans(k, a, err));
+    TRY(plan_values(k, a, err));
+    k->instance->hooks =
+        (instance_hooks){ .self = k, .metric = take_metric, .inner_update = inner_update };
     for (size_t i = 0; i < k->n_nested; i++) {
         k->nested[i].n_tensors = k->n_tensors;
         k->nested[i].tensor = k->tensor;
@@ -404,8 +463,6 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
 status group_update(group *k, const update *u, error *err)
 {
     k->scale = u->scale;
-    k->instance->hooks.self = k;
-    k->instance->hooks.inner_update = inner_update;
     if (u->scale != 1.0f) {
         team_run(k->team, k->n_chunks, scale_piece, k);
     }

@@ -3,6 +3,7 @@
 #ifndef ASSAY_CORE_TRAIN_OPTIMIZER_GROUP_H
 #define ASSAY_CORE_TRAIN_OPTIMIZER_GROUP_H
 
+#include "base/record.h"
 #include "train/optimizer.h"
 
 #include <stdatomic.h>
@@ -59,6 +60,10 @@ typedef struct group {
 
     size_t n_nested;
     struct group *nested;
+
+    size_t n_values; /* numbers that the optimizer reports of itself */
+    record_value *values; /* [n_values] named; per-tensor metrics have one per tensor */
+    size_t *first_value; /* [ops->n_metrics] where each metric's values begin */
 
     /* of the update under way */
     assay_step step;

@@ -188,8 +188,10 @@ status plan_columns(trainer *t, error *err)
 {
     const size_t n_values = evaluator_n_values(t->evaluator);
     const size_t n = 1 + scheduler_count(t->scheduler) + 2 * n_values;
+    const size_t n_record = 3 + scheduler_count(t->scheduler) + optimizer_n_values(t->optimizer);
     t->columns = arena_alloc_array(&t->memory, n, sizeof(*t->columns));
-    if (!t->columns) {
+    t->values = arena_alloc_array(&t->memory, n_record, sizeof *t->values);
+    if (!t->columns || !t->values) {
         return fail_nomem(err, "the columns");
     }
     t->columns[t->n_columns++] = "training.loss";
