@@ -111,9 +111,9 @@ status trainer_save(trainer *t, const char *path, error *err)
     double sums[N_SUMS];
     const model *m = t->model;
     const size_t capacity = 2 * (m->n_tensors + m->n_buffers) + optimizer_n_arrays(t->optimizer) +
-        scheduler_count(t->scheduler) + 5;
+        scheduler_n_arrays(t->scheduler) + 5;
     array *arrays = arena_alloc_array(&a, capacity, sizeof *arrays);
-    size_t n = 0, n_schedule = 0, n_named = 0;
+    size_t n = 0, n_named = 0;
     if (!arrays) {
         TRY(fail_nomem(err, "a checkpoint"));
     }
@@ -121,8 +121,8 @@ status trainer_save(trainer *t, const char *path, error *err)
     TRY(model_arrays(t, &a, arrays, &n, err));
     TRY(optimizer_arrays(t->optimizer, &a, arrays + n, err));
     n += optimizer_n_arrays(t->optimizer);
-    TRY(scheduler_arrays(t->scheduler, &a, arrays + n, &n_schedule, err));
-    n += n_schedule;
+    TRY(scheduler_arrays(t->scheduler, &a, arrays + n, err));
+    n += scheduler_n_arrays(t->scheduler);
     arrays[n++] = vector_of("early_stop/curve", ARRAY_F64, t->early.curve, t->early.n);
     arrays[n++] = vector_of("early_stop/training", ARRAY_F64, t->early.training, t->early.n);
     arrays[n++] = vector_of("early_stop/state", ARRAY_U64, early, N_EARLY);

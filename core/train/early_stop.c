@@ -68,10 +68,10 @@ static status remember(early_stop *e, double monitored, double training, error *
     return OK;
 }
 
-/* Whether `value` improves on the best by strictly more than min_delta. */
+/* Whether `value` improves on the best by strictly more than min_delta; what is not finite never does. */
 static bool improves(const early_stop *e, double monitored)
 {
-    if (isnan(monitored)) {
+    if (!isfinite(monitored)) {
         return false;
     }
     if (e->best == EARLY_STOP_NONE) {

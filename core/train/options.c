@@ -127,9 +127,11 @@ static status check_early(const train_config *t, const value *early, error *err)
 status train_config_read(config *c, train_config *out, error *err)
 {
     static const char *const reserved[] = { "early_stopping", "checkpoint", NULL };
-    const hyper_bind_options train_bind = { .what = "train", .reserved = reserved };
-    const hyper_bind_options early_bind = { .what = "early_stopping" };
-    const hyper_bind_options checkpoint_bind = { .what = "checkpoint" };
+    const hyper_bind_options train_bind = {
+        .what = "train", .noun = "setting", .reserved = reserved
+    };
+    const hyper_bind_options early_bind = { .what = "early_stopping", .noun = "setting" };
+    const hyper_bind_options checkpoint_bind = { .what = "checkpoint", .noun = "setting" };
     status st = OK;
     memset(out, 0, sizeof *out);
     value *train = group_of(c, config_root(c), "train", err);

@@ -19,7 +19,6 @@ typedef struct entry {
     instance *instance;
     const assay_schedule *ops;
     const char *target;
-    double *state;
     size_t n_places;
     place *places;
     double factor;
@@ -50,9 +49,8 @@ static status open_entry(
         st = value_to_string(target, &e->target, err);
     }
     e->ops = e->instance->component->ops;
-    e->state = arena_alloc_array(&s->memory, e->ops->n_state, sizeof *e->state);
     e->places = arena_alloc_array(&s->memory, MAX_PLACES, sizeof *e->places);
-    if (st == OK && (!e->state || !e->places)) {
+    if (st == OK && !e->places) {
         st = fail_nomem(err, "a schedule");
     }
     for (size_t k = 0; st == OK && k < i; k++) {
@@ -167,8 +165,8 @@ status scheduler_apply(scheduler *s, const assay_when *when, error *err)
     for (size_t i = 0; i < s->n; i++) {
         entry *e = &s->entries[i];
         double factor = NAN;
-        const int code =
-            e->ops->factor(&e->instance->ctx, e->instance->hyper, when, e->state, &factor);
+        const int code = e->ops->factor(
+            &e->instance->ctx, e->instance->hyper, when, e->instance->state, &factor);
         if (code != ASSAY_OK) {
             return instance_status(e->instance, code, "factor", err);
         }
@@ -210,45 +208,83 @@ const char *scheduler_horizon(const scheduler *s)
     return NULL;
 }
 
-status scheduler_arrays(const scheduler *s, arena *a, array *out, size_t *out_n, error *err)
+/* Calls `each` for the state of a schedule and of those nested in it, by name: "schedule/0", "schedule/0/inner0". */
+typedef status (*state_visitor)(void *self, const char *name, double *state, size_t n, error *err);
+
+static status visit_state(
+    const instance *i, const char *name, state_visitor each, void *self, error *err)
 {
-    *out_n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        const entry *e = &s->entries[i];
-        if (e->ops->n_state == 0) {
-            continue;
-        }
-        const char *name = arena_printf(a, "schedule/%zu", i);
-        if (!name) {
+    status st = i->n_state ? each(self, name, i->state, i->n_state, err) : OK;
+    for (size_t k = 0; st == OK && i->nested && i->nested[k]; k++) {
+        char inner[128];
+        snprintf(inner, sizeof inner, "%s/inner%zu", name, k);
+        st = visit_state(i->nested[k], inner, each, self, err);
+    }
+    return st;
+}
+
+static status visit_all(const scheduler *s, state_visitor each, void *self, error *err)
+{
+    status st = OK;
+    for (size_t i = 0; st == OK && i < s->n; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "schedule/%zu", i);
+        st = visit_state(s->entries[i].instance, name, each, self, err);
+    }
+    return st;
+}
+
+typedef struct collector {
+    arena *a;
+    array *out;
+    size_t n;
+} collector;
+
+static status collect(void *self, const char *name, double *state, size_t n, error *err)
+{
+    collector *c = self;
+    if (c->out) {
+        const char *kept = arena_strdup(c->a, name);
+        if (!kept) {
             return fail_nomem(err, "a checkpoint");
         }
-        out[(*out_n)++] = (array){ .name = name,
+        c->out[c->n] = (array){ .name = kept,
             .dtype = ARRAY_F64,
             .dtype_name = "F64",
             .n_dims = 1,
-            .dim = { e->ops->n_state },
-            .n = e->ops->n_state,
-            .bytes = e->ops->n_state * sizeof(double),
-            .data = e->state };
+            .dim = { n },
+            .n = n,
+            .bytes = n * sizeof(double),
+            .data = state };
     }
+    c->n++;
     return OK;
+}
+
+size_t scheduler_n_arrays(const scheduler *s)
+{
+    collector c = { 0 };
+    return visit_all(s, collect, &c, NULL) == OK ? c.n : 0;
+}
+
+status scheduler_arrays(const scheduler *s, arena *a, array *out, error *err)
+{
+    collector c = { .a = a, .out = out };
+    return visit_all(s, collect, &c, err);
+}
+
+static status restore_one(void *self, const char *name, double *state, size_t n, error *err)
+{
+    const safetensors *file = self;
+    const void *from;
+    status st = safetensors_get(file, name, ARRAY_F64, n, &from, err);
+    if (st == OK) {
+        memcpy(state, from, n * sizeof *state);
+    }
+    return st;
 }
 
 status scheduler_restore(scheduler *s, const safetensors *file, error *err)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        entry *e = &s->entries[i];
-        const void *from;
-        char name[32];
-        if (e->ops->n_state == 0) {
-            continue;
-        }
-        snprintf(name, sizeof name, "schedule/%zu", i);
-        status st = safetensors_get(file, name, ARRAY_F64, e->ops->n_state, &from, err);
-        if (st != OK) {
-            return st;
-        }
-        memcpy(e->state, from, e->ops->n_state * sizeof(double));
-    }
-    return OK;
+    return visit_all(s, restore_one, (void *)(uintptr_t)file, err);
 }

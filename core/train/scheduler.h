@@ -27,9 +27,9 @@ double scheduler_value(const scheduler *s, size_t i);
 /* The id of a schedule whose shape depends on the planned horizon, or NULL. */
 const char *scheduler_horizon(const scheduler *s);
 
-/* State for checkpoints: "schedule/<i>". */
-status scheduler_arrays(
-    const scheduler *s, arena *a, array *out, size_t *out_n, error *err) MUST_CHECK;
+/* State for checkpoints: "schedule/<i>", nested schedules below. */
+size_t scheduler_n_arrays(const scheduler *s);
+status scheduler_arrays(const scheduler *s, arena *a, array *out, error *err) MUST_CHECK;
 status scheduler_restore(scheduler *s, const safetensors *file, error *err) MUST_CHECK;
 
 #endif

@@ -49,7 +49,7 @@ static status read_identity(trainer *t, error *err)
         int64_t seed;
     } identity;
     const hyper_table table = { rows, 2, sizeof rows[0], sizeof identity };
-    const hyper_bind_options o = { .what = "config", .reserved = others };
+    const hyper_bind_options o = { .what = "config", .noun = "setting", .reserved = others };
     status st = hyper_bind(t->config, config_root(t->config), &table, &o, &identity, NULL, err);
     t->name = identity.name;
     t->seed = (uint64_t)identity.seed;
