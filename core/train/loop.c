@@ -101,14 +101,15 @@ static void fill_result(trainer *t, run_result *out)
 static status finish(trainer *t, run_result *out, error *err)
 {
     status st = OK;
+    if (t->options.checkpoint_dir) {
+        TRY(save_checkpoint(
+            t, err)); /* before the extra check: a longer run would not have made it */
+    }
     if (t->at.stop != STOP_INTERRUPTED && t->at.stop != STOP_DIVERGED &&
         !t->options.overfit_one_batch && t->at.last_checked != t->at.step) {
         const uint64_t reason = t->at.stop;
         TRY(trainer_check(t, err)); /* the last weights are judged, too */
         t->at.stop = t->at.stop == STOP_DIVERGED ? STOP_DIVERGED : reason;
-    }
-    if (t->options.checkpoint_dir) {
-        TRY(save_checkpoint(t, err));
     }
     if (t->at.stop != STOP_INTERRUPTED && !t->options.overfit_one_batch) {
         TRY(trainer_evaluate_at_the_end(t, err));
