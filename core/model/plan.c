@@ -90,6 +90,16 @@ done:
     return st;
 }
 
+static bool has_bias(const model *m, const layer *l)
+{
+    for (size_t i = 0; i < l->n_params; i++) {
+        if (m->tensors[l->param[i]].info.role == ASSAY_ROLE_BIAS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static status check_planned(planner *p, const assay_plan *plan, error *err)
 {
     const model *m = p->m;
@@ -112,8 +122,11 @@ static status check_planned(planner *p, const assay_plan *plan, error *err)
             "`tie = \"%s\"`: no earlier layer of that name has a parameter that this one can share",
             p->tie_name);
     }
-    if ((p->has_init || p->has_bias_init) && l->n_params == 0) {
+    if (p->has_init && l->n_params == 0) {
         return layer_fail(m, l, E_CONFLICT, err, "`init` is set, but this layer has no parameters");
+    }
+    if (p->has_bias_init && !has_bias(m, l)) {
+        return layer_fail(m, l, E_CONFLICT, err, "`bias_init` is set, but this layer has no bias");
     }
     return OK;
 }

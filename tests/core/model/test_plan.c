@@ -355,6 +355,11 @@ static const refused keys_refused[] = {
         "x.cfg:2: unknown initialiser \"he_norml\": did you mean \"he_normal\"?" },
     { E_CONFLICT, "model = ( \"relu\",\n { type = \"tanh\"; init = \"ones\"; } );",
         "x.cfg:2: layer 2 \"tanh1\" (tanh): `init` is set, but this layer has no parameters" },
+    { E_CONFLICT, "model = ( \"relu\",\n { type = \"tanh\"; bias_init = \"ones\"; } );",
+        "x.cfg:2: layer 2 \"tanh1\" (tanh): `bias_init` is set, but this layer has no bias" },
+    { E_CONFLICT,
+        "model = ( { type = \"dense\"; units = 3;\n bias = false; bias_init = \"ones\"; } );",
+        "x.cfg:1: layer 1 \"dense1\" (dense): `bias_init` is set, but this layer has no bias" },
     { E_SHAPE, "model = ( \"relu\",\n { type = \"add\"; from = \"relu1\"; } );",
         "x.cfg:2: layer \"add\": adds two or more inputs: name them, as in from = ( \"a\", \"b\" "
         ")" },
