@@ -143,6 +143,24 @@ static bool param_is_sound(const assay_param *param)
     return param->blocks == 0 || cols % param->blocks == 0;
 }
 
+/* Whether a tensor or buffer has one of these names: in a weight file they share one table. */
+static bool is_taken(const model *m, const char *name, const char *export_name)
+{
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        if (strcmp(m->tensors[i].info.name, name) == 0 ||
+            strcmp(m->tensors[i].export_name, export_name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < m->n_buffers; i++) {
+        if (strcmp(m->buffers[i].name, name) == 0 ||
+            strcmp(m->buffers[i].export_name, export_name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int64_t plan_param(assay_plan *plan, const assay_param *declared)
 {
     planner *p = plan->host_data;
@@ -177,11 +195,8 @@ static int64_t plan_param(assay_plan *plan, const assay_param *declared)
         if (!t->info.name || !t->export_name) {
             return declare_fail(p, E_NOMEM, "out of memory for a parameter's name");
         }
-        for (size_t i = 0; i < m->n_tensors; i++) {
-            if (strcmp(m->tensors[i].info.name, t->info.name) == 0 ||
-                strcmp(m->tensors[i].export_name, t->export_name) == 0) {
-                return declare_fail(p, E_PLUGIN, "declares two parameters of one name");
-            }
+        if (is_taken(m, t->info.name, t->export_name)) {
+            return declare_fail(p, E_PLUGIN, "declares two parameters of one name");
         }
         status st = tensor_init_spec(p, &param, &t->init);
         if (st != OK) {
@@ -215,6 +230,10 @@ static int64_t plan_buffer(assay_plan *plan, const assay_buffer *declared)
         arena_printf(&m->memory, "%s.%s", p->l->name, b.export_name ? b.export_name : b.name);
     if (!out->name || !out->export_name) {
         return declare_fail(p, E_NOMEM, "out of memory for a buffer's name");
+    }
+    if (is_taken(m, out->name, out->export_name)) {
+        return declare_fail(
+            p, E_PLUGIN, "declares two buffers, or a buffer and a parameter, of one name");
     }
     m->n_buffers++;
     return (int64_t)p->l->n_buffers++;
