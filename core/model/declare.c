@@ -91,7 +91,7 @@ static int try_tie(planner *p, const assay_param *param, size_t i_param)
     return 1;
 }
 
-static status tensor_init_spec(const planner *p, const assay_param *param, init_spec *out)
+static status tensor_init_spec(planner *p, const assay_param *param, init_spec *out)
 {
     const bool is_bias = param->role == ASSAY_ROLE_BIAS;
     if (is_bias ? p->has_bias_init : (p->has_init && param->role != ASSAY_ROLE_GAIN)) {
@@ -99,11 +99,18 @@ static status tensor_init_spec(const planner *p, const assay_param *param, init_
         return OK;
     }
     const char *name = param->init ? param->init : "zeros";
-    status st = init_named(name, &p->l->block->at, out, p->err);
-    if (st == OK && out->kind == INIT_CONSTANT) {
+    if (init_named(name, NULL, out, NULL) != OK) {
+        char what[256];
+        snprintf(what, sizeof what,
+            "its parameter \"%s\" wants the initialiser \"%s\", which there is not", param->name,
+            name);
+        (void)declare_fail(p, E_PLUGIN, what);
+        return E_PLUGIN;
+    }
+    if (out->kind == INIT_CONSTANT) {
         out->value = param->init_value;
     }
-    return st;
+    return OK;
 }
 
 static void tensor_describe(const planner *p, const assay_param *param, tensor *t)
@@ -198,9 +205,7 @@ static int64_t plan_param(assay_plan *plan, const assay_param *declared)
         if (is_taken(m, t->info.name, t->export_name)) {
             return declare_fail(p, E_PLUGIN, "declares two parameters of one name");
         }
-        status st = tensor_init_spec(p, &param, &t->init);
-        if (st != OK) {
-            p->st = p->st == OK ? st : p->st;
+        if (tensor_init_spec(p, &param, &t->init) != OK) {
             return ASSAY_E_INVALID;
         }
         l->param[i_param] = m->n_tensors++;

@@ -425,6 +425,11 @@ static void test_plan__names_a_plugin_that_answers_nonsense(void **state)
     assert_refused("model = ( { type = \"model_odd\"; fault = \"strange_code\"; } );", vector_of(6),
         E_PLUGIN,
         "x.cfg:1: layer \"model_odd\": plan returned -4711, which is no code of the plugin ABI");
+    assert_refused(
+        "model = ( { type = \"model_odd\"; name = \"odd\"; fault = \"unknown_init\"; } );",
+        vector_of(6), E_PLUGIN,
+        "x.cfg:1: layer 1 \"odd\" (model_odd): its parameter \"scale\" wants the initialiser "
+        "\"hee_normal\", which there is not");
 }
 
 int main(void)
