@@ -1,0 +1,95 @@
+/* The program's commands as tables: parsing, help, the man page and completion all read these. */
+#ifndef ASSAY_CORE_CLI_COMMAND_H
+#define ASSAY_CORE_CLI_COMMAND_H
+
+#include "cli/terminal.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What the shell offers in a place. */
+typedef enum completion {
+    COMPLETE_NOTHING,
+    COMPLETE_FILE,
+    COMPLETE_FOLDER,
+    COMPLETE_CONFIG, /* *.cfg */
+    COMPLETE_PLUGIN, /* ids of components */
+    COMPLETE_COMMAND, /* assay's commands */
+    COMPLETE_CHOICES, /* of an option's or command's `choices` */
+} completion;
+
+typedef struct option_row {
+    const char *name; /* long */
+    char letter; /* short; 0: none */
+    const char *argument; /* what its value is called; NULL: a flag */
+    const char *choices; /* "auto|always|never": the only values; may be NULL */
+    completion completes;
+    const char *doc; /* one line, lower case, no full stop */
+} option_row;
+
+enum { MAX_OPTIONS = 24 };
+
+/* A command line after parsing. */
+typedef struct arguments {
+    const option_row *row[MAX_OPTIONS]; /* the command's options, then the common ones */
+    const char *value[MAX_OPTIONS]; /* "" for a flag that is there; NULL: absent */
+    size_t n_rows;
+    char **word; /* [n] positional arguments */
+    size_t n;
+} arguments;
+
+/* The program while it runs. */
+typedef struct cli {
+    const char *program; /* as it was called, for what to type next */
+    terminal out, err;
+    bool quiet;
+    bool verbose;
+} cli;
+
+typedef struct command {
+    const char *name; /* "train", "plugin list" */
+    const char *arguments; /* "CONFIG [KEY=VALUE...]"; "" for none */
+    const char *summary; /* one line, lower case, no full stop */
+    const char *doc; /* paragraphs */
+    const char *examples; /* lines "command   # what it does"; may be NULL */
+    const option_row *options;
+    size_t n_options;
+    size_t least, most; /* positional arguments */
+    completion completes; /* the first of them */
+    const char *choices; /* its only values; may be NULL */
+    int (*run)(cli *c, const arguments *a);
+} command;
+
+#define COMMAND_OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof((array)[0])
+
+extern const command command_train, command_eval, command_config, command_model_summary,
+    command_plugin_list, command_plugin_info, command_doctor, command_completion, command_help;
+
+/* All of them, in the order of the help. */
+size_t command_count(void);
+const command *command_get(size_t i);
+
+/* Options that every command has. */
+size_t common_count(void);
+const option_row *common_get(size_t i);
+
+/* The command that `word[0..n)` begins with, and how many words name it; NULL when there is none. */
+const command *command_find(char *const *word, size_t n, size_t *out_words);
+
+/* The value of an option; NULL when it was not given. The name is one of the table. */
+const char *option_get(const arguments *a, const char *name);
+bool option_has(const arguments *a, const char *name);
+
+/* Reads argv[1..argc) against the command's table: E_USAGE with did-you-mean. The words are permuted. */
+status arguments_parse(
+    const command *cmd, int argc, char **argv, arguments *out, error *err) MUST_CHECK;
+
+/* Help texts, added to `t`; `style` says what the stream shows. */
+void help_program(const terminal *style, text *t);
+void help_command(const command *cmd, const terminal *style, text *t);
+void help_man(text *t);
+
+/* The text of a shell's completion script. */
+void completion_script(const char *shell, text *t);
+
+#endif

@@ -1,0 +1,113 @@
+/* Help for people, from the tables. */
+#include "cli/session.h"
+
+#include <string.h>
+
+enum { NAME_WIDTH = 16, OPTION_WIDTH = 26 };
+
+static void heading(const terminal *s, text *t, const char *words)
+{
+    text_printf(
+        t, "\n%s%s%s\n", terminal_style(s, STYLE_BOLD), words, terminal_style(s, STYLE_PLAIN));
+}
+
+static void option_line(const option_row *o, text *t)
+{
+    char left[64], letter[8] = "   ";
+    if (o->letter) snprintf(letter, sizeof letter, "-%c,", o->letter);
+    snprintf(left, sizeof left, "%s --%s%s%s", letter, o->name, o->argument ? " " : "",
+        o->argument ? o->argument : "");
+    text_printf(t, "  %-*s  %s", OPTION_WIDTH, left, o->doc);
+    if (o->choices) text_printf(t, " (%s)", o->choices);
+    text_add(t, "\n");
+}
+
+void help_program(const terminal *s, text *t)
+{
+    text_printf(t,
+        "%sassay%s trains neural networks from a config file; every part of them is a plugin.\n\n"
+        "usage: assay COMMAND [ARGUMENT...] [OPTION...]\n",
+        terminal_style(s, STYLE_BOLD), terminal_style(s, STYLE_PLAIN));
+    heading(s, t, "Commands");
+    for (size_t i = 0; i < command_count(); i++) {
+        const command *c = command_get(i);
+        text_printf(t, "  %s%-*s%s  %s\n", terminal_style(s, STYLE_CYAN), NAME_WIDTH, c->name,
+            terminal_style(s, STYLE_PLAIN), c->summary);
+    }
+    heading(s, t, "Options of every command");
+    for (size_t i = 0; i < common_count(); i++) {
+        option_line(common_get(i), t);
+    }
+    text_printf(t, "  %-*s  %s\n", OPTION_WIDTH, "    --version", "print the version");
+    heading(s, t, "First steps");
+    text_add(t,
+        "  assay train configs/digits.cfg                      train on real data\n"
+        "  assay train configs/digits.cfg optimizer.type=sgd   change anything on the command "
+        "line\n"
+        "  assay eval runs/digits-1                            judge a run's weights\n"
+        "\nassay COMMAND --help tells more. Exit codes: 0 done, 1 failed, 2 usage or config, 75 "
+        "interrupted and resumable.\n");
+}
+
+void help_command(const command *c, const terminal *s, text *t)
+{
+    text_printf(t, "usage: %sassay %s%s%s%s [OPTION...]\n\n%s\n", terminal_style(s, STYLE_BOLD),
+        c->name, terminal_style(s, STYLE_PLAIN), c->arguments[0] ? " " : "", c->arguments, c->doc);
+    if (c->n_options) {
+        heading(s, t, "Options");
+        for (size_t i = 0; i < c->n_options; i++) {
+            option_line(&c->options[i], t);
+        }
+    }
+    heading(s, t, "Options of every command");
+    for (size_t i = 0; i < common_count(); i++) {
+        option_line(common_get(i), t);
+    }
+    if (c->examples) {
+        heading(s, t, "Examples");
+        for (const char *line = c->examples; *line;) {
+            const size_t n = strcspn(line, "\n");
+            text_add(t, "  ");
+            text_add_bytes(t, line, n);
+            text_add(t, "\n");
+            line += n + (line[n] == '\n');
+        }
+    }
+}
+
+static int run_help(cli *c, const arguments *a)
+{
+    text t = { 0 };
+    size_t n;
+    if (option_has(a, "man")) {
+        help_man(&t);
+        return cli_put(c, &t);
+    }
+    if (a->n == 0) {
+        help_program(&c->out, &t);
+        return cli_put(c, &t);
+    }
+    const command *cmd = command_find(a->word, a->n, &n);
+    if (!cmd) {
+        error err;
+        (void)fail(&err, E_USAGE, "help: there is no command \"%s%s%s\"; see assay help",
+            a->word[0], a->n > 1 ? " " : "", a->n > 1 ? a->word[1] : "");
+        return cli_error(c, &err);
+    }
+    help_command(cmd, &c->out, &t);
+    return cli_put(c, &t);
+}
+
+static const option_row options[] = {
+    { "man", 0, NULL, NULL, COMPLETE_NOTHING, "print the manual page (roff) of the whole program" },
+};
+
+const command command_help = { .name = "help",
+    .arguments = "[COMMAND]",
+    .summary = "explain a command, or print the manual page",
+    .doc = "Prints what `assay COMMAND --help` prints; without a command, the list of commands.",
+    .examples = "assay help train\nassay help --man | man -l -",
+    COMMAND_OPTIONS(options),
+    .most = 2,
+    .completes = COMPLETE_COMMAND,
+    .run = run_help };

@@ -1,0 +1,33 @@
+/* The outputs of a model for a part of the data, collected and written. */
+#ifndef ASSAY_CORE_CLI_PREDICTIONS_H
+#define ASSAY_CORE_CLI_PREDICTIONS_H
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/dataset.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct predictions {
+    const dataset *data;
+    const char *loss; /* its id: decides what outputs mean */
+    size_t first_row; /* subtracted from row numbers */
+    size_t n_outputs;
+    size_t n, capacity;
+    uint32_t *row; /* [n] of the dataset */
+    float *y; /* [n, n_outputs] */
+} predictions;
+
+/* Room for all rows of a part. */
+status predictions_init(predictions *p, const dataset *d, part of, size_t n_outputs,
+    const char *loss, error *err) MUST_CHECK;
+void predictions_release(predictions *p);
+
+/* To be called by the evaluator for each batch; self is the predictions. */
+status predictions_take(void *self, const uint32_t *rows, size_t n, const float *y, error *err);
+
+/* By the name's end: .npy (raw outputs, float32) or .csv. */
+status predictions_write(const predictions *p, const char *path, error *err) MUST_CHECK;
+
+#endif

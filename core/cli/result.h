@@ -1,0 +1,24 @@
+/* Numbers as people and programs read them: what a run or an evaluation came to. */
+#ifndef ASSAY_CORE_CLI_RESULT_H
+#define ASSAY_CORE_CLI_RESULT_H
+
+#include "base/json.h"
+#include "cli/progress.h"
+#include "train/trainer.h"
+
+/* A table with a row per metric and a column per part: `0.9733 ± 0.0049` where a metric has a standard error. Parts without
+ * values are left out. */
+typedef struct result_column {
+    const char *title;
+    const part_values *values;
+} result_column;
+
+void result_table(const result_column *columns, size_t n_columns, const terminal *style, text *t);
+
+/* {"loss": 0.1, "accuracy": 0.97, "accuracy_se": 0.01} */
+void result_json(json *j, const part_values *v);
+
+/* A matrix with a row per true class. */
+void result_matrix(const char *name, const record_value *v, const assay_data *d, text *t);
+
+#endif
