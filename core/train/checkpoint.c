@@ -141,6 +141,7 @@ done:
     return st;
 }
 
+/* With `to` NULL it only sees whether the array is there. */
 static status read_floats(
     const safetensors *f, const char *prefix, const char *own, float *to, size_t n, error *err)
 {
@@ -148,26 +149,47 @@ static status read_floats(
     const void *from;
     snprintf(name, sizeof name, "%s/%s", prefix, own);
     status st = safetensors_get(f, name, ARRAY_F32, n, &from, err);
-    if (st == OK) {
+    if (st == OK && to) {
         memcpy(to, from, n * sizeof(float));
     }
     return st;
 }
 
-static status restore_model(trainer *t, const safetensors *f, bool best, error *err)
+static status restore_model(trainer *t, const safetensors *f, bool best, bool check, error *err)
 {
     const model *m = t->model;
     float *w = best ? t->best_w : m->w, *b = best ? t->best_b : m->b;
     status st = OK;
     for (size_t i = 0; i < m->n_tensors; i++) {
         const tensor *x = &m->tensors[i];
-        TRY(read_floats(
-            f, best ? "best" : "weights", x->info.name, w + x->offset, x->info.size, err));
+        TRY(read_floats(f, best ? "best" : "weights", x->info.name, check ? NULL : w + x->offset,
+            x->info.size, err));
     }
     for (size_t i = 0; i < m->n_buffers; i++) {
         const buffer *x = &m->buffers[i];
-        TRY(read_floats(f, best ? "best_buffers" : "buffers", x->name, b + x->offset, x->n, err));
+        TRY(read_floats(f, best ? "best_buffers" : "buffers", x->name, check ? NULL : b + x->offset,
+            x->n, err));
     }
+done:
+    return st;
+}
+
+/* Checks that what the file has is of this run's shape: after this, only a plugin's `load` or memory can fail. */
+static status check_arrays(trainer *t, const safetensors *f, bool has_best, error *err)
+{
+    status st = OK;
+    const void *training;
+    const array *curve = safetensors_find(f, "early_stop/curve");
+    if (!curve || curve->dtype != ARRAY_F64) {
+        return fail(err, E_MISSING, "the checkpoint lacks early_stop/curve");
+    }
+    TRY(safetensors_get(f, "early_stop/training", ARRAY_F64, curve->n, &training, err));
+    TRY(restore_model(t, f, false, true, err));
+    if (has_best) {
+        TRY(restore_model(t, f, true, true, err));
+    }
+    TRY(scheduler_restore(t->scheduler, f, true, err));
+    TRY(optimizer_restore(t->optimizer, f, true, err));
 done:
     return st;
 }
@@ -175,12 +197,7 @@ done:
 static status restore_curve(trainer *t, const safetensors *f, error *err)
 {
     const array *curve = safetensors_find(f, "early_stop/curve");
-    const void *training;
-    status st = OK;
-    if (!curve || curve->dtype != ARRAY_F64) {
-        return fail(err, E_MISSING, "the checkpoint lacks early_stop/curve");
-    }
-    TRY(safetensors_get(f, "early_stop/training", ARRAY_F64, curve->n, &training, err));
+    const array *training = safetensors_find(f, "early_stop/training");
     double *c = malloc((curve->n + 1) * sizeof *c), *tr = malloc((curve->n + 1) * sizeof *tr);
     if (!c || !tr) {
         free(c);
@@ -189,7 +206,7 @@ static status restore_curve(trainer *t, const safetensors *f, error *err)
     }
     if (curve->n) {
         memcpy(c, curve->data, curve->n * sizeof *c);
-        memcpy(tr, training, curve->n * sizeof *tr);
+        memcpy(tr, training->data, curve->n * sizeof *tr);
     }
     free(t->early.curve);
     free(t->early.training);
@@ -197,8 +214,7 @@ static status restore_curve(trainer *t, const safetensors *f, error *err)
     t->early.training = tr;
     t->early.n = curve->n;
     t->early.capacity = curve->n + 1;
-done:
-    return st;
+    return OK;
 }
 
 static status check_counts(
@@ -241,15 +257,17 @@ static status restore_from(trainer *t, const safetensors *f, error *err)
     TRY(safetensors_get(f, "state/counts", ARRAY_U64, N_COUNTS, &counts, err));
     TRY(safetensors_get(f, "state/sums", ARRAY_F64, N_SUMS, &sums, err));
     TRY(safetensors_get(f, "early_stop/state", ARRAY_U64, N_EARLY, &early, err));
+    const uint64_t has_best = ((const uint64_t *)counts)[5];
+    TRY(check_arrays(t, f, has_best, err));
+    TRY(check_counts(t, counts, early, safetensors_find(f, "early_stop/curve")->n, err));
     TRY(restore_curve(t, f, err));
-    TRY(check_counts(t, counts, early, t->early.n, err));
-    TRY(restore_model(t, f, false, err));
-    unpack(t, counts, sums, early);
-    if (t->at.has_best) {
-        TRY(restore_model(t, f, true, err));
+    TRY(optimizer_restore(t->optimizer, f, false, err));
+    TRY(scheduler_restore(t->scheduler, f, false, err));
+    TRY(restore_model(t, f, false, false, err));
+    if (has_best) {
+        TRY(restore_model(t, f, true, false, err));
     }
-    TRY(optimizer_restore(t->optimizer, f, err));
-    TRY(scheduler_restore(t->scheduler, f, err));
+    unpack(t, counts, sums, early);
     TRY(model_prepare(t->model, true, err));
     text_clear(&t->diverged);
     text_add(&t->diverged, diverged ? diverged : "");

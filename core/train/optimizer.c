@@ -289,6 +289,15 @@ static status visit_group(const group *k, array_visitor visit, void *self, error
             TRY(visit(self, name, ARRAY_F64, &k->globals[k->slots[j].i_global], 1, err));
         }
     }
+    for (size_t i = 0, at = 0; k->instance->nested && k->instance->nested[i]; i++) {
+        instance *inner = k->instance->nested[i];
+        if (strcmp(inner->component->kind, "schedule") == 0) {
+            snprintf(name, sizeof name, "%s/schedule%zu", k->name, at++);
+            if (inner->n_state) {
+                TRY(visit(self, name, ARRAY_F64, inner->state, inner->n_state, err));
+            }
+        }
+    }
     for (size_t i = 0; i < k->n_nested; i++) {
         TRY(visit_group(&k->nested[i], visit, self, err));
     }
@@ -300,6 +309,9 @@ static size_t count_group(const group *k)
 {
     size_t n = k->ops->save ? 1 : 0;
     n += k->n_tensors * k->n_slots + k->n_slots;
+    for (size_t i = 0; k->instance->nested && k->instance->nested[i]; i++) {
+        n++; /* a schedule's state, at most */
+    }
     for (size_t i = 0; i < k->n_nested; i++) {
         n += count_group(&k->nested[i]);
     }
@@ -345,10 +357,10 @@ static status collect(
 }
 
 /* What a plugin's own `save` writes, as bytes. */
-static status collect_private(const group *k, collector *c, error *err)
+static status collect_own(const group *k, collector *c, error *err)
 {
     uint64_t bytes = 0;
-    char name[256];
+    char name[512];
     if (!k->ops->save) {
         return OK;
     }
@@ -363,6 +375,15 @@ static status collect_private(const group *k, collector *c, error *err)
     }
     snprintf(name, sizeof name, "%s/private", k->name);
     return collect(c, name, ARRAY_U8, data, (size_t)bytes, err);
+}
+
+static status collect_private(const group *k, collector *c, error *err)
+{
+    status st = collect_own(k, c, err);
+    for (size_t i = 0; i < k->n_nested && st == OK; i++) {
+        st = collect_private(&k->nested[i], c, err);
+    }
+    return st;
 }
 
 status optimizer_arrays(const optimizer *o, arena *a, array *out, error *err)
@@ -380,41 +401,56 @@ status optimizer_arrays(const optimizer *o, arena *a, array *out, error *err)
     return OK;
 }
 
+static status check_one(
+    void *self, const char *name, array_dtype dtype, void *data, size_t n, error *err)
+{
+    const void *from;
+    (void)data;
+    return safetensors_get(self, name, dtype, n, &from, err);
+}
+
 static status restore_one(
     void *self, const char *name, array_dtype dtype, void *data, size_t n, error *err)
 {
-    const safetensors *file = self;
     const void *from;
-    status st = safetensors_get(file, name, dtype, n, &from, err);
-    if (st == OK) {
+    status st = safetensors_get(self, name, dtype, n, &from, err);
+    if (st == OK && n > 0) {
         memcpy(data, from, n * (dtype == ARRAY_F64 ? sizeof(double) : sizeof(float)));
     }
     return st;
 }
 
-status optimizer_restore(optimizer *o, const safetensors *file, error *err)
+/* Hands a plugin what its `save` had written; with `check` only sees whether it is there. */
+static status restore_private(group *k, const safetensors *file, bool check, error *err)
 {
-    char name[256];
-    for (size_t i = 0; i < o->n_groups; i++) {
-        group *k = &o->groups[i];
-        status st = visit_group(k, restore_one, (void *)(uintptr_t)file, err);
-        if (st != OK) {
-            return st;
-        }
-        if (!k->ops->load) {
-            continue;
-        }
+    char name[512];
+    status st = OK;
+    if (k->ops->load) {
         snprintf(name, sizeof name, "%s/private", k->name);
         const array *a = safetensors_find(file, name);
         if (!a) {
             return fail(err, E_MISSING, "the checkpoint lacks %s", name);
         }
-        const int code = k->ops->load(&k->instance->ctx, a->data, a->bytes);
-        if (code != ASSAY_OK) {
-            return instance_status(k->instance, code, "load", err);
+        const int code = check ? ASSAY_OK : k->ops->load(&k->instance->ctx, a->data, a->bytes);
+        st = code == ASSAY_OK ? OK : instance_status(k->instance, code, "load", err);
+    }
+    for (size_t i = 0; i < k->n_nested && st == OK; i++) {
+        st = restore_private(&k->nested[i], file, check, err);
+    }
+    return st;
+}
+
+status optimizer_restore(optimizer *o, const safetensors *file, bool check, error *err)
+{
+    status st = OK;
+    for (size_t i = 0; i < o->n_groups && st == OK; i++) {
+        group *k = &o->groups[i];
+        st = restore_private(k, file, check, err); /* first: the plugin may still refuse */
+        if (st == OK) {
+            st = visit_group(k, check ? check_one : restore_one, (void *)(uintptr_t)file, err);
         }
     }
-    return OK;
+    return st;
 }
 
 static size_t group_values(const group *k, record_value *out)

@@ -44,8 +44,9 @@ size_t optimizer_find_hyper(optimizer *o, const char *name,
 size_t optimizer_n_arrays(const optimizer *o);
 status optimizer_arrays(const optimizer *o, arena *a, array *out, error *err) MUST_CHECK;
 
-/* The same places written from a file, by name. Also the plugin's own state where it has save and load. */
-status optimizer_restore(optimizer *o, const safetensors *file, error *err) MUST_CHECK;
+/* The same places written from a file, by name. Also the plugin's own state where it has save and load. `check`: only sees
+ * whether the file has it all. */
+status optimizer_restore(optimizer *o, const safetensors *file, bool check, error *err) MUST_CHECK;
 
 /* Seconds spent in updates. */
 double optimizer_seconds(const optimizer *o);

@@ -284,7 +284,14 @@ static status restore_one(void *self, const char *name, double *state, size_t n,
     return st;
 }
 
-status scheduler_restore(scheduler *s, const safetensors *file, error *err)
+static status check_one(void *self, const char *name, double *state, size_t n, error *err)
 {
-    return visit_all(s, restore_one, (void *)(uintptr_t)file, err);
+    const void *from;
+    (void)state;
+    return safetensors_get(self, name, ARRAY_F64, n, &from, err);
+}
+
+status scheduler_restore(scheduler *s, const safetensors *file, bool check, error *err)
+{
+    return visit_all(s, check ? check_one : restore_one, (void *)(uintptr_t)file, err);
 }

@@ -30,6 +30,6 @@ const char *scheduler_horizon(const scheduler *s);
 /* State for checkpoints: "schedule/<i>", nested schedules below. */
 size_t scheduler_n_arrays(const scheduler *s);
 status scheduler_arrays(const scheduler *s, arena *a, array *out, error *err) MUST_CHECK;
-status scheduler_restore(scheduler *s, const safetensors *file, error *err) MUST_CHECK;
+status scheduler_restore(scheduler *s, const safetensors *file, bool check, error *err) MUST_CHECK;
 
 #endif
