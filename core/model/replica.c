@@ -95,6 +95,13 @@ static bool is_first_writer(const model *m, size_t i_layer, size_t i_in)
     return true;
 }
 
+/* Whether an input's gradient needs memory of its own, to be added to what others have written. */
+static bool is_beside(const model *m, size_t i_layer, size_t i_in)
+{
+    const int from = m->layers[i_layer].from[i_in];
+    return from != FROM_INPUT && m->layers[from].backprop && !is_first_writer(m, i_layer, i_in);
+}
+
 static bool node_tables(replica *r, node *k)
 {
     const layer *l = k->layer;
@@ -151,11 +158,11 @@ static bool node_inputs(replica *r, node *k)
         }
         node *source = &r->nodes[l->from[i]];
         k->x[i] = source->y;
-        if (!r->training || !source->layer->backprop || !l->backprop) {
+        if (!r->training || !source->layer->backprop) {
             continue;
         }
         k->dx[i] = source->dy;
-        k->dx_beside[i] = !is_first_writer(r->m, i_layer, i);
+        k->dx_beside[i] = is_beside(r->m, i_layer, i);
         if (k->dx_beside[i]) {
             const size_t rows = r->max_batch * (l->one_step ? 1 : r->max_time);
             k->dx[i] = lay(r, rows * assay_shape_size(&l->in[i].shape), sizeof(float));
@@ -342,6 +349,9 @@ size_t replica_bytes(const model *m, size_t max_batch, size_t max_time, bool tra
         const size_t rows_in = max_batch * (l->one_step ? 1 : max_time);
         const size_t rows_out = max_batch * (l->out_one_step ? 1 : max_time);
         floats += rows_out * out_size(l) * (training && l->backprop ? 2 : 1);
+        for (size_t k = 0; k < l->n_in && training; k++) {
+            floats += is_beside(m, i, k) ? rows_in * assay_shape_size(&l->in[k].shape) : 0;
+        }
         for (size_t k = 0; k < l->n_saved && training; k++) {
             floats += rows_in * l->saved_per_row[k] + l->saved_fixed[k];
         }
