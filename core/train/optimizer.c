@@ -180,10 +180,9 @@ status optimizer_plan(optimizer *o, model *m, float *g, team *t, error *err)
     TRY(assign_tensors(o, err));
     for (size_t i = 0; i < o->n_groups; i++) {
         group *k = &o->groups[i];
-        if (k->n_tensors == 0 && k->match) {
-            TRY(fail_at(err, E_CONFLICT, &k->match->at,
-                "optimizer: this block's `match` gets no tensor; the ones before it took all that "
-                "fit"));
+        if (k->n_tensors == 0 && (k->match || i > 0)) {
+            TRY(fail_at(err, E_CONFLICT, k->match ? &k->match->at : &k->instance->block->at,
+                "optimizer: this block gets no tensor; the ones before it took all that fit"));
         }
         TRY(group_plan(k, m, g, t, &o->memory, err));
     }
