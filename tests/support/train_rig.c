@@ -257,3 +257,11 @@ double relative_error(const float *a, const float *b, size_t n)
     }
     return sqrt(difference) / (size > 0 ? sqrt(size) : 1);
 }
+
+void expect_near_at(double got, double expected, double tolerance, const char *file, int line)
+{
+    if (!(fabs(got - expected) <= tolerance)) {
+        print_error("%.17g is not %.17g +- %g\n", got, expected, tolerance);
+        _fail(file, line);
+    }
+}

@@ -60,4 +60,9 @@ bool rig_same_state(const char *path, const char *other);
 /* |a - b| / |b| over n numbers. */
 double relative_error(const float *a, const float *b, size_t n);
 
+/* |got - expected| <= tolerance, in double precision: cmocka's own compares floats. */
+#define expect_near(got, expected, tolerance) \
+    expect_near_at(got, expected, tolerance, __FILE__, __LINE__)
+void expect_near_at(double got, double expected, double tolerance, const char *file, int line);
+
 #endif
