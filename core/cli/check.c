@@ -89,6 +89,7 @@ status overfit_settings(session *s, error *err)
         TRY(session_set(s, "train.steps", "300", err));
     }
     TRY(session_set(s, "train.epochs", "0", err));
+    (void)value_remove(config_root(s->config), "schedule"); /* an epoch is one step here */
 done:
     return st;
 }

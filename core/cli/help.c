@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { NAME_WIDTH = 16, OPTION_WIDTH = 26 };
+enum { NAME_WIDTH = 16, OPTION_WIDTH = 26, WIDEST_TEXT = 100 };
 
 static void heading(const terminal *s, text *t, const char *words)
 {
@@ -19,6 +19,30 @@ static void option_line(const option_row *o, text *t)
         o->argument ? o->argument : "");
     text_printf(t, "  %-*s  %s", OPTION_WIDTH, left, o->doc);
     if (o->choices) text_printf(t, " (%s)", o->choices);
+    text_add(t, "\n");
+}
+
+/* Paragraphs, broken at blanks so that they fit. */
+static void add_paragraphs(const terminal *s, const char *doc, text *t)
+{
+    const size_t columns = terminal_width(s), width = columns > WIDEST_TEXT ? WIDEST_TEXT : columns;
+    for (size_t used = 0; *doc;) {
+        const size_t n = strcspn(doc, " \n");
+        if (used && used + 1 + n > width) {
+            text_add(t, "\n");
+            used = 0;
+        }
+        text_add(t, used ? " " : "");
+        text_add_bytes(t, doc, n);
+        used += n + (used > 0);
+        doc += n;
+        for (; *doc == ' ' || *doc == '\n'; doc++) {
+            if (*doc == '\n') {
+                text_add(t, "\n");
+                used = 0;
+            }
+        }
+    }
     text_add(t, "\n");
 }
 
@@ -51,8 +75,9 @@ void help_program(const terminal *s, text *t)
 
 void help_command(const command *c, const terminal *s, text *t)
 {
-    text_printf(t, "usage: %sassay %s%s%s%s [OPTION...]\n\n%s\n", terminal_style(s, STYLE_BOLD),
-        c->name, terminal_style(s, STYLE_PLAIN), c->arguments[0] ? " " : "", c->arguments, c->doc);
+    text_printf(t, "usage: %sassay %s%s%s%s [OPTION...]\n\n", terminal_style(s, STYLE_BOLD),
+        c->name, terminal_style(s, STYLE_PLAIN), c->arguments[0] ? " " : "", c->arguments);
+    add_paragraphs(s, c->doc, t);
     if (c->n_options) {
         heading(s, t, "Options");
         for (size_t i = 0; i < c->n_options; i++) {

@@ -37,7 +37,9 @@ static status unknown_command(const char *word, const char *next, error *err)
     snprintf(both, sizeof both, "%s%s%s", word, next ? " " : "", next ? next : "");
     const char *near = text_nearest(both, names, n);
     if (!near) near = text_nearest(word, names, n);
-    if (verbs.n) {
+    if (verbs.n && near && strchr(near, ' ') && next) {
+        (void)fail(err, E_USAGE, "unknown command \"%s\": did you mean \"%s\"?", both, near);
+    } else if (verbs.n) {
         (void)fail(err, E_USAGE, "\"%s\" is not a command; there are: %s", both, verbs.s);
     } else if (near) {
         (void)fail(err, E_USAGE, "unknown command \"%s\": did you mean \"%s\"?", word, near);

@@ -21,8 +21,9 @@ static void add_roff(text *t, const char *s)
 
 static void add_option(text *t, const option_row *o)
 {
-    text_add(t, ".TP\n.B ");
-    if (o->letter) text_printf(t, "\\-%c\", \" ", o->letter);
+    text_add(t, ".TP\n");
+    if (o->letter) text_printf(t, "\\fB\\-%c\\fR, ", o->letter);
+    text_add(t, "\\fB");
     add_roff(t, "--");
     add_roff(t, o->name);
     if (o->argument) text_printf(t, "\\fR \\fI%s", o->argument);

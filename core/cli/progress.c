@@ -52,7 +52,8 @@ static void remaining(const progress *p, char out[32])
 {
     out[0] = '\0';
     if (p->total_steps > p->step && p->steps_per_s > 0) {
-        text_duration(out, (double)(p->total_steps - p->step) / p->steps_per_s);
+        const double left_s = (double)(p->total_steps - p->step) / p->steps_per_s;
+        text_duration(out, left_s < 1 ? 1 : floor(left_s + 0.5));
     }
 }
 
@@ -84,8 +85,10 @@ static void add_piece(line *l, const char *piece)
 static void add_value(line *l, const terminal *t, const char *label, double v, const char *mark)
 {
     char piece[160];
-    snprintf(piece, sizeof piece, "%s%s%s %.4g%s", terminal_style(t, STYLE_DIM), label,
-        terminal_style(t, STYLE_PLAIN), v, mark);
+    const double size = fabs(v);
+    const bool is_usual = size == 0 || (size >= 1e-3 && size < 1e4);
+    snprintf(piece, sizeof piece, is_usual ? "%s%s%s %.4f%s" : "%s%s%s %.3e%s",
+        terminal_style(t, STYLE_DIM), label, terminal_style(t, STYLE_PLAIN), v, mark);
     add_piece(l, piece);
 }
 

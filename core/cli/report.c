@@ -34,7 +34,7 @@ static void say_text(const cli *c, text *t)
 
 static void label(const cli *c, text *t, const char *name)
 {
-    text_printf(t, "  %s%-10s%s  ", terminal_style(&c->err, STYLE_DIM), name,
+    text_printf(t, "  %s%-12s%s  ", terminal_style(&c->err, STYLE_DIM), name,
         terminal_style(&c->err, STYLE_PLAIN));
 }
 
@@ -136,7 +136,7 @@ static void add_result(const train_job *j, text *t)
     add_reason(j, t);
     text_add(t, "\n");
     if (r->best_step > 0) {
-        text_printf(t, "  %s%-14s%sstep %llu, %s %.4f\n", terminal_style(style, STYLE_DIM), "best",
+        text_printf(t, "  %s%-14s%sstep %llu, %s %.4g\n", terminal_style(style, STYLE_DIM), "best",
             terminal_style(style, STYLE_PLAIN), (unsigned long long)r->best_step, r->monitor,
             r->best_value);
     }

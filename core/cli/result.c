@@ -54,6 +54,15 @@ static void pad(text *t, const char *s, size_t width)
     }
 }
 
+/* Takes back the blanks that a line ends with. */
+static void end_line(text *t, const char *closing)
+{
+    while (t->n && t->s[t->n - 1] == ' ') {
+        t->s[--t->n] = '\0';
+    }
+    text_printf(t, "%s\n", closing);
+}
+
 void result_table(const result_column *c, size_t n_columns, const terminal *style, text *t)
 {
     const part_values *names = NULL;
@@ -72,7 +81,7 @@ void result_table(const result_column *c, size_t n_columns, const terminal *styl
     for (size_t k = 0; k < n_columns; k++) {
         if (c[k].values->n) pad(t, c[k].title, CELL_WIDTH);
     }
-    text_printf(t, "%s\n", terminal_style(style, STYLE_PLAIN));
+    end_line(t, terminal_style(style, STYLE_PLAIN));
     for (size_t i = 0; i < names->n; i++) {
         if (is_error(names, i)) {
             continue;
@@ -83,9 +92,9 @@ void result_table(const result_column *c, size_t n_columns, const terminal *styl
         for (size_t k = 0; k < n_columns; k++) {
             char numbers[64];
             cell(c[k].values, names->name[i], numbers);
-            if (c[k].values->n) pad(t, numbers, k + 1 < n_columns ? CELL_WIDTH : 0);
+            if (c[k].values->n) pad(t, numbers, CELL_WIDTH);
         }
-        text_printf(t, "%s\n", terminal_style(style, STYLE_PLAIN));
+        end_line(t, terminal_style(style, STYLE_PLAIN));
     }
 }
 

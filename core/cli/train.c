@@ -190,7 +190,7 @@ static int run_train(cli *c, const arguments *a)
     train_job j = {
         .cli = c, .dry = option_has(a, "dry-run"), .overfit = option_has(a, "overfit-one-batch")
     };
-    progress_init(&j.progress, c, option_get(a, "progress"));
+    progress_init(&j.progress, c, j.dry ? "none" : option_get(a, "progress"));
     const status st = train(&j, a, &err);
     progress_close(&j.progress);
     interrupt_stop(&j.interrupt);
