@@ -80,7 +80,7 @@ static void rule(text *t, int width)
 void model_summary(const model *m, size_t batch, text *t)
 {
     const int names = name_width(m), types = type_width(m);
-    const int width = names + types + 54;
+    const int width = names + types + 52;
     double macs = 0;
     size_t frozen_total = 0;
     text_printf(t, "  %-*s  %-*s  %-20s %13s %13s\n", names, "layer", types, "type", "output",
@@ -114,7 +114,8 @@ void model_summary(const model *m, size_t batch, text *t)
         grouped(params, m->n_params - frozen_total);
         text_printf(t, "  trainable: %s\n", params);
     }
-    text_printf(t, "  weights %s, a step of %zu samples %s\n", weights, batch, step);
+    text_printf(t, "  weights %s, a step of %zu sample%s %s\n", weights, batch,
+        batch == 1 ? "" : "s", step);
 }
 
 static void layer_json(const model *m, const layer *l, json *j)
