@@ -53,8 +53,8 @@ bool hyper_in_range(const assay_hyper *row, double v)
 
 void hyper_number_text(double v, text *t)
 {
-    const double most_plain = 1e15;
-    if (v == floor(v) && fabs(v) < most_plain) {
+    const double most_plain = 9007199254740992.0; /* 2^53: whole numbers are exact up to here */
+    if (v == floor(v) && fabs(v) <= most_plain) {
         text_printf(t, "%.0f", v);
     } else {
         text_add_real(t, v);
