@@ -91,7 +91,11 @@ static value *group_of(config *c, value *parent, const char *name, error *err)
         v->kind = VALUE_GROUP;
     }
     if (v->kind != VALUE_GROUP) {
-        (void)fail_at(err, E_TYPE, &v->at, "%s: expected a group { ... }", name);
+        text found = { 0 };
+        value_describe(v, &found);
+        (void)fail_at(err, E_TYPE, &v->at, "%s: expected a group { ... }, found %s", name,
+            found.s ? found.s : "something else");
+        text_release(&found);
         return NULL;
     }
     return v;
@@ -174,11 +178,12 @@ status config_check_keys(const config *c, error *err)
         }
         if (!known) {
             const char *near = text_nearest(v->name, keys, n);
-            return fail_at(err, E_UNKNOWN, &v->at,
-                "unknown block \"%s\"%s%s%s; there are plugins, name, seed, data, model, loss, "
-                "metrics, "
-                "optimizer, schedule, train",
-                v->name, near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+            return near ? fail_at(err, E_UNKNOWN, &v->at,
+                              "unknown block \"%s\": did you mean \"%s\"?", v->name, near)
+                        : fail_at(err, E_UNKNOWN, &v->at,
+                              "unknown block \"%s\": there are plugins, name, seed, data, model, "
+                              "loss, metrics, optimizer, schedule, train",
+                              v->name);
         }
     }
     return OK;

@@ -140,7 +140,12 @@ static status init_weights(trainer *t, error *err)
     if (!from) {
         return OK;
     }
-    return weights_load(t->model, from, err);
+    if (weights_load(t->model, from, err) == OK) {
+        return OK;
+    }
+    const origin *at = &value_find(value_find(config_root(t->config), "train"), "init_from")->at;
+    return at->line > 0 ? error_where(err, "%s:%d: train.init_from", at->file, at->line)
+                        : error_where(err, "%s: train.init_from", at->file);
 }
 
 /* Blocks that a checkpoint depends on; `train` is left out so that a run can be given more epochs. */
