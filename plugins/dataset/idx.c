@@ -101,7 +101,10 @@ static int reader_open(struct reader *r, uint64_t min_dims, uint64_t max_dims)
     r->gz = gzopen(r->path, "rb");
     if (r->gz == NULL) {
         if (errno == 0 || errno == ENOMEM) return ASSAY_E_NOMEM;
-        return bad(r, ASSAY_E_IO, strerror(errno));
+        char message[400];
+        snprintf(
+            message, sizeof(message), "cannot be opened: %s: %.200s", strerror(errno), r->path);
+        return bad(r, ASSAY_E_IO, message);
     }
     int code = read_bytes(r, h, HEADER_BYTES);
     if (code != ASSAY_OK) return code;

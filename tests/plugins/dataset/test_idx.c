@@ -156,7 +156,7 @@ static void test_idx__says_what_is_wrong(void **state)
     fixture_refuse(
         f, PAIR "classes = 2;", E_PARSE, "labels: l: label 2 of sample 0 is outside 0 to 1");
     fixture_refuse(f, "type = \"idx\"; images = \"$/absent\"; labels = \"$/l\";", E_IO,
-        "images: absent: No such file or directory");
+        "images: absent: cannot be opened: No such file or directory: /");
     fixture_refuse(
         f, PAIR "test_images = \"$/i\";", E_RANGE, "test_images and test_labels come together");
 }
