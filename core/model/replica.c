@@ -41,10 +41,16 @@ struct replica {
     size_t bytes; /* of what was laid out */
 };
 
-static void *lay(replica *r, size_t n, size_t each)
+/* rows * per_row + fixed elements; NULL where that does not fit or memory is out. */
+static void *lay(replica *r, size_t rows, size_t per_row, size_t fixed, size_t each)
 {
-    r->bytes += n * each;
-    return arena_alloc_array(&r->memory, n, each);
+    size_t n, bytes;
+    if (!size_product(rows, per_row, &n) || !size_sum(n, fixed, &n) ||
+        !size_product(n, each, &bytes)) {
+        return NULL;
+    }
+    r->bytes += bytes;
+    return arena_alloc(&r->memory, bytes);
 }
 
 static int grad_gemm(const assay_io *io, uint64_t i_param, uint64_t rows, const float *a,
@@ -128,20 +134,20 @@ static bool node_memory(replica *r, node *k)
     const layer *l = k->layer;
     const size_t rows_in = r->max_batch * (l->one_step ? 1 : r->max_time);
     const size_t rows_out = r->max_batch * (l->out_one_step ? 1 : r->max_time);
-    bool ok = (k->y = lay(r, rows_out * out_size(l), sizeof(float))) != NULL;
+    bool ok = (k->y = lay(r, rows_out, out_size(l), 0, sizeof(float))) != NULL;
     if (r->training && l->backprop) {
-        ok = ok && (k->dy = lay(r, rows_out * out_size(l), sizeof(float)));
+        ok = ok && (k->dy = lay(r, rows_out, out_size(l), 0, sizeof(float)));
     }
     for (size_t i = 0; ok && i < l->n_saved && r->training; i++) {
-        const size_t n = rows_in * l->saved_per_row[i] + l->saved_fixed[i];
-        ok = (k->saved[i] = lay(r, n, sizeof(float))) != NULL;
+        k->saved[i] = lay(r, rows_in, l->saved_per_row[i], l->saved_fixed[i], sizeof(float));
+        ok = k->saved[i] != NULL;
     }
     for (size_t i = 0; ok && i < l->n_carry; i++) {
-        ok = (k->carry_out[i] = lay(r, r->max_batch * l->carry[i], sizeof(float))) != NULL;
+        ok = (k->carry_out[i] = lay(r, r->max_batch, l->carry[i], 0, sizeof(float))) != NULL;
     }
     for (size_t i = 0; ok && i < l->n_scratch; i++) {
-        const size_t n = rows_in * l->scratch_per_row[i] + l->scratch_fixed[i];
-        ok = (k->scratch[i] = lay(r, n, 1)) != NULL;
+        k->scratch[i] = lay(r, rows_in, l->scratch_per_row[i], l->scratch_fixed[i], 1);
+        ok = k->scratch[i] != NULL;
     }
     return ok;
 }
@@ -165,7 +171,7 @@ static bool node_inputs(replica *r, node *k)
         k->dx_beside[i] = is_beside(r->m, i_layer, i);
         if (k->dx_beside[i]) {
             const size_t rows = r->max_batch * (l->one_step ? 1 : r->max_time);
-            k->dx[i] = lay(r, rows * assay_shape_size(&l->in[i].shape), sizeof(float));
+            k->dx[i] = lay(r, rows, assay_shape_size(&l->in[i].shape), 0, sizeof(float));
             if (!k->dx[i]) {
                 return false;
             }
@@ -227,9 +233,11 @@ status replica_new(
         return fail_nomem(err, "a replica");
     }
     *r = (replica){ .m = m, .max_batch = max_batch, .max_time = max_time, .training = training };
-    bool ok = (r->nodes = arena_alloc_array(&r->memory, m->n_layers, sizeof *r->nodes)) != NULL;
+    size_t rows; /* of whole sequences: single steps fit where they do */
+    bool ok = size_product(max_batch, max_time, &rows) &&
+        (r->nodes = arena_alloc_array(&r->memory, m->n_layers, sizeof *r->nodes)) != NULL;
     if (training) {
-        ok = ok && (r->g = lay(r, m->n_flat, sizeof(float)));
+        ok = ok && (r->g = lay(r, 1, m->n_flat, 0, sizeof(float)));
     }
     for (size_t i = 0; ok && i < m->n_layers; i++) {
         node *k = &r->nodes[i];

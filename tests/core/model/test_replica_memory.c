@@ -93,6 +93,26 @@ static void test_replica_bytes__is_what_a_replica_lays_out(void **state)
     }
 }
 
+/* A plugin asks for 2^63 floats a row: two rows of them are no bytes at all to arithmetic that wraps. */
+static void test_replica__refuses_sizes_that_wrap(void **state)
+{
+    (void)state;
+    model_rig rig;
+    replica *r = NULL;
+    rig_make(&rig, "model = ( { type = \"model_odd\"; fault = \"huge_saved\"; } );", vector_of(5));
+    assert_int_equal(replica_new(rig.m, 2, 1, true, &r, &rig.err), E_NOMEM);
+    assert_string_equal(rig.err.text, "a replica's activations: out of memory");
+    assert_int_equal(replica_new(rig.m, 2, 1, false, &r, &rig.err), OK); /* nothing is saved */
+    replica_free(r);
+    r = NULL;
+    rig_close(&rig);
+    rig_make(&rig, "model = ( \"relu\" );", vector_of(4));
+    assert_int_equal(replica_new(rig.m, SIZE_MAX / 4 + 2, 1, true, &r, &rig.err), E_NOMEM);
+    assert_int_equal(replica_new(rig.m, SIZE_MAX / 4 + 2, 8, true, &r, &rig.err), E_NOMEM);
+    assert_null(r);
+    rig_close(&rig);
+}
+
 static void test_replica__allocates_nothing_in_a_pass(void **state)
 {
     (void)state;
@@ -124,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replica_bytes__is_what_a_replica_lays_out),
+        cmocka_unit_test(test_replica__refuses_sizes_that_wrap),
         cmocka_unit_test(test_replica__allocates_nothing_in_a_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

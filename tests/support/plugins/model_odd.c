@@ -30,6 +30,8 @@ enum {
     BUFFER_LIKE_PARAMETER,
     NAMELESS_CARRY,
     MANY_SAVED,
+    HUGE_SAVED,
+    ODD_MACS,
     REFUSAL_IGNORED,
     STRANGE_CODE,
 };
@@ -38,7 +40,8 @@ static const char *const faults[] = { "none", "couples", "state", "no_output", "
     "huge_output", "unknown_time", "nameless_parameter", "zero_parameter", "huge_parameter",
     "sizeless_parameter", "unknown_role", "odd_blocks", "parameter_twice", "exported_twice",
     "many_parameters", "unknown_init", "nameless_buffer", "empty_buffer", "buffer_twice",
-    "buffer_like_parameter", "nameless_carry", "many_saved", "refusal_ignored", "strange_code" };
+    "buffer_like_parameter", "nameless_carry", "many_saved", "huge_saved", "odd_macs",
+    "refusal_ignored", "strange_code" };
 
 struct model_odd {
     int64_t fault;
@@ -146,6 +149,7 @@ static int64_t declare(assay_plan *plan, int64_t fault)
     case BUFFER_LIKE_PARAMETER:
         i = declare_parameter(plan, NONE);
         return i < 0 ? i : declare_buffer(plan, "scale", 3);
+    case HUGE_SAVED: return plan->saved(plan, UINT64_MAX / 2 + 1, 1);
     case NAMELESS_CARRY: return plan->carry(plan, NULL, 3);
     default: return fault < NAMELESS_PARAMETER ? 0 : declare_parameter(plan, fault);
     }
@@ -164,6 +168,7 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
         plan->out = (assay_shape){ 2, { UINT64_C(1) << 40, UINT64_C(1) << 40 } };
     }
     if (fault == UNKNOWN_TIME) plan->time_out = 9;
+    if (fault == ODD_MACS) plan->macs = -ASSAY_INF;
     if (fault == STRANGE_CODE) return -4711;
     return code < 0 && fault != REFUSAL_IGNORED ? (int)code : ASSAY_OK;
 }
