@@ -117,6 +117,10 @@ static status check_planned(planner *p, const assay_plan *plan, error *err)
     if (plan->time_out > ASSAY_TIME_ONE) {
         return layer_fail(m, l, E_PLUGIN, err, "its plan changes time in an unknown way");
     }
+    if (!(plan->macs >= 0 && plan->macs < 1e18)) {
+        return layer_fail(
+            m, l, E_PLUGIN, err, "its plan counts multiply-accumulates that make no sense");
+    }
     if (p->tie && !p->has_tied) {
         return layer_fail(m, l, E_UNKNOWN, err,
             "`tie = \"%s\"`: no earlier layer of that name has a parameter that this one can share",

@@ -401,6 +401,7 @@ static const struct {
         "declares two buffers, or a buffer and a parameter, of one name" },
     { "nameless_carry", E_PLUGIN, "a carried state's declaration makes no sense" },
     { "many_saved", E_PLUGIN, "declares too much memory of one kind (at most 32 pieces)" },
+    { "odd_macs", E_PLUGIN, "its plan counts multiply-accumulates that make no sense" },
     { "refusal_ignored", E_PLUGIN, NO_SENSE },
 };
 
