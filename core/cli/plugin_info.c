@@ -30,6 +30,9 @@ static status find_in_file(session *s, const char *word, const char *kind, found
     if (!path) {
         return fail_nomem(err, word);
     }
+    if (!file_exists(path)) {
+        TRY(fail(err, E_USAGE, "%s: no such plugin file", word));
+    }
     TRY(registry_add_file(s->registry, path, &nowhere, err));
     for (size_t i = 0; i < registry_count(s->registry); i++) {
         if (strcmp(registry_file(s->registry, i)->path, path) == 0) {
