@@ -98,7 +98,8 @@ static status check(trainer *t, error *err)
     t->at.last_checked = t->at.step;
     t->at.interval_loss = t->at.interval_weight = 0;
     if (stop == STOP_DIVERGED) {
-        trainer_diverge(t, "the monitored value is nan");
+        trainer_diverge(
+            t, t->at.step, "the monitored value is nan, although all weights are finite");
     } else if (t->at.stop == STOP_NONE) {
         t->at.stop = stop;
     }
@@ -106,16 +107,30 @@ done:
     return st;
 }
 
+/* A step looks at what came before its update; what the last update left is seen here. */
+static bool weights_diverged(trainer *t)
+{
+    text why = { 0 };
+    const bool found = objective_blame_weights(t->objective, &why);
+    if (found) {
+        trainer_diverge(t, t->at.step, why.s ? why.s : "a weight is not finite");
+    }
+    text_release(&why);
+    return found;
+}
+
 status trainer_check(trainer *t, error *err)
 {
+    if (weights_diverged(t)) {
+        return OK;
+    }
     status st = with_eval_weights(t, true, err);
-    if (st == OK) {
-        st = check(t, err);
+    if (st != OK) {
+        return st;
     }
-    if (st == OK) {
-        st = with_eval_weights(t, false, err);
-    }
-    return st;
+    st = check(t, err);
+    const status back = with_eval_weights(t, false, st == OK ? err : NULL);
+    return st == OK ? back : st;
 }
 
 static status final_evaluations(trainer *t, error *err)

@@ -78,7 +78,7 @@ status plan_monitor(trainer *t, error *err) MUST_CHECK;
 status plan_columns(trainer *t, error *err) MUST_CHECK;
 
 /* step.c: notes that the run is over because something is not finite. */
-void trainer_diverge(trainer *t, const char *what);
+void trainer_diverge(trainer *t, uint64_t step, const char *what);
 
 /* check.c: one check; and the numbers at the end, at the final weights. */
 status trainer_check(trainer *t, error *err) MUST_CHECK;

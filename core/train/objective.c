@@ -41,7 +41,7 @@ struct objective {
     error *errors; /* [n_replicas] */
     double denominator, loss_sum;
     /* of the pass under way */
-    const batch *batch;
+    batch batch; /* a copy: its arrays stay until the batcher's next one, to be named in blame */
     uint64_t draw;
     bool gradient;
     objective_visitor visit;
@@ -154,7 +154,7 @@ static size_t shard_begin(const objective *o, size_t n, size_t i)
 
 static shard shard_of(const objective *o, size_t i)
 {
-    const batch *b = o->batch;
+    const batch *b = &o->batch;
     const size_t features = dataset_features(o->data);
     const size_t begin = shard_begin(o, b->n, i), end = shard_begin(o, b->n, i + 1);
     return (shard){ .n = end - begin,
@@ -169,7 +169,7 @@ static shard shard_of(const objective *o, size_t i)
 
 static assay_rows rows_of(const objective *o, size_t i, const shard *s)
 {
-    const batch *b = o->batch;
+    const batch *b = &o->batch;
     const size_t n_targets = dataset_view(o->data)->n_targets;
     return (assay_rows){ .struct_size = sizeof(assay_rows),
         .n = s->n,
@@ -219,7 +219,7 @@ static status first_error(objective *o, error *err)
 
 status objective_add(objective *o, const batch *b, uint64_t draw, bool gradient, error *err)
 {
-    o->batch = b;
+    o->batch = *b;
     o->draw = draw;
     o->gradient = gradient;
     team_run(o->team, o->options.n_replicas, train_shard, o);
@@ -324,7 +324,7 @@ static void evaluate_shard(void *arg, size_t i)
 status objective_evaluate(
     objective *o, const batch *b, objective_visitor each, void *self, error *err)
 {
-    o->batch = b;
+    o->batch = *b;
     o->draw = 0;
     o->visit = each;
     o->visit_self = self;
@@ -342,18 +342,27 @@ static bool blame_values(text *t, const char *what, const char *name, const floa
     return i < n;
 }
 
-void objective_blame(objective *o, text *t)
+bool objective_blame_weights(const objective *o, text *t)
 {
     const model *m = o->m;
     for (size_t i = 0; i < m->n_tensors; i++) {
         const tensor *w = &m->tensors[i];
         if (blame_values(t, "weight", w->info.name, m->w + w->offset, w->info.size)) {
-            return;
+            return true;
         }
     }
+    return false;
+}
+
+void objective_blame(objective *o, text *t)
+{
+    const model *m = o->m;
+    if (objective_blame_weights(o, t)) {
+        return;
+    }
     const size_t features = dataset_features(o->data);
-    if (o->batch && o->batch->x &&
-        blame_values(t, "the data's", "features", o->batch->x, o->batch->n * features)) {
+    if (o->batch.x &&
+        blame_values(t, "the data's", "features", o->batch.x, o->batch.n * features)) {
         return;
     }
     for (size_t i = 0; i < m->n_layers; i++) {

@@ -54,4 +54,7 @@ int objective_loss(objective *o, const assay_rows *rows, double *out_sum);
 /* Names the first thing that is not finite: a weight, a layer's output, a gradient. Adds to t. */
 void objective_blame(objective *o, text *t);
 
+/* The same of the weights alone; false when all are finite. */
+bool objective_blame_weights(const objective *o, text *t);
+
 #endif

@@ -123,10 +123,10 @@ static assay_when when_of(const trainer *t)
         .monitor_is_max = t->early.larger_is_better };
 }
 
-void trainer_diverge(trainer *t, const char *what)
+void trainer_diverge(trainer *t, uint64_t step, const char *what)
 {
     text_clear(&t->diverged);
-    text_printf(&t->diverged, "step %llu: %s", (unsigned long long)t->at.step + 1, what);
+    text_printf(&t->diverged, "step %llu: %s", (unsigned long long)step, what);
     t->at.stop = STOP_DIVERGED;
 }
 
@@ -136,7 +136,7 @@ static void blame(trainer *t, const char *what)
     text why = { 0 };
     text_printf(&why, "%s; ", what);
     objective_blame(t->objective, &why);
-    trainer_diverge(t, why.s ? why.s : what);
+    trainer_diverge(t, t->at.step + 1, why.s ? why.s : what);
     text_release(&why);
 }
 
