@@ -57,7 +57,7 @@ struct trainer {
     float *best_w, *best_b; /* weights (as evaluated) and buffers of the best check */
     float *eval_w; /* NULL: evaluated where they train */
     float *kept_b; /* buffers put aside while a closure runs */
-    uint64_t closure_calls; /* of the update under way */
+    uint64_t fresh_batches, fresh_draws; /* that closures of the update under way asked for */
     double denominator; /* of the update under way */
     float clip_scale;
     double start_wall_s, start_cpu_s, start_optimizer_s, last_progress_s, last_checkpoint_s;

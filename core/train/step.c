@@ -86,8 +86,8 @@ static int evaluate_closure(void *self, uint64_t flags, double *out_loss)
     trainer *t = self;
     objective_value v;
     const pass p = { .n = n_micro(t),
-        .ahead = flags & ASSAY_CLOSURE_FRESH_BATCH ? ++t->closure_calls : 0,
-        .fresh = flags & ASSAY_CLOSURE_FRESH_DRAWS ? ++t->closure_calls : 0,
+        .ahead = flags & ASSAY_CLOSURE_FRESH_BATCH ? ++t->fresh_batches : 0,
+        .fresh = flags & ASSAY_CLOSURE_FRESH_DRAWS ? ++t->fresh_draws : 0,
         .gradient = (flags & ASSAY_CLOSURE_GRADIENT) != 0 };
     const size_t bytes = t->model->n_flat_buffers * sizeof(float);
     memcpy(t->kept_b, t->model->b, bytes);
@@ -168,7 +168,7 @@ status trainer_step(trainer *t, error *err)
         blame(t, "the gradient is not finite");
         return OK;
     }
-    t->closure_calls = 0;
+    t->fresh_batches = t->fresh_draws = 0;
     const update u = { .t = t->at.step + 1,
         .loss = loss + v.l2,
         .scale = clip_scale(t, v.squared_norm),
