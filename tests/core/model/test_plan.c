@@ -420,6 +420,17 @@ static void test_plan__refuses_plans_that_break_the_contract(void **state)
     }
 }
 
+static void test_plan__refuses_to_join_a_sequence_with_a_step(void **state)
+{
+    (void)state;
+    assert_refused("model = ( { type = \"dense\"; units = 3; },\n"
+                   "  { type = \"model_odd\"; fault = \"last_step\"; name = \"last\"; },\n"
+                   "  { type = \"add\"; from = ( \"last\", \"dense1\" ); } );",
+        vector_of(6), E_SHAPE,
+        "x.cfg:3: layer 3 \"add1\" (add): its inputs differ in time: one is a sequence, another a "
+        "single step");
+}
+
 static void test_plan__names_a_plugin_that_answers_nonsense(void **state)
 {
     (void)state;
@@ -450,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_plan__knows_when_samples_are_coupled),
         cmocka_unit_test(test_plan__refuses_keys_that_do_not_fit),
         cmocka_unit_test(test_plan__refuses_plans_that_break_the_contract),
+        cmocka_unit_test(test_plan__refuses_to_join_a_sequence_with_a_step),
         cmocka_unit_test(test_plan__names_a_plugin_that_answers_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -322,6 +322,47 @@ static void test_replica__treats_time_steps_as_rows(void **state)
     golden_close(g);
 }
 
+#define COLLAPSING \
+    "model = ( { type = \"dense\"; name = \"a\"; units = 7; }, \"tanh\",\n" \
+    "  { type = \"model_odd\"; fault = \"%s\"; }, { type = \"dense\"; name = \"b\"; units = 4; } " \
+    ");"
+
+/* Only the last step reaches the output, so output and gradient are those of a batch of last steps. */
+static void test_replica__runs_one_step_behind_a_layer_that_collapses_time(void **state)
+{
+    (void)state;
+    enum { TIME = 3, N = 3, LAST = (TIME - 1) * N };
+    model_rig last, plain;
+    replica *r = NULL;
+    char source[512];
+    golden *g = golden_open("model_stack");
+    const float *x = golden_f32(g, "x", NULL), *dy = golden_f32(g, "dy", NULL);
+    snprintf(source, sizeof source, COLLAPSING, "last_step");
+    rig_make(&last, source, vector_of(STACK_IN));
+    snprintf(source, sizeof source, COLLAPSING, "none");
+    rig_make(&plain, source, vector_of(STACK_IN));
+    replica *expected = replica_of(&plain, N);
+    assert_int_equal(replica_new(last.m, N, TIME, true, &r, &last.err), OK);
+    const shard s = { .n = N, .time = TIME, .x = x, .batch_total = N };
+    assert_int_equal(replica_forward(r, &s, true, &last.err), OK);
+    assert_int_equal(replica_output_rows(r), N);
+    memcpy(replica_output_gradient(r), dy + LAST * STACK_OUT, N * STACK_OUT * sizeof *dy);
+    assert_int_equal(replica_backward(r, false, &last.err), OK);
+    pass(&plain, expected, x, dy, LAST, N, TIME * N, false);
+    assert_near(replica_output(r), replica_output(expected), N * STACK_OUT, 1e-6);
+    assert_near(replica_gradient(r), replica_gradient(expected), last.m->n_flat, 1e-6);
+    size_t n;
+    (void)replica_layer_output(r, 1, &n);
+    assert_int_equal(n, TIME * N * 7);
+    (void)replica_layer_output(r, 2, &n);
+    assert_int_equal(n, N * 7);
+    replica_free(r);
+    replica_free(expected);
+    rig_close(&last);
+    rig_close(&plain);
+    golden_close(g);
+}
+
 static void test_replica__shows_every_layers_output(void **state)
 {
     (void)state;
@@ -379,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_replica__overwrites_or_adds_as_asked),
         cmocka_unit_test(test_replica__takes_smaller_shards_than_it_was_made_for),
         cmocka_unit_test(test_replica__treats_time_steps_as_rows),
+        cmocka_unit_test(test_replica__runs_one_step_behind_a_layer_that_collapses_time),
         cmocka_unit_test(test_replica__shows_every_layers_output),
         cmocka_unit_test(test_replica__without_training_has_no_gradient),
     };

@@ -71,6 +71,10 @@ REPLACES_LIBC void *aligned_alloc(size_t alignment, size_t bytes)
 
 static const char *const sources[] = { BRANCHED, "model = ( { type = \"dense\"; units = 4; } );",
     "model = ( \"relu\" );",
+    "model = ( { type = \"dense\"; units = 7; }, { type = \"model_odd\"; fault = \"last_step\"; "
+    "},\n"
+    "  { type = \"add\"; from = ( \"model_odd1\", \"model_odd1\" ); }, { type = \"dropout\"; rate "
+    "= 0.3; } );",
     "model = ( { type = \"dense\"; units = 7; trainable = false; }, \"relu\",\n"
     "  { type = \"add\"; from = ( \"relu1\", \"relu1\" ); }, { type = \"dense\"; units = 4; } );" };
 

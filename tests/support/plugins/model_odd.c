@@ -1,7 +1,7 @@
 /* model_odd: y = x, with a plan that breaks the contract in the way that `fault` names.
  *
- * "none" keeps it, and so do "couples" (its samples are coupled, a running mean is kept) and "state" (two parameters of all
- * kinds of description). */
+ * "none" keeps it, and so do "couples" (its samples are coupled, a running mean is kept), "state" (two parameters of all
+ * kinds of description) and "last_step" (y is the last time step of x). */
 #include <assay/plugin.h>
 
 #include <string.h>
@@ -10,6 +10,7 @@ enum {
     NONE,
     COUPLES,
     STATE,
+    LAST_STEP,
     NO_OUTPUT,
     ZERO_OUTPUT,
     HUGE_OUTPUT,
@@ -36,12 +37,12 @@ enum {
     STRANGE_CODE,
 };
 
-static const char *const faults[] = { "none", "couples", "state", "no_output", "zero_output",
-    "huge_output", "unknown_time", "nameless_parameter", "zero_parameter", "huge_parameter",
-    "sizeless_parameter", "unknown_role", "odd_blocks", "parameter_twice", "exported_twice",
-    "many_parameters", "unknown_init", "nameless_buffer", "empty_buffer", "buffer_twice",
-    "buffer_like_parameter", "nameless_carry", "many_saved", "huge_saved", "odd_macs",
-    "refusal_ignored", "strange_code" };
+static const char *const faults[] = { "none", "couples", "state", "last_step", "no_output",
+    "zero_output", "huge_output", "unknown_time", "nameless_parameter", "zero_parameter",
+    "huge_parameter", "sizeless_parameter", "unknown_role", "odd_blocks", "parameter_twice",
+    "exported_twice", "many_parameters", "unknown_init", "nameless_buffer", "empty_buffer",
+    "buffer_twice", "buffer_like_parameter", "nameless_carry", "many_saved", "huge_saved",
+    "odd_macs", "refusal_ignored", "strange_code" };
 
 struct model_odd {
     int64_t fault;
@@ -162,6 +163,7 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
     plan->out = assay_plan_in(plan, 0)->shape;
     const int64_t code = declare(plan, fault);
     if (fault == COUPLES) plan->couples_samples = 1;
+    if (fault == LAST_STEP) plan->time_out = ASSAY_TIME_ONE;
     if (fault == NO_OUTPUT) plan->out.n_dims = 0;
     if (fault == ZERO_OUTPUT) plan->out.dim[0] = 0;
     if (fault == HUGE_OUTPUT) {
@@ -173,22 +175,34 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
     return code < 0 && fault != REFUSAL_IGNORED ? (int)code : ASSAY_OK;
 }
 
+/* Numbers of a time step, and of those before the ones that are copied. */
+static uint64_t step_size(const assay_io *io)
+{
+    return io->batch * assay_shape_size(io->out_shape);
+}
+
+static uint64_t n_skipped(const assay_io *io)
+{
+    return (io->time - io->time_out) * step_size(io);
+}
+
 static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
+    const float *x = io->x[0];
     (void)ctx;
     (void)hyper;
-    memcpy(io->y, io->x[0], io->time * io->batch * assay_shape_size(io->out_shape) * sizeof(float));
+    memcpy(io->y, x + n_skipped(io), io->time_out * step_size(io) * sizeof *x);
     return ASSAY_OK;
 }
 
 static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
+    float *dx = io->dx[0];
     (void)ctx;
     (void)hyper;
-    if (io->dx[0]) {
-        memcpy(io->dx[0], io->dy,
-            io->time * io->batch * assay_shape_size(io->out_shape) * sizeof(float));
-    }
+    if (!dx) return ASSAY_OK;
+    memset(dx, 0, n_skipped(io) * sizeof *dx);
+    memcpy(dx + n_skipped(io), io->dy, io->time_out * step_size(io) * sizeof *dx);
     return ASSAY_OK;
 }
 
