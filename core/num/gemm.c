@@ -1,13 +1,11 @@
-/* Matrix products by OpenBLAS, on the calling thread alone.
+/* Matrix products on the calling thread alone: our own kernels where they measure best, else OpenBLAS.
  *
- * OpenBLAS brings a pool of threads that spin for work and fight with ours; it is closed at start, and
- * concurrency comes from the team above instead. What was measured (OpenBLAS 0.3.21, one thread): a
- * transposed B is the slow case, so packing stores op(B) plain, [k, n], and the product then runs
- * untransposed; with one row or one column sgemv takes a quarter of sgemm's time (1x256x784: 6.5 us
- * against 32). For k = 1 sger was no better. */
+ * OpenBLAS brings a pool of threads that spin for work and fight with ours; it is closed at start, and concurrency comes from
+ * the team above instead. */
 #include "num/gemm.h"
 
 #include "base/arena.h"
+#include "num/kernels.h"
 
 #include <assert.h>
 #include <cblas.h>
@@ -70,13 +68,10 @@ static void run_column(const gemm *g, const float *b, size_t ldb, bool trans_b, 
         g->a, as_int(g->lda), b, step_b, beta, g->c, as_int(g->ldc));
 }
 
-void gemm_run(const gemm *g)
+/* Measured with OpenBLAS 0.3.21, one thread: a transposed B is its slow case; with one row or one column sgemv takes a
+ * quarter of sgemm's time; for k = 1 sger was no better. */
+static void run_blas(const gemm *g)
 {
-    if (g->m == 0 || g->n == 0) return;
-    if (g->k == 0) {
-        scale_c(g);
-        return;
-    }
     const float *b = g->packed_b ? g->packed_b : g->b;
     const size_t ldb = g->packed_b ? g->n : g->ldb;
     const bool trans_b = g->trans_b && !g->packed_b;
@@ -90,6 +85,21 @@ void gemm_run(const gemm *g)
     cblas_sgemm(CblasRowMajor, g->trans_a ? CblasTrans : CblasNoTrans,
         trans_b ? CblasTrans : CblasNoTrans, as_int(g->m), as_int(g->n), as_int(g->k), g->alpha,
         g->a, as_int(g->lda), b, as_int(ldb), g->beta, g->c, as_int(g->ldc));
+}
+
+void gemm_run(const gemm *g)
+{
+    if (g->m == 0 || g->n == 0) return;
+    if (g->k == 0) {
+        scale_c(g);
+        return;
+    }
+    const kernels *ks = kernels_get();
+    if (ks && !kernels_yield(ks, g)) {
+        kernels_gemm(ks, g);
+    } else {
+        run_blas(g);
+    }
 }
 
 size_t gemm_packed_b_bytes(const gemm *g)
