@@ -44,7 +44,7 @@ static const char *automatic_name(model *m, const char *type, size_t i_layer)
 
 static status check_name(const model *m, const layer *l, error *err)
 {
-    if (l->name[0] == '\0' || strpbrk(l->name, "./ *?\"")) {
+    if (l->name[0] == '\0' || strpbrk(l->name, "./ *?\"\t\n\r\f")) {
         return layer_fail(m, l, E_RANGE, err,
             "a layer's name must not be empty or hold '.', '/', '*', '?', quotes or spaces");
     }
