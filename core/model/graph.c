@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MAX_NAME_BYTES = 200 };
+
 static const char *const reserved_keys[] = { "name", "from", "init", "bias_init", "trainable",
     "lr_scale", "tie", NULL };
 
@@ -47,6 +49,10 @@ static status check_name(const model *m, const layer *l, error *err)
     if (l->name[0] == '\0' || strpbrk(l->name, "./ *?\"\t\n\r\f")) {
         return layer_fail(m, l, E_RANGE, err,
             "a layer's name must not be empty or hold '.', '/', '*', '?', quotes or spaces");
+    }
+    if (strlen(l->name) > MAX_NAME_BYTES) {
+        return layer_fail(
+            m, l, E_RANGE, err, "a layer's name has at most %d bytes", MAX_NAME_BYTES);
     }
     if (strcmp(l->name, "input") == 0) {
         return layer_fail(m, l, E_CONFLICT, err,

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 #undef fail /* the name is ours */
@@ -206,6 +207,23 @@ static void test_graph__refuses_bad_names(void **state)
     refuse_all(names_refused, sizeof names_refused / sizeof names_refused[0]);
 }
 
+/* A name keys the layer's random numbers, whole. */
+static void test_graph__refuses_names_without_end(void **state)
+{
+    (void)state;
+    char name[202], source[512], message[512];
+    memset(name, 'n', sizeof name);
+    name[201] = '\0';
+    snprintf(source, sizeof source, "model = ( { type = \"dropout\"; name = \"%s\"; } );", name);
+    snprintf(message, sizeof message,
+        "x.cfg:1: layer 1 \"%s\" (dropout): a layer's name has at most 200 bytes", name);
+    assert_refused(source, vector_of(3), E_RANGE, message);
+    const char *const longest[] = { name + 1 };
+    snprintf(
+        source, sizeof source, "model = ( { type = \"dropout\"; name = \"%s\"; } );", name + 1);
+    assert_names(source, 1, longest);
+}
+
 static void test_graph__refuses_links_that_lead_nowhere(void **state)
 {
     (void)state;
@@ -228,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_graph__keeps_the_order_of_from),
         cmocka_unit_test(test_graph__keeps_the_reserved_keys_from_the_plugin),
         cmocka_unit_test(test_graph__refuses_bad_names),
+        cmocka_unit_test(test_graph__refuses_names_without_end),
         cmocka_unit_test(test_graph__refuses_links_that_lead_nowhere),
         cmocka_unit_test(test_graph__refuses_blocks_that_are_no_layers),
     };
