@@ -1,0 +1,317 @@
+/* A step allocates nothing: counted with every shipped layer, optimizer, schedule, loss and dataset, found by their files.
+ *
+ * This program's allocators take the place of the C library's, for its libraries and plugins too; sanitizers have their own, so
+ * there it is skipped. What a component needs in its config is found by trying a few forms; a new one that needs another form is
+ * a failure that says so. */
+#include "support/train_rig.h"
+
+#include "base/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#undef fail
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+enum { CAN_COUNT = 0 };
+static atomic_long n_allocations;
+static atomic_int counting;
+#else
+enum { CAN_COUNT = 1 };
+
+#define REPLACES_LIBC __attribute__((visibility("default")))
+
+static atomic_long n_allocations;
+static atomic_int counting;
+
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t n, size_t each);
+void *__libc_realloc(void *old, size_t bytes);
+void *__libc_memalign(size_t alignment, size_t bytes);
+void *memalign(size_t alignment, size_t bytes);
+
+static void count(void)
+{
+    if (atomic_load(&counting)) atomic_fetch_add(&n_allocations, 1);
+}
+
+REPLACES_LIBC void *malloc(size_t bytes)
+{
+    count();
+    return __libc_malloc(bytes);
+}
+
+REPLACES_LIBC void *calloc(size_t n, size_t each)
+{
+    count();
+    return __libc_calloc(n, each);
+}
+
+REPLACES_LIBC void *realloc(void *old, size_t bytes)
+{
+    count();
+    return __libc_realloc(old, bytes);
+}
+
+REPLACES_LIBC void *aligned_alloc(size_t alignment, size_t bytes)
+{
+    count();
+    return __libc_memalign(alignment, bytes);
+}
+
+REPLACES_LIBC void *memalign(size_t alignment, size_t bytes)
+{
+    count();
+    return __libc_memalign(alignment, bytes);
+}
+
+REPLACES_LIBC int posix_memalign(void **out, size_t alignment, size_t bytes)
+{
+    count();
+    *out = __libc_memalign(alignment, bytes);
+    return *out ? 0 : ENOMEM;
+}
+#endif
+
+static char dir[512]; /* with the files of datasets that need some */
+
+static long allocations_of(train_rig *g, size_t n_steps)
+{
+    atomic_store(&n_allocations, 0);
+    atomic_store(&counting, 1);
+    rig_steps(g, n_steps);
+    atomic_store(&counting, 0);
+    return atomic_load(&n_allocations);
+}
+
+static void expect_none(train_rig *g, const char *source)
+{
+    rig_steps(g, 2);
+    const long n = allocations_of(g, 20);
+    if (n != 0) GIVE_UP("%ld allocations in 20 steps of\n%s", n, source);
+}
+
+/* Replaces every @ in a form by the id and every $ by the folder of files. */
+static void write_form(char *out, size_t size, const char *form, const char *id)
+{
+    size_t n = 0;
+    for (const char *s = form; *s; s++) {
+        const char one[2] = { *s, '\0' };
+        const char *piece = *s == '@' ? id : *s == '$' ? dir : one;
+        n += (size_t)snprintf(out + n, size - n, "%s", piece);
+        assert_true(n < size);
+    }
+}
+
+#define TRAIN "train = { replicas = 2; threads = 2; accumulate = 2; clip_norm = 0.5; l2 = 0.01; };"
+#define DATA \
+    "data = { type = \"blobs\"; samples = 70; classes = 3; features = 6; batch_size = 8; }; " \
+    "loss = \"softmax_xent\"; "
+#define AROUND(middle) \
+    DATA "optimizer = \"sgd\"; model = ( { type = \"dense\"; units = 6; name = \"a\"; }, " \
+         "{ type = \"tanh\"; name = \"b\"; }, " middle \
+         ", { type = \"dense\"; units = 3; } ); " TRAIN
+#define NET \
+    "model = ( { type = \"dense\"; units = 6; }, \"dropout\", { type = \"dense\"; units = 3; } " \
+    "); "
+#define DATASET(inside, units, loss) \
+    "data = { type = \"@\"; batch_size = 8; " inside " }; loss = \"" loss \
+    "\"; optimizer = \"adam\"; " \
+    "model = ( { type = \"dense\"; units = " units "; } ); train = { replicas = 1; };"
+#define LOSS(data, units) \
+    "data = { batch_size = 8; " data " }; loss = \"@\"; optimizer = \"sgd\"; model = ( { type = " \
+    "\"dense\"; units = " units "; } ); " TRAIN
+
+static const char *const layer_forms[] = {
+    AROUND("{ type = \"@\"; }"),
+    AROUND("{ type = \"@\"; units = 5; }"),
+    AROUND("{ type = \"@\"; from = ( \"a\", \"b\" ); }"),
+    NULL,
+};
+static const char *const optimizer_forms[] = {
+    DATA NET TRAIN "optimizer = \"@\"; schedule = \"plateau\";",
+    DATA NET TRAIN "optimizer = { type = \"@\"; inner = \"adam\"; };",
+    NULL,
+};
+static const char *const schedule_forms[] = {
+    DATA NET TRAIN "optimizer = \"sgd\"; schedule = \"@\";",
+    DATA NET TRAIN "optimizer = \"sgd\"; schedule = { type = \"@\"; milestones = ( 2, 5 ); };",
+    NULL,
+};
+static const char *const dataset_forms[] = {
+    DATASET("", "3", "softmax_xent"),
+    DATASET("", "2", "softmax_xent"),
+    DATASET("", "1", "mse"),
+    DATASET("file = \"" TEST_SOURCE_DIR "/configs/data/iris.csv\"; target = \"species\";", "3",
+        "softmax_xent"),
+    DATASET("images = \"$/images\"; labels = \"$/labels\";", "3", "softmax_xent"),
+    NULL,
+};
+static const char *const loss_forms[] = {
+    LOSS("type = \"blobs\"; samples = 70;", "3"),
+    LOSS("type = \"linear\"; samples = 70; targets = 2;", "2"),
+    LOSS("type = \"blobs\"; samples = 70; classes = 2;", "1"),
+    NULL,
+};
+
+/* Opens the first form that is accepted. */
+static void open_some(train_rig *g, const char *kind, const char *id, const char *const *forms,
+    char *source, size_t size)
+{
+    text why = { 0 };
+    for (size_t i = 0; forms[i]; i++) {
+        write_form(source, size, forms[i], id);
+        if (rig_try(g, source, NULL) == OK) {
+            text_release(&why);
+            return;
+        }
+        text_printf(&why, "  %s\n", g->err.text);
+    }
+    GIVE_UP("no form of config here suits %s \"%s\"; add one:\n%s", kind, id, why.s);
+}
+
+/* Every <build>/plugins/<kind>/<id>.so. */
+static void expect_none_of_kind(const char *kind, const char *const *forms)
+{
+    char folder[512], source[2048];
+    size_t n = 0;
+    if (!CAN_COUNT) {
+        print_message(
+            "skipped: a sanitizer, or another C library than glibc, has allocators of its own\n");
+        skip();
+    }
+    snprintf(folder, sizeof folder, "%s/plugins/%s", TEST_BUILD_DIR, kind);
+    DIR *d = opendir(folder);
+    if (!d) GIVE_UP("%s: %s", folder, strerror(errno));
+    for (struct dirent *e; (e = readdir(d));) {
+        char *end = strstr(e->d_name, ".so");
+        if (!end || end[3] != '\0') continue;
+        *end = '\0';
+        train_rig g;
+        rig_init(&g);
+        open_some(&g, kind, e->d_name, forms, source, sizeof source);
+        expect_none(&g, source);
+        rig_release(&g);
+        n++;
+    }
+    closedir(d);
+    if (n == 0) GIVE_UP("%s holds no plugins", folder);
+    print_message("%zu components of kind %s\n", n, kind);
+}
+
+static void test_step__allocates_nothing_with_any_layer(void **state)
+{
+    (void)state;
+    expect_none_of_kind("layer", layer_forms);
+}
+
+static void test_step__allocates_nothing_with_any_optimizer(void **state)
+{
+    (void)state;
+    expect_none_of_kind("optimizer", optimizer_forms);
+}
+
+static void test_step__allocates_nothing_with_any_schedule(void **state)
+{
+    (void)state;
+    expect_none_of_kind("schedule", schedule_forms);
+}
+
+static void test_step__allocates_nothing_with_any_dataset(void **state)
+{
+    (void)state;
+    expect_none_of_kind("dataset", dataset_forms);
+}
+
+static void test_step__allocates_nothing_with_any_loss(void **state)
+{
+    (void)state;
+    expect_none_of_kind("loss", loss_forms);
+}
+
+static void test_step__allocates_nothing_in_tiers_that_no_shipped_optimizer_has(void **state)
+{
+    static const char *const ids[] = { "lars_like", "factored", "history", "averaged", "sam_like",
+        "lookahead_like" };
+    char source[2048];
+    (void)state;
+    if (!CAN_COUNT) skip();
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        train_rig g;
+        rig_init(&g);
+        open_some(&g, "optimizer", ids[i], optimizer_forms, source, sizeof source);
+        expect_none(&g, source);
+        rig_release(&g);
+    }
+}
+
+static void test_counting__sees_what_the_core_and_this_program_allocate(void **state)
+{
+    train_rig g;
+    (void)state;
+    if (!CAN_COUNT) skip();
+    atomic_store(&n_allocations, 0);
+    atomic_store(&counting, 1);
+    void *volatile memory = malloc(77);
+    atomic_store(&counting, 0);
+    free(memory);
+    assert_int_equal(atomic_load(&n_allocations), 1);
+    rig_init(&g);
+    atomic_store(&n_allocations, 0);
+    atomic_store(&counting, 1);
+    rig_open(&g, DATA NET TRAIN "optimizer = \"adam\";", NULL);
+    atomic_store(&counting, 0);
+    assert_true(atomic_load(&n_allocations) > 50);
+    rig_release(&g);
+}
+
+/* 30 images of 2 x 2 in 3 classes, as idx files. */
+static int write_files(void **state)
+{
+    unsigned char images[16 + 120] = { 0, 0, 8, 3, 0, 0, 0, 30, 0, 0, 0, 2, 0, 0, 0, 2 };
+    unsigned char labels[8 + 30] = { 0, 0, 8, 1, 0, 0, 0, 30 };
+    char path[600];
+    error err;
+    (void)state;
+    for (int i = 0; i < 120; i++)
+        images[16 + i] = (unsigned char)(i * 37 % 251);
+    for (int i = 0; i < 30; i++)
+        labels[8 + i] = (unsigned char)(i % 3);
+    strcpy(dir, "/tmp/assay-allocations-XXXXXX");
+    if (!mkdtemp(dir)) return -1;
+    snprintf(path, sizeof path, "%s/images", dir);
+    if (file_write_atomic(path, images, sizeof images, &err) != OK) return -1;
+    snprintf(path, sizeof path, "%s/labels", dir);
+    return file_write_atomic(path, labels, sizeof labels, &err) == OK ? 0 : -1;
+}
+
+static int remove_files(void **state)
+{
+    char command[600];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counting__sees_what_the_core_and_this_program_allocate),
+        cmocka_unit_test(test_step__allocates_nothing_with_any_layer),
+        cmocka_unit_test(test_step__allocates_nothing_with_any_optimizer),
+        cmocka_unit_test(test_step__allocates_nothing_with_any_schedule),
+        cmocka_unit_test(test_step__allocates_nothing_with_any_dataset),
+        cmocka_unit_test(test_step__allocates_nothing_with_any_loss),
+        cmocka_unit_test(test_step__allocates_nothing_in_tiers_that_no_shipped_optimizer_has),
+    };
+    return cmocka_run_group_tests(tests, write_files, remove_files);
+}
