@@ -15,6 +15,17 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Put before a function whose loops matter: it is compiled for several levels of x86-64 (AVX-512, AVX2, the base) and the
+ * loader takes the best that the processor has. Elementwise loops then give the same bits on all of them as long as
+ * multiply-adds are not contracted (-ffp-contract=off). Elsewhere, and under sanitizers, it does nothing. */
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
+    __GNUC__ >= 12 && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define ASSAY_MULTIVERSION \
+    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define ASSAY_MULTIVERSION
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

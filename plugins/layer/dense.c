@@ -107,7 +107,7 @@ static void input_gradient(assay_ctx *ctx, const assay_io *io, uint64_t in, uint
     ctx->host->gemm_f32(ctx, &g);
 }
 
-static void bias_gradient(const assay_io *io, uint64_t units)
+ASSAY_MULTIVERSION static void bias_gradient(const assay_io *io, uint64_t units)
 {
     double *sum = io->scratch[0]; // [units]
     float *db = io->dparam[BIAS];

@@ -36,7 +36,8 @@ static int is_active(const struct dropout *h, const assay_io *io)
 }
 
 /* keep[time, batch, features] = 0 or 1 / (1 - rate) */
-static void draw(assay_ctx *ctx, const struct dropout *h, const assay_io *io, float *keep)
+ASSAY_MULTIVERSION static void draw(
+    assay_ctx *ctx, const struct dropout *h, const assay_io *io, float *keep)
 {
     const float rate = (float)h->rate, gain = (float)(1 / (1 - h->rate));
     const uint64_t features = assay_shape_size(io->out_shape), n = io->batch * features;
@@ -50,7 +51,7 @@ static void draw(assay_ctx *ctx, const struct dropout *h, const assay_io *io, fl
     }
 }
 
-static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
+ASSAY_MULTIVERSION static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
     const uint64_t n = io_size(io);
     const float *x = io->x[0];
@@ -66,7 +67,7 @@ static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
     return ASSAY_OK;
 }
 
-static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
+ASSAY_MULTIVERSION static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
     const uint64_t n = io_size(io);
     float *dx = io->dx[0];

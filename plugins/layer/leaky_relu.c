@@ -16,7 +16,7 @@ static const assay_hyper hypers[] = {
         .flags = ASSAY_TUNE | ASSAY_LOG, .tune_min = 0.001, .tune_max = 0.5),
 };
 
-static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
+ASSAY_MULTIVERSION static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
     const float slope = (float)((const struct leaky_relu *)hyper)->slope;
     const float *x = io->x[0];
@@ -29,7 +29,7 @@ static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
     return ASSAY_OK;
 }
 
-static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
+ASSAY_MULTIVERSION static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
     const float slope = (float)((const struct leaky_relu *)hyper)->slope;
     const float *x = io->x[0], *dy = io->dy;

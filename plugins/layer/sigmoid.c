@@ -7,7 +7,7 @@
  * saturates. */
 #include "shared/elementwise.h"
 
-static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
+ASSAY_MULTIVERSION static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
     const float *x = io->x[0];
     float *y = io->y;
@@ -20,7 +20,7 @@ static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
     return ASSAY_OK;
 }
 
-static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
+ASSAY_MULTIVERSION static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
     const float *y = io->y, *dy = io->dy;
     float *dx = io->dx[0];

@@ -9,7 +9,7 @@
  * that loss contains it, in a more precise form. */
 #include "shared/elementwise.h"
 
-static void softmax_row(const float *x, uint64_t n, float *y)
+ASSAY_MULTIVERSION static void softmax_row(const float *x, uint64_t n, float *y)
 {
     float max = x[0];
     for (uint64_t c = 1; c < n; c++) {

@@ -25,7 +25,7 @@ static curve curve_of(const struct tanh_hypers *h)
     return h->scaled ? (curve){ 1.7159f, 2.0f / 3.0f } : (curve){ 1, 1 };
 }
 
-static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
+ASSAY_MULTIVERSION static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
     const curve k = curve_of(hyper);
     const float *x = io->x[0];
@@ -38,7 +38,7 @@ static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
     return ASSAY_OK;
 }
 
-static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
+ASSAY_MULTIVERSION static int backward(assay_ctx *ctx, const void *hyper, const assay_io *io)
 {
     const curve k = curve_of(hyper);
     const float top = k.a * k.b, bend = k.b / k.a;

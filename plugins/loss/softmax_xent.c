@@ -38,7 +38,7 @@ typedef struct row_sums {
 
 /* e[c] = exp(y[c] - max). The subtraction's rounding error (Knuth's two-sum) is put back to first
  * order; it is NaN for an infinite y[c], where nothing was lost. */
-static void exponentials(const float *y, uint64_t n, float max, float *e)
+ASSAY_MULTIVERSION static void exponentials(const float *y, uint64_t n, float max, float *e)
 {
     for (uint64_t c = 0; c < n; c++) {
         const float d = y[c] - max, back = d - y[c];
@@ -93,7 +93,7 @@ static row_sums sum_row(const float *y, uint64_t n, float *e, int is_smoothed)
 }
 
 /* dy, which holds the exponentials, becomes scale (p - target). */
-static void gradient(
+ASSAY_MULTIVERSION static void gradient(
     const row_sums *s, uint64_t n, uint64_t label, double smoothing, double scale, float *dy)
 {
     const double uniform = smoothing / (double)n, total = 1 + s->rest;

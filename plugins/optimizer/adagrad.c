@@ -31,7 +31,8 @@ static const assay_hyper hypers[] = {
 
 static const assay_slot slots[] = { { .name = "sum" } };
 
-static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
+ASSAY_MULTIVERSION static int update(
+    assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct adagrad *h = hyper;
     const float rate = (float)(h->lr / (1 + (double)(step->t - 1) * h->lr_decay));

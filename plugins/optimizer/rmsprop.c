@@ -68,7 +68,8 @@ static inline void run(const struct rmsprop *h, uint64_t n, const float *restric
     }
 }
 
-static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
+ASSAY_MULTIVERSION static int update(
+    assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct rmsprop *h = hyper;
     float *v = s->slot[V], *b = s->slot[MOMENTUM], *a = s->slot[MEAN];

@@ -46,7 +46,7 @@ static int validate(assay_ctx *ctx, const void *hyper)
     return ASSAY_OK;
 }
 
-static void plain(const struct sgd *h, const assay_span *s)
+ASSAY_MULTIVERSION static void plain(const struct sgd *h, const assay_span *s)
 {
     const float lr = (float)h->lr, decay = (float)h->weight_decay;
     const float *restrict g = s->g;
@@ -57,7 +57,8 @@ static void plain(const struct sgd *h, const assay_span *s)
 }
 
 /* v = keep b + take d, and the step is own d + look v. */
-static void with_momentum(const struct sgd *h, const assay_span *s, float keep, float take)
+ASSAY_MULTIVERSION static void with_momentum(
+    const struct sgd *h, const assay_span *s, float keep, float take)
 {
     const float lr = (float)h->lr, decay = (float)h->weight_decay;
     const float own = h->nesterov ? 1.0f : 0.0f;

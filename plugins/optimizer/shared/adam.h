@@ -59,8 +59,8 @@ static inline struct adam_factors adam_factors_at(
 }
 
 /* The arrays are parameters because clang heeds `restrict` only there, and gives up on five that may overlap. */
-static inline void adam_plain(const struct adam_factors f, uint64_t n, const float *restrict g,
-    float *restrict w, float *restrict m, float *restrict v)
+ASSAY_MULTIVERSION static void adam_plain(const struct adam_factors f, uint64_t n,
+    const float *restrict g, float *restrict w, float *restrict m, float *restrict v)
 {
     for (uint64_t i = 0; i < n; i++) {
         const float d = g[i] + f.coupled * w[i];
@@ -70,8 +70,9 @@ static inline void adam_plain(const struct adam_factors f, uint64_t n, const flo
     }
 }
 
-static inline void adam_amsgrad(const struct adam_factors f, uint64_t n, const float *restrict g,
-    float *restrict w, float *restrict m, float *restrict v, float *restrict x)
+ASSAY_MULTIVERSION static void adam_amsgrad(const struct adam_factors f, uint64_t n,
+    const float *restrict g, float *restrict w, float *restrict m, float *restrict v,
+    float *restrict x)
 {
     for (uint64_t i = 0; i < n; i++) {
         const float d = g[i] + f.coupled * w[i];
