@@ -1,8 +1,10 @@
 /* A run's records on disk.
  *
  * metrics.jsonl gets a line per record as it comes; metrics.csv a row per step at which something was recorded, in columns that are
- * fixed at the start. On resume both are first cut back to the step of the checkpoint, since later records will be made
- * again. A full disk must not kill a run in the middle of a step: write errors are remembered and told at the end. */
+ * fixed at the start. The row of the step under way is written anew whenever it gains a number: a checkpoint may follow, and
+ * a kill, and nobody would come back to that step. On resume both files are first cut back to what was recorded before the
+ * checkpoint, since the rest will come again: later steps, and what is done at the end of a run, after its last
+ * checkpoint. A full disk must not kill a run in the middle of a step: write errors are remembered and told at the end. */
 #include "train/run_records.h"
 
 #include "base/clock.h"
@@ -13,6 +15,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The step that a line of ours belongs to: "step": of JSON, or the first column of CSV. */
 static bool line_step(const char *line, unsigned long long *out)
@@ -21,8 +24,29 @@ static bool line_step(const char *line, unsigned long long *out)
     return sscanf(key ? key + 7 : line, " %llu", out) == 1;
 }
 
-/* Keeps the lines up to `step`; an incomplete last line goes, too. Lines without a step (a header) stay. */
-static status cut_back(const char *path, uint64_t step, error *err)
+static bool begins(const char *line, const char *with)
+{
+    return strncmp(line, with, strlen(with)) == 0;
+}
+
+/* Whether it was recorded before the checkpoint that the trainer was restored from. */
+static bool is_kept(const char *line, const trainer *t)
+{
+    unsigned long long step;
+    if (!line_step(line, &step)) {
+        return true; /* a header */
+    }
+    if (begins(line, "{\"record\": \"end\"")) {
+        return false;
+    }
+    if (begins(line, "{\"record\": \"evaluation\"")) {
+        return step <= trainer_last_checked(t) && !strstr(line, "\"final\": true");
+    }
+    return step <= trainer_steps_done(t);
+}
+
+/* Takes out what will come again, and an incomplete last line. */
+static status cut_back(const char *path, const trainer *t, error *err)
 {
     char *all = NULL;
     size_t n = 0, kept = 0;
@@ -35,9 +59,8 @@ static status cut_back(const char *path, uint64_t step, error *err)
     }
     for (char *line = all, *end; (end = memchr(line, '\n', n - (size_t)(line - all)));
          line = end + 1) {
-        unsigned long long at;
         *end = '\0';
-        const bool keep = !line_step(line, &at) || at <= step;
+        const bool keep = is_kept(line, t);
         *end = '\n';
         const size_t length = (size_t)(end - line) + 1;
         if (keep) {
@@ -51,20 +74,24 @@ static status cut_back(const char *path, uint64_t step, error *err)
 }
 
 static status open_file(
-    run_records *f, const char *name, uint64_t step, bool resumed, FILE **out, error *err)
+    run_records *f, const char *name, const trainer *t, bool resumed, FILE **out, error *err)
 {
+    status st = OK;
     const char *path = path_join(&f->memory, f->dir, name);
     if (!path) {
         return fail_nomem(err, "the run folder");
     }
-    if (resumed) {
-        status st = cut_back(path, step, err);
-        if (st != OK) {
-            return st;
-        }
+    if (resumed && file_exists(path)) {
+        TRY(cut_back(path, t, err));
+        *out = fopen(path, "r+");
+    } else {
+        *out = fopen(path, "w");
     }
-    *out = fopen(path, resumed ? "a" : "w");
-    return *out ? OK : fail_errno(err, errno, path, "opening it for writing");
+    if (!*out || fseek(*out, 0, SEEK_END) != 0) {
+        TRY(fail_errno(err, errno, path, "opening it for writing"));
+    }
+done:
+    return st;
 }
 
 static status plan_row(run_records *f, const trainer *t, bool resumed, error *err)
@@ -96,14 +123,16 @@ static void remember_error(run_records *f, const char *name)
     }
 }
 
-static void write_line(run_records *f, FILE *to, const char *name)
+static bool write_line(run_records *f, FILE *to, const char *name)
 {
     if (text_check(&f->line, &f->failed) != OK) {
-        return;
+        return false;
     }
     if (f->line.n && (fwrite(f->line.s, 1, f->line.n, to) != f->line.n || fflush(to) != 0)) {
         remember_error(f, name);
+        return false;
     }
+    return true;
 }
 
 static const char *const kind_names[] = { "start", "step", "progress", "evaluation", "epoch",
@@ -176,14 +205,12 @@ static void record_json(run_records *f, const record *r)
     }
     json_end_object(&j);
     text_add(&f->line, "\n");
-    write_line(f, f->jsonl, "writing metrics.jsonl");
+    (void)write_line(f, f->jsonl, "writing metrics.jsonl");
 }
 
-static void flush_row(run_records *f)
+/* Over its earlier form, which may have been longer: a value that came again may have fewer digits. */
+static void write_row(run_records *f)
 {
-    if (!f->has_row) {
-        return;
-    }
     text_clear(&f->line);
     text_printf(&f->line, "%llu,", (unsigned long long)f->row_step);
     text_add_real(&f->line, f->row_epoch);
@@ -193,11 +220,28 @@ static void flush_row(run_records *f)
         if (!isnan(f->row[i])) {
             text_add_real(&f->line, f->row[i]);
         }
-        f->row[i] = NAN;
     }
     text_add(&f->line, "\n");
-    write_line(f, f->csv, "writing metrics.csv");
-    f->has_row = false;
+    const size_t before = f->row_bytes;
+    if (fseek(f->csv, f->row_start, SEEK_SET) != 0) {
+        remember_error(f, "writing metrics.csv");
+    } else if (write_line(f, f->csv, "writing metrics.csv")) {
+        f->row_bytes = f->line.n;
+        if (f->row_bytes < before && ftruncate(fileno(f->csv), ftell(f->csv)) != 0) {
+            remember_error(f, "writing metrics.csv");
+        }
+    }
+}
+
+static void begin_row(run_records *f, uint64_t step)
+{
+    f->has_row = true;
+    f->row_step = step;
+    f->row_start += (long)f->row_bytes;
+    f->row_bytes = 0;
+    for (size_t i = 0; i < f->n_columns; i++) {
+        f->row[i] = NAN;
+    }
 }
 
 /* Whether `column` is "<split>.<name>", or `name` itself where there is no split. */
@@ -213,11 +257,9 @@ static bool is_column(const char *column, const char *part_of, const char *name)
 
 static void record_row(run_records *f, const record *r)
 {
-    if (f->has_row && f->row_step != r->step) {
-        flush_row(f);
+    if (!f->has_row || f->row_step != r->step) {
+        begin_row(f, r->step);
     }
-    f->has_row = true;
-    f->row_step = r->step;
     f->row_epoch = r->epoch_place;
     f->row_wall_s = r->spent ? r->spent->wall_s : 0;
     for (size_t i = 0; i < r->n_values; i++) {
@@ -227,6 +269,7 @@ static void record_row(run_records *f, const record *r)
             }
         }
     }
+    write_row(f);
 }
 
 static void log_note(run_records *f, const char *message)
@@ -277,20 +320,78 @@ void run_records_emit(void *self, const record *r)
     }
 }
 
+/* Reads a row back into f->row; false when it is of other columns. */
+static bool read_row(run_records *f, const char *line)
+{
+    const char *at = strchr(line, ','), *end = NULL;
+    if (!at) {
+        return false;
+    }
+    f->row_epoch = text_to_real(at + 1, &end);
+    if (*end != ',') {
+        return false;
+    }
+    f->row_wall_s = text_to_real(end + 1, &end);
+    for (size_t i = 0; i < f->n_columns; i++) {
+        if (*end != ',') {
+            return false;
+        }
+        const bool is_empty = end[1] == ',' || end[1] == '\0';
+        f->row[i] = is_empty ? NAN : text_to_real(end + 1, &end);
+        end += is_empty;
+    }
+    return *end == '\0';
+}
+
+/* The last row may be of the very step that the run goes on from: what else is recorded there joins it. A check that came after
+ * the checkpoint will come again, or not at all when the run is made longer. */
+static status take_up_row(run_records *f, const trainer *t, error *err)
+{
+    char *all = NULL;
+    size_t n = 0;
+    unsigned long long step;
+    const char *path = path_join(&f->memory, f->dir, "metrics.csv");
+    status st = path ? file_read(path, &all, &n, err) : fail_nomem(err, "the run folder");
+    if (st != OK || n < 2) {
+        free(all);
+        return st;
+    }
+    all[n - 1] = '\0';
+    const char *newline = strrchr(all, '\n'), *line = newline ? newline + 1 : all;
+    if (line_step(line, &step) && step == trainer_steps_done(t) && read_row(f, line)) {
+        f->has_row = true;
+        f->row_step = step;
+        f->row_start = line - all;
+        f->row_bytes = n - (size_t)f->row_start;
+        for (size_t i = 0; i < f->n_columns && trainer_last_checked(t) != step; i++) {
+            if (begins(f->columns[i], "validation.") || begins(f->columns[i], "training_eval.")) {
+                f->row[i] = NAN;
+            }
+        }
+        write_row(f);
+    }
+    free(all);
+    return OK;
+}
+
 status run_records_open(run_records *f, const trainer *t, bool resumed, error *err)
 {
     status st = OK;
-    const uint64_t step = trainer_steps_done(t);
-    TRY(open_file(f, "metrics.jsonl", step, resumed, &f->jsonl, err));
-    TRY(open_file(f, "metrics.csv", step, resumed, &f->csv, err));
+    TRY(open_file(f, "metrics.jsonl", t, resumed, &f->jsonl, err));
+    TRY(open_file(f, "metrics.csv", t, resumed, &f->csv, err));
     TRY(plan_row(f, t, resumed, err));
+    if (fflush(f->csv) != 0 || (f->row_start = ftell(f->csv)) < 0) {
+        TRY(fail_errno(err, errno, f->dir, "writing metrics.csv"));
+    }
+    if (resumed) {
+        TRY(take_up_row(f, t, err));
+    }
 done:
     return st;
 }
 
 status run_records_close(run_records *f, error *err)
 {
-    flush_row(f);
     FILE **const files[] = { &f->jsonl, &f->csv, &f->log };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (*files[i] && fclose(*files[i]) != 0) {

@@ -21,15 +21,18 @@ typedef struct run_records {
     uint64_t row_step;
     double row_epoch, row_wall_s;
     bool has_row;
+    long row_start; /* where it stands in metrics.csv */
+    size_t row_bytes; /* as it was last written */
 } run_records;
 
-/* Opens the files; before this only notes are kept. With `resumed`, records later than the trainer's step are cut off. */
+/* Opens the files; before this only notes are kept. With `resumed`, what was recorded after the trainer's state was saved is cut
+ * off. */
 status run_records_open(run_records *f, const trainer *t, bool resumed, error *err) MUST_CHECK;
 
 /* A record_sink's emit; `self` is the run_records. */
 void run_records_emit(void *self, const record *r);
 
-/* Writes what is pending, closes, and reports the first write error there was. */
+/* Closes, and reports the first write error there was. */
 status run_records_close(run_records *f, error *err) MUST_CHECK;
 void run_records_release(run_records *f);
 

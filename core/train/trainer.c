@@ -271,6 +271,11 @@ uint64_t trainer_steps_done(const trainer *t)
     return t->at.step;
 }
 
+uint64_t trainer_last_checked(const trainer *t)
+{
+    return t->at.last_checked;
+}
+
 uint64_t trainer_total_steps(const trainer *t)
 {
     return t->total_steps;
