@@ -113,6 +113,17 @@ static int run_help(cli *c, const arguments *a)
         return cli_put(c, &t);
     }
     const command *cmd = command_find(a->word, a->n, &n);
+    for (size_t i = 0; !cmd && a->n == 1 && i < command_count(); i++) {
+        const command *verb = command_get(i);
+        n = strlen(a->word[0]);
+        if (strncmp(verb->name, a->word[0], n) == 0 && verb->name[n] == ' ') {
+            text_add(&t, t.n ? "\n\n" : "");
+            help_command(verb, &c->out, &t);
+        }
+    }
+    if (t.n) {
+        return cli_put(c, &t);
+    }
     if (!cmd) {
         error err;
         (void)fail(&err, E_USAGE, "help: there is no command \"%s%s%s\"; see assay help",

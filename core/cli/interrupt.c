@@ -32,6 +32,17 @@ static void end_now(const interrupt *i, int number)
     _exit(128 + number);
 }
 
+/* On a terminal alone; the progress line is painted anew below it. */
+static void say_what_follows(const interrupt *i)
+{
+    static const char words[] =
+        "\r\033[K  ending after this step, to be resumed; once more ends at once\n";
+    if (i->cli->err.moves && !i->cli->quiet) {
+        const ssize_t n = write(STDERR_FILENO, words, sizeof words - 1);
+        (void)n;
+    }
+}
+
 static void *listen_for_signals(void *self)
 {
     interrupt *i = self;
@@ -40,6 +51,7 @@ static void *listen_for_signals(void *self)
     for (int number; sigwait(&set, &number) == 0;) {
         if (atomic_load(&i->asked)) end_now(i, number);
         atomic_store(&i->asked, number);
+        say_what_follows(i);
     }
     return NULL;
 }

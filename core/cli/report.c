@@ -54,12 +54,14 @@ static void add_plan(const train_job *j, text *t)
     const unsigned long long per_epoch = trainer_steps_per_epoch(tr);
     const unsigned long long total = trainer_total_steps(tr);
     label(j->cli, t, "steps");
-    text_printf(t, "%llu at most: batches of %zu, %llu %s an epoch", total, trainer_batch_size(tr),
-        per_epoch, per_epoch == 1 ? "step" : "steps");
     const value *train = value_find(config_root(j->session.config), "train");
-    const value *early = value_find(train, "early_stopping"),
-                *monitor = value_find(early, "monitor");
-    if (early && monitor && monitor->kind == VALUE_STRING) {
+    const value *monitor = value_find(value_find(train, "early_stopping"), "monitor");
+    const double limit_s = tree_real(&j->session, "train", "time_limit", 0);
+    text_printf(t, "%llu%s: batches of %zu, %llu %s an epoch", total,
+        monitor || limit_s > 0 ? " at most" : "", trainer_batch_size(tr), per_epoch,
+        per_epoch == 1 ? "step" : "steps");
+    if (limit_s > 0) text_printf(t, "; at most %g s", limit_s);
+    if (monitor && monitor->kind == VALUE_STRING) {
         text_printf(t, "; stops early on %s", monitor->as.string);
     }
     text_add(t, "\n");
