@@ -179,6 +179,22 @@ static void list_text(const listing *l, text *t)
     if (l->all && !l->kind) list_refused_files(l, t);
 }
 
+/* What the list does not show. */
+static void say_refused(const listing *l)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < registry_count(l->registry); i++) {
+        n += registry_file(l->registry, i)->refused != NULL;
+    }
+    if (n > 0) {
+        cli_warn(l->cli, "%zu %s refused: assay plugin list --all tells why", n,
+            n == 1 ? "file is" : "files are");
+    }
+    if (registry_count(l->registry) == n) {
+        cli_say(l->cli, "no components found; assay doctor tells where they are looked for");
+    }
+}
+
 static int run_list(cli *c, const arguments *a)
 {
     error err;
@@ -200,8 +216,7 @@ static int run_list(cli *c, const arguments *a)
         } else {
             list_text(&l, &t);
         }
-        if (t.n == 0)
-            cli_say(c, "no components found; assay doctor tells where they are looked for");
+        if (!l.all) say_refused(&l);
         code = cli_put(c, &t);
     }
     session_close(&s);

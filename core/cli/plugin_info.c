@@ -110,7 +110,6 @@ static void column_text(const assay_hyper *h, size_t i_column, text *t)
     default:
         text_add(t, h->doc);
         if (h->unit) text_printf(t, " (in %s)", h->unit);
-        if (h->flags & ASSAY_SCHED) text_add(t, " [schedulable]");
         break;
     }
 }
@@ -153,6 +152,18 @@ static void add_table(const component *c, const terminal *style, text *t)
     text_release(&cell);
 }
 
+static void add_schedulable(const component *c, text *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->hypers.n; i++) {
+        const assay_hyper *h = hyper_row(&c->hypers, i);
+        if (h->flags & ASSAY_SCHED) {
+            text_printf(t, "%s%s", n++ ? ", " : "\n  a schedule may drive ", h->name);
+        }
+    }
+    text_add(t, n ? "\n" : "");
+}
+
 static void add_text(const component *c, const terminal *style, text *t)
 {
     text_printf(t, "%s%s%s%s  %s, version %s\n  %s\n  %s%s%s\n", t->n ? "\n" : "",
@@ -165,6 +176,7 @@ static void add_text(const component *c, const terminal *style, text *t)
         return;
     }
     add_table(c, style, t);
+    add_schedulable(c, t);
 }
 
 /* -- JSON -- */

@@ -86,6 +86,26 @@ static void test_every_command__explains_itself(void **state)
     forget(&man);
 }
 
+static void test_help_of_a_noun__shows_its_verbs(void **state)
+{
+    (void)state;
+    said s = assay("help", "plugin");
+    assert_code(&s, 0);
+    assert_contains(s.out, "usage: assay plugin list");
+    assert_contains(s.out, "usage: assay plugin info");
+    forget(&s);
+}
+
+static void test_a_full_disk__is_a_failure(void **state)
+{
+    (void)state;
+    said s = run_program(
+        (char *[]){ "/bin/sh", "-c", "exec " PROGRAM " plugin list > /dev/full", NULL });
+    assert_code(&s, 1);
+    assert_contains(s.err, "standard output cannot be written");
+    forget(&s);
+}
+
 static void test_options__may_stand_before_the_command(void **state)
 {
     (void)state;
@@ -180,6 +200,8 @@ int main(void)
         cmocka_unit_test(test_nothing__is_answered_with_help_on_standard_error),
         cmocka_unit_test(test_mistakes__are_named_once_with_what_was_meant),
         cmocka_unit_test(test_every_command__explains_itself),
+        cmocka_unit_test(test_help_of_a_noun__shows_its_verbs),
+        cmocka_unit_test(test_a_full_disk__is_a_failure),
         cmocka_unit_test(test_options__may_stand_before_the_command),
         cmocka_unit_test(test_color__is_off_away_from_a_terminal),
         cmocka_unit_test(test_a_program_on_path__is_a_command),
