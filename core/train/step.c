@@ -65,13 +65,14 @@ static status run_pass(trainer *t, const pass *p, objective_value *out, error *e
         t->at.spent.samples_backward += p->gradient ? b.n : 0;
     }
     objective_end(t->objective, p->gradient, out);
+    out->denominator = denominator; /* batches without weight add nothing to a mean */
 done:
     return st;
 }
 
 static double loss_of(const objective_value *v)
 {
-    return v->loss_sum / v->denominator;
+    return v->denominator > 0 ? v->loss_sum / v->denominator : 0;
 }
 
 static float clip_scale(const trainer *t, double squared_norm)
