@@ -162,7 +162,8 @@ status plan_monitor(trainer *t, error *err)
             monitor);
     }
     const bool larger = evaluator_larger_is_better(t->evaluator, t->monitor);
-    if (asked && larger && t->settings.early.mode != MODE_MIN &&
+    const int64_t mode = t->settings.early.mode;
+    if (asked && (mode == MODE_AUTO ? larger : mode == MODE_MAX) &&
         (t->settings.early.rule == RULE_GL || t->settings.early.rule == RULE_PQ)) {
         return fail_at(err, E_CONFLICT, &v->at,
             "early_stopping: rules gl and pq are quotients of an error and need a monitor where "
