@@ -37,7 +37,8 @@ static void cell(const part_values *v, const char *name, char out[64])
     }
     snprintf(error_name, sizeof error_name, "%s_se", name);
     const size_t i_error = find_value(v, error_name);
-    const double x = v->value[i], size = fabs(x);
+    const double x = isnan(v->value[i]) ? (double)NAN : v->value[i]; /* never "-nan" */
+    const double size = fabs(x);
     const char *format = size != 0 && (size < 1e-3 || size >= 1e4) ? "%.4g" : "%.4f";
     int n = snprintf(out, 64, format, x);
     if (i_error < v->n && n > 0 && n < 64) {
