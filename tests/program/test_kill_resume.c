@@ -232,7 +232,6 @@ static void test_interrupted_run__says_so_and_goes_on(void **state)
     if (!stop_at(&s, start, "killed", 12, 0, SIGINT)) {
         GIVE_UP("exit code %d: %s", s.code, s.err.s);
     }
-    assert_false(scene_has(&s, "killed/checkpoints/step-00000000.safetensors"));
     scene_run(&s, "train", "--resume", "killed", "-q");
     scene_expect(&s, 0);
     assert_true(same_run(&s, "killed"));
@@ -265,6 +264,18 @@ static void test_run_made_longer__is_as_if_it_had_been_so_from_the_start(void **
         "train.epochs=3");
     scene_expect(&s, 0);
     scene_run(&s, "train", "--resume", "killed", "-q", "train.epochs=5");
+    scene_expect(&s, 0);
+    assert_true(same_run(&s, "killed"));
+    scene_release(&s);
+}
+
+static void test_run_without_checkpoint__starts_again(void **state)
+{
+    scene s;
+    (void)state;
+    (void)make_reference(&s);
+    scene_shell(&s, "cp -r reference killed; rm killed/checkpoints/*");
+    scene_run(&s, "train", "--resume", "killed", "-q");
     scene_expect(&s, 0);
     assert_true(same_run(&s, "killed"));
     scene_release(&s);
@@ -305,6 +316,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_interrupted_run__says_so_and_goes_on),
         cmocka_unit_test(test_finished_run__resumed_stays_as_it_is),
         cmocka_unit_test(test_run_made_longer__is_as_if_it_had_been_so_from_the_start),
+        cmocka_unit_test(test_run_without_checkpoint__starts_again),
         cmocka_unit_test(test_torn_record__is_cut_off_on_resume),
         cmocka_unit_test(test_damaged_last_checkpoint__the_one_before_is_taken),
     };
