@@ -287,17 +287,17 @@ static void test_trainer__refuses(void **state)
         { "data = { type = \"blobs\"; split = { validation = 0.0; }; };" LAYERS LOSS ADAM
           "train = { early_stopping = {}; };",
             E_CONFLICT, "the validation part is empty" },
-        { "data = { type = \"blobs\"; samples = 20; batch_size = 64; drop_last = true; };" LAYERS
-                LOSS ADAM,
-            E_RANGE, "`drop_last` leaves nothing" },
+        { "data = { type = \"blobs\"; samples = 20; split = { validation = 10; test = 10; }; "
+          "};" LAYERS LOSS ADAM,
+            E_RANGE, "training" },
         { DATA LAYERS LOSS ADAM "seed = -3;", E_RANGE, "seed" },
         { DATA LAYERS "loss = \"softmax_xent\"; metrics = ( \"accuracy\", \"accuracy\" );" ADAM,
             E_CONFLICT, "\"accuracy\" is there twice" },
         { DATA LAYERS "loss = \"softmax_xent\"; metrics = ( { type = \"accuracy\"; name = "
                       "\"loss\"; } );" ADAM,
             E_CONFLICT, "\"loss\" is the loss" },
-        { DATA LAYERS "loss = \"mse\";" ADAM, E_TYPE, "" },
-        { DATA "model = ( { type = \"dense\"; units = 4; } );" LOSS ADAM, E_SHAPE, "" },
+        { DATA LAYERS "loss = \"mse\";" ADAM, E_UNSUPPORTED, "use the loss softmax_xent" },
+        { DATA "model = ( { type = \"dense\"; units = 4; } );" LOSS ADAM, E_SHAPE, "classes" },
         { DATA "model = ( \"running\", { type = \"dense\"; units = 3; } );" LOSS ADAM
                "train = { replicas = 2; };",
             E_CONFLICT, "a layer couples the samples of a batch" },
