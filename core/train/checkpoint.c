@@ -3,8 +3,8 @@
  *   weights/<tensor>  best/<tensor>  buffers/<buffer>  best_buffers/<buffer>  optimizer/<group>/<tensor>/<slot>
  *   schedule/<i>  early_stop/curve  early_stop/training  early_stop/state  state/counts  state/sums
  *
- * Written under a temporary name, synced, renamed; the last `keep` stay. The note "fingerprint" is a hash of the config
- * blocks that state depends on: a checkpoint of another model, data set or optimizer is refused by name, not by a crash. */
+ * Written under a temporary name, synced, renamed; the last `keep` stay. The note "fingerprint" has a hash for each config
+ * block that state depends on: a checkpoint of another model, data set or optimizer is refused by name, not by a crash. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "train/internal.h"
@@ -243,17 +243,40 @@ static void reopen(trainer *t)
     t->start_cpu_s = clock_cpu_s();
 }
 
+/* Names what is not as it was when the checkpoint was made. */
+static status check_fingerprint(const char *ours, const char *theirs, error *err)
+{
+    char item[128];
+    text differ = { 0 };
+    if (!theirs) {
+        return fail(err, E_CONFLICT,
+            "it is no checkpoint of a run; weights alone are read by train.init_from");
+    }
+    for (const char *at = ours; *at;) {
+        const size_t n = strcspn(at, " ");
+        snprintf(item, sizeof item, "%.*s", (int)n, at);
+        if (!strstr(theirs, item)) {
+            text_printf(&differ, "%s%.*s", differ.n ? ", " : "", (int)strcspn(item, "="), item);
+        }
+        at += n + (at[n] == ' ');
+    }
+    status st = text_check(&differ, err);
+    if (st == OK && differ.n) {
+        st = fail(err, E_CONFLICT,
+            "it belongs to another run: not as they were: %s; leave them so, or start a new run",
+            differ.s);
+    }
+    text_release(&differ);
+    return st;
+}
+
 static status restore_from(trainer *t, const safetensors *f, error *err)
 {
     status st = OK;
     const void *counts, *sums, *early;
     const char *fingerprint = safetensors_metadata(f, "assay.fingerprint");
     const char *diverged = safetensors_metadata(f, "assay.diverged");
-    if (!fingerprint || strcmp(fingerprint, t->fingerprint) != 0) {
-        TRY(fail(err, E_CONFLICT,
-            "it belongs to another run: data, model, loss, optimizer, seed, accumulate or replicas "
-            "differ"));
-    }
+    TRY(check_fingerprint(t->fingerprint, fingerprint, err));
     TRY(safetensors_get(f, "state/counts", ARRAY_U64, N_COUNTS, &counts, err));
     TRY(safetensors_get(f, "state/sums", ARRAY_F64, N_SUMS, &sums, err));
     TRY(safetensors_get(f, "early_stop/state", ARRAY_U64, N_EARLY, &early, err));

@@ -62,7 +62,7 @@ struct trainer {
     float clip_scale;
     double start_wall_s, start_cpu_s, start_optimizer_s, last_progress_s, last_checkpoint_s;
     uint64_t last_checkpoint_step, last_checkpoint_epoch;
-    char *fingerprint; /* hash of what a checkpoint must agree with */
+    char *fingerprint; /* "key=hash key=hash ...": what a checkpoint must agree with */
     text diverged;
 
     record_value *values; /* of a training record: room for all */

@@ -152,26 +152,28 @@ static status init_weights(trainer *t, error *err)
 static status make_fingerprint(trainer *t, error *err)
 {
     static const char *const keys[] = { "data", "model", "loss", "optimizer", "seed" };
-    text all = { 0 };
+    text all = { 0 }, one = { 0 };
+    char hash[33];
+    status st = OK;
     const value *root = config_root(t->config);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const value *v = value_find(root, keys[i]);
-        text_printf(&all, "%s=", keys[i]);
+        text_clear(&one);
+        text_add(&one, "");
         if (v) {
-            value_to_text(v, &all);
+            value_to_text(v, &one);
         }
+        TRY(text_check(&one, err));
+        hash_hex(hash, one.s ? one.s : "", one.n);
+        text_printf(&all, "%s=%s ", keys[i], hash);
     }
-    text_printf(&all, "accumulate=%lld replicas=%zu", (long long)t->settings.train.accumulate,
-        t->n_replicas);
-    status st = text_check(&all, err);
-    if (st == OK) {
-        t->fingerprint = malloc(33);
-        if (t->fingerprint) {
-            hash_hex(t->fingerprint, all.s, all.n);
-        } else {
-            st = fail_nomem(err, "the run's fingerprint");
-        }
-    }
+    text_printf(&all, "train.accumulate=%lld; train.replicas=%zu;",
+        (long long)t->settings.train.accumulate, t->n_replicas);
+    TRY(text_check(&all, err));
+    t->fingerprint = all.s;
+    all = (text){ 0 };
+done:
+    text_release(&one);
     text_release(&all);
     return st;
 }

@@ -34,17 +34,17 @@ static const bad_input rows[] = {
         "UTF-8" },
     { "a checkpoint of another model", NULL, NULL, NULL,
         { "train", "--resume", "run", "-q", "model[0].units=6" }, 2,
-        "@DIR@/run/checkpoints/step-00000010.safetensors: it belongs to another run: data, model, "
-        "loss, optimizer, seed, accumulate or replicas differ" },
-    { "a checkpoint of another seed", NULL, NULL, NULL,
-        { "train", "--resume", "run", "-q", "seed=2" }, 2,
-        "@DIR@/run/checkpoints/step-00000010.safetensors: it belongs to another run: data, model, "
-        "loss, optimizer, seed, accumulate or replicas differ" },
+        "@DIR@/run/checkpoints/step-00000010.safetensors: it belongs to another run: not as they "
+        "were: model; leave them so, or start a new run" },
+    { "a checkpoint of another seed and step", NULL, NULL, NULL,
+        { "train", "--resume", "run", "-q", "seed=2", "optimizer.lr=0.2", "train.replicas=2" }, 2,
+        "@DIR@/run/checkpoints/step-00000010.safetensors: it belongs to another run: not as they "
+        "were: optimizer, seed, train.replicas; leave them so, or start a new run" },
     { "weights named as a checkpoint",
         "cp run/last.safetensors run/checkpoints/step-00000099.safetensors", NULL, NULL,
         { "train", "--resume", "run", "-q" }, 2,
-        "@DIR@/run/checkpoints/step-00000099.safetensors: it belongs to another run: data, model, "
-        "loss, optimizer, seed, accumulate or replicas differ" },
+        "@DIR@/run/checkpoints/step-00000099.safetensors: it is no checkpoint of a run; weights "
+        "alone are read by train.init_from" },
     { "a damaged config", "echo \"x = ;\" >> run/config.cfg", NULL, NULL,
         { "train", "--resume", "run", "-q" }, 2,
         "run/config.cfg:57: syntax error near \";\": expected a value after \"x =\"" },
