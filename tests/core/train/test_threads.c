@@ -140,6 +140,55 @@ static void test_replicas__draw_the_same_dropout_masks(void **state)
     rig_release(&g);
 }
 
+static void test_replicas__may_be_more_than_a_batch_has_samples(void **state)
+{
+    static const char tiny[] =
+        "data = { type = \"blobs\"; samples = 5; features = 9; batch_size = %d;"
+        " split = { validation = 0.0; test = 0.0; }; }; model = ( { type = \"dense\"; units = 3; } "
+        ");"
+        " loss = \"softmax_xent\"; optimizer = \"adam\"; train = { replicas = %d; threads = 2; };";
+    train_rig one, many;
+    (void)state;
+    rig_init(&one);
+    rig_init(&many);
+    for (int size = 1; size <= 3; size++) {
+        char source[512];
+        size_t n;
+        snprintf(source, sizeof source, tiny, size, 1);
+        rig_open(&one, source, NULL);
+        snprintf(source, sizeof source, tiny, size, 4); /* with 1 sample only the last has work */
+        rig_open(&many, source, NULL);
+        rig_steps(&one, 7);
+        rig_steps(&many, 7);
+        const float *w = rig_weights(&one, &n);
+        assert_true(relative_error(rig_weights(&many, NULL), w, n) < 3e-6);
+    }
+    rig_release(&many);
+    rig_release(&one);
+}
+
+static void test_draws__differ_by_step(void **state)
+{
+    train_rig g;
+    double last = -1;
+    (void)state;
+    rig_init(&g);
+    /* all samples in each batch and weights that stand still: what changes is the mask */
+    rig_open(&g,
+        "data = { type = \"blobs\"; samples = 40; batch_size = \"all\"; split = { validation = "
+        "0.0; test = 0.0; }; };"
+        "model = ( { type = \"dropout\"; }, { type = \"dense\"; units = 3; } ); loss = "
+        "\"softmax_xent\";"
+        "optimizer = { type = \"probe\"; lr = 0.0; };",
+        NULL);
+    for (int step = 0; step < 3; step++) {
+        rig_steps(&g, 1);
+        assert_true(fabs(rig_last_loss(&g) - last) > 1e-4);
+        last = rig_last_loss(&g);
+    }
+    rig_release(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +196,8 @@ int main(void)
         cmocka_unit_test(test_threads__never_show_in_checks),
         cmocka_unit_test(test_replicas__agree_to_rounding),
         cmocka_unit_test(test_replicas__draw_the_same_dropout_masks),
+        cmocka_unit_test(test_replicas__may_be_more_than_a_batch_has_samples),
+        cmocka_unit_test(test_draws__differ_by_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

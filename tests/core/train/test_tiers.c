@@ -267,10 +267,12 @@ static void test_closure__takes_fresh_draws_and_batches(void **state)
     rig_steps(&g, 1);
     assert_true(
         rig_model_slot(&g, "optimizer/0/fresh_draws") == rig_model_slot(&g, "optimizer/0/loss"));
-    const double next = rig_model_slot(&g, "optimizer/0/fresh_batch");
-    assert_true(next != rig_model_slot(&g, "optimizer/0/loss"));
-    rig_steps(&g, 1); /* its weights have not moved */
-    assert_true(rig_model_slot(&g, "optimizer/0/loss") == next);
+    for (int step = 2; step <= 4; step++) { /* its weights do not move */
+        const double next = rig_model_slot(&g, "optimizer/0/fresh_batch");
+        assert_true(next != rig_model_slot(&g, "optimizer/0/loss"));
+        rig_steps(&g, 1);
+        assert_true(rig_model_slot(&g, "optimizer/0/loss") == next);
+    }
     rig_release(&g);
 }
 

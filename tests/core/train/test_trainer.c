@@ -85,6 +85,32 @@ static void test_run__ends_with_the_best_weights_when_it_stops_early(void **stat
     rig_release(&g);
 }
 
+static void test_run__the_best_point_includes_running_statistics(void **state)
+{
+    static const char with_statistics[] =
+        DATA "model = ( { type = \"dense\"; units = 20; }, \"running\", \"tanh\", { type = "
+             "\"dense\"; units = 3; } ); " LOSS ADAM
+             "train = { epochs = 500; early_stopping = { patience = 4; }; };";
+    train_rig g, other;
+    (void)state;
+    rig_init(&g);
+    rig_init(&other);
+    expect_stop(&g, with_statistics, NULL, STOP_EARLY, 0);
+    assert_true(g.validation_loss == g.result.best_value);
+    assert_int_equal(trainer_save_weights(g.t, true, rig_path(&g, "best"), &g.err), OK);
+    rig_open(&other, with_statistics, NULL);
+    rig_steps(&other, (size_t)g.result.best_step);
+    safetensors *f = NULL;
+    const void *mean;
+    assert_int_equal(safetensors_open(rig_path(&g, "best"), &f, &g.err), OK);
+    assert_int_equal(safetensors_get(f, "running1.mean", ARRAY_F32, 1, &mean, &g.err), OK);
+    assert_memory_equal(mean, trainer_model(other.t)->b, sizeof(float));
+    assert_memory_not_equal(mean, trainer_model(g.t)->b, sizeof(float));
+    safetensors_close(f);
+    rig_release(&other);
+    rig_release(&g);
+}
+
 static void test_run__best_weights_are_those_of_that_step(void **state)
 {
     train_rig g, other;
@@ -316,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_run__ends_after_epochs_or_steps_whichever_is_less),
         cmocka_unit_test(test_run__checks_every_so_many_epochs_or_steps),
         cmocka_unit_test(test_run__ends_with_the_best_weights_when_it_stops_early),
+        cmocka_unit_test(test_run__the_best_point_includes_running_statistics),
         cmocka_unit_test(test_run__best_weights_are_those_of_that_step),
         cmocka_unit_test(test_run__ends_at_its_target),
         cmocka_unit_test(test_run__ends_when_its_time_is_up_or_the_user_says_so),
