@@ -148,21 +148,43 @@ static int parse_lines(
     return parse_result(ctx, p, CSV_SUCCESS);
 }
 
-/* The separator that occurs most in the first line outside quotes. */
-static char guess_separator(const char *s, size_t n)
+/* How often c occurs in the first line outside quotes. */
+static size_t count_in_first_line(const char *s, size_t n, char c)
 {
-    static const char candidates[] = ",;\t|";
-    size_t count[4] = { 0 }, best = 0;
+    size_t count = 0;
     bool quoted = false;
     for (size_t i = 0; i < n && (quoted || s[i] != '\n'); i++) {
         if (s[i] == '"') quoted = !quoted;
-        const char *found = s[i] != '\0' && !quoted ? strchr(candidates, s[i]) : NULL;
-        if (found != NULL) count[found - candidates]++;
+        if (s[i] == c && !quoted) count++;
     }
-    for (size_t k = 1; k < 4; k++) {
-        if (count[k] > count[best]) best = k;
+    return count;
+}
+
+/* The separator that occurs most in the first line. */
+static char guess_separator(const char *s, size_t n)
+{
+    static const char candidates[] = ",;\t|";
+    size_t most = 0, best = 0;
+    for (size_t k = 0; k < 4; k++) {
+        const size_t count = count_in_first_line(s, n, candidates[k]);
+        if (count > most) {
+            most = count;
+            best = k;
+        }
     }
     return candidates[best];
+}
+
+/* A table has a feature and a target, so a first line of one field means another separator, if there is one in it. */
+static int check_separator(assay_ctx *ctx, const struct table *t, const char *s, size_t n)
+{
+    const char likely = guess_separator(s, n);
+    if (count_in_first_line(s, n, t->separator) > 0) return ASSAY_OK;
+    if (count_in_first_line(s, n, likely) == 0) return ASSAY_OK;
+    const char is[] = { t->separator, '\0' }, other[] = { likely, '\0' };
+    return table_fail(ctx, ASSAY_E_DATA, t, 1,
+        "is one field between separators \"%s\": should separator be \"%s\"?",
+        t->separator == '\t' ? "tab" : is, likely == '\t' ? "tab" : other);
 }
 
 static int parse_text(assay_ctx *ctx, struct table *t, const char *s, size_t n)
@@ -248,6 +270,7 @@ int table_read(assay_ctx *ctx, struct table *t, char separator, int64_t header)
         code = table_fail(ctx, ASSAY_E_DATA, t, 0,
             "has NUL bytes, so it is not text in UTF-8: convert or unpack it first");
     }
+    if (code == ASSAY_OK) code = check_separator(ctx, t, begin, length);
     if (code == ASSAY_OK) code = parse_text(ctx, t, begin, length);
     if (code == ASSAY_OK) code = check_rows(ctx, t, header);
     free(s);
