@@ -101,7 +101,8 @@ static status check_folds(const struct work *w, error *err)
     }
     if (o->validation > 0) {
         return fail_at(err, E_CONFLICT, &o->validation_at,
-            "split.validation and split.folds exclude each other: the fold is the validation part");
+            "split.validation and split.folds exclude each other: the fold is the validation part; "
+            "remove split.validation");
     }
     if (w->n_marked[PART_VALIDATION] > 0) {
         return fail_at(err, E_CONFLICT, &o->folds_at,
