@@ -34,9 +34,9 @@ static inline int plan_numbers(assay_ctx *ctx, const assay_task *task)
     }
     if (task->n_outputs != task->n_targets) {
         snprintf(text, sizeof text,
-            "the last layer has %llu outputs but the data has %llu targets: give it units = %llu",
+            "the last layer has %llu outputs but the data has %llu target%s: give it units = %llu",
             (unsigned long long)task->n_outputs, (unsigned long long)task->n_targets,
-            (unsigned long long)task->n_targets);
+            task->n_targets == 1 ? "" : "s", (unsigned long long)task->n_targets);
         return ctx->host->fail(ctx, ASSAY_E_SHAPE, NULL, text);
     }
     return ASSAY_OK;

@@ -44,9 +44,9 @@ static inline int require_classes_or_binary(assay_ctx *ctx, const assay_task *ta
     if (task->target != ASSAY_TARGET_BINARY) return require_classes(ctx, task);
     if (task->n_outputs == task->n_targets) return ASSAY_OK;
     snprintf(text, sizeof text,
-        "the last layer has %llu outputs but the data has %llu targets: give it units = %llu",
+        "the last layer has %llu outputs but the data has %llu target%s: give it units = %llu",
         (unsigned long long)task->n_outputs, (unsigned long long)task->n_targets,
-        (unsigned long long)task->n_targets);
+        task->n_targets == 1 ? "" : "s", (unsigned long long)task->n_targets);
     return ctx->host->fail(ctx, ASSAY_E_SHAPE, NULL, text);
 }
 
