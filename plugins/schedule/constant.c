@@ -21,5 +21,5 @@ static int factor(
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(constant, "0.1.0", "Always 1, after an optional warm-up",
+ASSAY_SCHEDULE(constant, "0.1.0", "always 1, after an optional warm-up",
     ASSAY_HYPERS(constant, hypers), .factor = factor);

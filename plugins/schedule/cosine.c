@@ -41,5 +41,5 @@ static int factor(
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(cosine, "0.1.0", "From 1 to a minimum along half a cosine",
+ASSAY_SCHEDULE(cosine, "0.1.0", "from 1 to a minimum along half a cosine",
     ASSAY_HYPERS(cosine, hypers), .factor = factor, .horizon = 1);

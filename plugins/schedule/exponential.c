@@ -30,5 +30,5 @@ static int factor(
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(exponential, "0.1.0", "Falls by a factor at every unit",
+ASSAY_SCHEDULE(exponential, "0.1.0", "falls by a factor at every unit",
     ASSAY_HYPERS(exponential, hypers), .factor = factor);

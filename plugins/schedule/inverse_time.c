@@ -35,5 +35,5 @@ static int factor(
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(inverse_time, "0.1.0", "Constant, then falling as a power of 1/t",
+ASSAY_SCHEDULE(inverse_time, "0.1.0", "constant, then falling as a power of 1/t",
     ASSAY_HYPERS(inverse_time, hypers), .factor = factor);

@@ -35,5 +35,5 @@ static int factor(
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(linear, "0.1.0", "From 1 to an end on a straight line", ASSAY_HYPERS(linear, hypers),
+ASSAY_SCHEDULE(linear, "0.1.0", "from 1 to an end on a straight line", ASSAY_HYPERS(linear, hypers),
     .factor = factor, .horizon = 1);

@@ -47,5 +47,5 @@ static int validate(assay_ctx *ctx, const void *hyper)
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(multistep, "0.1.0", "Falls by a factor at given milestones",
+ASSAY_SCHEDULE(multistep, "0.1.0", "falls by a factor at given milestones",
     ASSAY_HYPERS(multistep, hypers), .factor = factor, .validate = validate);

@@ -98,5 +98,5 @@ static int factor(
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(plateau, "0.1.0", "Falls when the monitored metric stops improving",
+ASSAY_SCHEDULE(plateau, "0.1.0", "falls when the monitored metric stops improving",
     ASSAY_HYPERS(plateau, hypers), .factor = factor, .n_state = N_STATE);

@@ -38,5 +38,5 @@ static int factor(
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(polynomial, "0.1.0", "From 1 to an end along a power of the time left",
+ASSAY_SCHEDULE(polynomial, "0.1.0", "from 1 to an end along a power of the time left",
     ASSAY_HYPERS(polynomial, hypers), .factor = factor, .horizon = 1);

@@ -33,5 +33,5 @@ static int factor(
     return ASSAY_OK;
 }
 
-ASSAY_SCHEDULE(step, "0.1.0", "Falls by a factor at equal distances", ASSAY_HYPERS(step, hypers),
+ASSAY_SCHEDULE(step, "0.1.0", "falls by a factor at equal distances", ASSAY_HYPERS(step, hypers),
     .factor = factor);
