@@ -128,8 +128,7 @@ static void warn_horizon(trainer *t)
     const char *id = scheduler_horizon(t->scheduler);
     if (id && t->settings.stops_early) {
         trainer_note(t,
-            "schedule \"%s\" is shaped to %llu steps, but early stopping may end the run before "
-            "its schedule",
+            "schedule \"%s\" is shaped to %llu steps, but early stopping may end the run sooner",
             id, (unsigned long long)t->total_steps);
     }
 }
