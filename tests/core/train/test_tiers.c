@@ -167,7 +167,7 @@ static void test_tensor_tier__keeps_rows_and_columns(void **state)
 
 /* -- the model tier -- */
 
-#define SAM NARROW "train = { replicas = 3; threads = 2; clip_norm = 5.0; l2 = 0.01; }; "
+#define SAM NARROW "train = { replicas = 3; threads = 2; clip_norm = 0.125; l2 = 0.01; }; "
 
 static void test_closure__evaluates_the_gradient_elsewhere_with_the_same_draws(void **state)
 {
@@ -418,6 +418,49 @@ static void test_eval_weights__are_refused_where_statistics_run(void **state)
     rig_release(&g);
 }
 
+/* -- prepare -- */
+
+static void run_with_gain(train_rig *g, const char *optimizer, const char *prepared)
+{
+    char source[1024];
+    snprintf(source, sizeof source,
+        "data = { type = \"blobs\"; samples = 90; classes = 3; features = 4; spread = 5.0; "
+        "batch_size = 15;"
+        " split = { validation = 0.25; test = 0.25; }; };"
+        "model = ( { type = \"dense\"; units = 5; }, { type = \"gain\"; prepared = %s; }, \"tanh\","
+        " { type = \"dense\"; units = 3; } ); loss = \"softmax_xent\"; optimizer = %s;"
+        " train = { steps = 40; replicas = 2; validate_every = 3; validate_unit = \"step\";"
+        " early_stopping = { patience = 6; }; };",
+        prepared, optimizer);
+    rig_open(g, source, NULL);
+    rig_run(g);
+}
+
+static void test_prepare__follows_every_change_of_the_weights(void **state)
+{
+    static const char *const optimizers[] = { "{ type = \"sgd\"; lr = 0.3; }",
+        "{ type = \"averaged\"; lr = 0.3; }",
+        "{ type = \"sam_like\"; rho = 0.5; inner = { type = \"adam\"; lr = 0.05; }; }" };
+    (void)state;
+    for (size_t i = 0; i < sizeof optimizers / sizeof optimizers[0]; i++) {
+        train_rig by_prepare, straight;
+        size_t n;
+        rig_init(&by_prepare);
+        rig_init(&straight);
+        run_with_gain(&by_prepare, optimizers[i], "true");
+        run_with_gain(&straight, optimizers[i], "false");
+        const float *w = rig_weights(&straight, &n);
+        assert_memory_equal(rig_weights(&by_prepare, NULL), w, n * sizeof *w);
+        assert_true(rig_tensor(&straight, "gain1.gain", NULL)[0] != 1);
+        assert_true(by_prepare.result.best_value == straight.result.best_value);
+        assert_int_equal(by_prepare.result.step, straight.result.step);
+        assert_true(by_prepare.validation_loss == straight.validation_loss);
+        assert_true(by_prepare.test_loss == straight.test_loss);
+        rig_release(&straight);
+        rig_release(&by_prepare);
+    }
+}
+
 /* -- histories, failures -- */
 
 static void test_times__keeps_a_history_of_slots(void **state)
@@ -491,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_eval_weights__are_where_checks_and_files_look),
         cmocka_unit_test(test_eval_weights__are_in_checkpoints_beside_the_training_point),
         cmocka_unit_test(test_eval_weights__are_refused_where_statistics_run),
+        cmocka_unit_test(test_prepare__follows_every_change_of_the_weights),
         cmocka_unit_test(test_times__keeps_a_history_of_slots),
         cmocka_unit_test(test_failure__names_file_line_and_reason),
     };

@@ -241,6 +241,58 @@ static void test_run__reports_the_mean_loss_over_what_counts(void **state)
     rig_release(&g);
 }
 
+static void test_run__monitors_the_training_loss_since_the_last_check(void **state)
+{
+    static const char still[] =
+        DATA LAYERS LOSS "optimizer = { type = \"probe\"; lr = 0.0; };"
+                         "train = { epochs = 2; validate_every = 3; validate_unit = \"step\";"
+                         " early_stopping = { monitor = \"training.loss\"; patience = 100; }; };";
+    train_rig g;
+    double least = INFINITY;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g, still, NULL);
+    for (int check = 0; check < 8; check++) {
+        double sum = 0;
+        for (int step = 0; step < 3; step++) {
+            rig_steps(&g, 1);
+            sum += rig_last_loss(&g);
+        }
+        least = sum / 3 < least ? sum / 3 : least;
+    }
+    rig_open(&g, still, NULL);
+    rig_run(&g);
+    expect_near(g.result.best_value, least, 1e-12);
+    rig_release(&g);
+}
+
+static void test_run__reports_the_loss_of_each_epoch_by_itself(void **state)
+{
+    train_rig g;
+    double sum = 0;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g, RUN, NULL);
+    for (int step = 0; step < 24; step++) {
+        rig_steps(&g, 1);
+        sum += step < 12 ? 0 : rig_last_loss(&g);
+    }
+    expect_stop(&g, TRAIN("epochs = 2;"), NULL, STOP_EPOCHS, 24);
+    expect_near(g.training_loss, sum / 12, 1e-12);
+    rig_release(&g);
+}
+
+static void test_run__evaluates_as_many_training_samples_as_asked(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    expect_stop(&g, TRAIN("epochs = 2; train_eval = 37;"), NULL, STOP_EPOCHS, 24);
+    /* 40 of validation and 37 of training at both checks, validation and test at the end */
+    assert_int_equal(rig_spent(&g)->samples_evaluated, 2 * (40 + 37) + 40 + 40);
+    rig_release(&g);
+}
+
 static void test_run__says_that_a_schedule_may_be_cut_off(void **state)
 {
     train_rig g;
@@ -350,6 +402,9 @@ int main(void)
         cmocka_unit_test(test_run__overfits_one_batch),
         cmocka_unit_test(test_run__does_not_depend_on_being_watched_or_checked),
         cmocka_unit_test(test_run__reports_the_mean_loss_over_what_counts),
+        cmocka_unit_test(test_run__monitors_the_training_loss_since_the_last_check),
+        cmocka_unit_test(test_run__reports_the_loss_of_each_epoch_by_itself),
+        cmocka_unit_test(test_run__evaluates_as_many_training_samples_as_asked),
         cmocka_unit_test(test_run__says_that_a_schedule_may_be_cut_off),
         cmocka_unit_test(test_trainer__writes_what_it_chose_into_the_config),
         cmocka_unit_test(test_trainer__refuses),
