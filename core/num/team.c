@@ -18,6 +18,7 @@
 #include "num/float_mode.h"
 #include "num/scratch.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -37,7 +38,8 @@ typedef struct worker {
     _Alignas(64) team *owner;
     size_t place; /* 0 is the caller, which has no thread */
     pthread_t thread;
-    scratch scratch;
+    scratch scratches[2]; /* own, and between enter and leave */
+    size_t level;
 } worker;
 
 struct team {
@@ -189,16 +191,22 @@ static void run_together(team *t, size_t n_pieces, team_task task, void *arg)
     wait_until_left(t, (size_t)(gate & GATE_JOINED));
 }
 
+static scratch *scratch_of(worker *w)
+{
+    return &w->scratches[w->level];
+}
+
 /* Which worker got the large piece is chance: all get room for the largest need seen, now rather than
  * in some later round. Where memory is out, the worker that needs it will say so. */
 static void share_scratch_peak(team *t)
 {
     size_t peak = 0;
     for (size_t i = 0; i < t->n_threads; i++) {
-        if (t->workers[i].scratch.peak > peak) peak = t->workers[i].scratch.peak;
+        const size_t own = scratch_of(&t->workers[i])->peak;
+        if (own > peak) peak = own;
     }
     for (size_t i = 0; i < t->n_threads; i++) {
-        scratch_reserve(&t->workers[i].scratch, peak);
+        scratch_reserve(scratch_of(&t->workers[i]), peak);
     }
 }
 
@@ -277,8 +285,10 @@ void team_free(team *t)
     pthread_mutex_unlock(&t->lock);
     for (size_t i = 0; i < t->n_started; i++)
         pthread_join(t->workers[i + 1].thread, NULL);
-    for (size_t i = 0; t->workers && i < t->n_threads; i++)
-        scratch_release(&t->workers[i].scratch);
+    for (size_t i = 0; t->workers && i < t->n_threads; i++) {
+        scratch_release(&t->workers[i].scratches[0]);
+        scratch_release(&t->workers[i].scratches[1]);
+    }
     if (t->flush_denormals) {
         const uint64_t flush_before = t->mode_before & FLOAT_MODE_FLUSH;
         float_mode_set((float_mode_get() & ~FLOAT_MODE_FLUSH) | flush_before);
@@ -302,10 +312,25 @@ size_t team_worker(const team *t)
 
 void *team_scratch(team *t, size_t bytes)
 {
-    return scratch_alloc(&t->workers[team_worker(t)].scratch, bytes);
+    return scratch_alloc(scratch_of(&t->workers[team_worker(t)]), bytes);
 }
 
 void team_scratch_reset(team *t)
 {
-    scratch_reset(&t->workers[team_worker(t)].scratch);
+    scratch_reset(scratch_of(&t->workers[team_worker(t)]));
+}
+
+void team_scratch_enter(team *t)
+{
+    worker *w = &t->workers[team_worker(t)];
+    assert(w->level == 0);
+    w->level = 1;
+}
+
+void team_scratch_leave(team *t)
+{
+    worker *w = &t->workers[team_worker(t)];
+    assert(w->level == 1);
+    scratch_reset(scratch_of(w));
+    w->level = 0;
 }

@@ -36,6 +36,11 @@ size_t team_worker(const team *t);
 void *team_scratch(team *t, size_t bytes);
 void team_scratch_reset(team *t);
 
+/* Between enter and leave the calling worker's scratch is another one, for work that is done on behalf of a
+ * callback whose own scratch must last. One deep: enter is not called again before leave. */
+void team_scratch_enter(team *t);
+void team_scratch_leave(team *t);
+
 /* How many cores this process may use (affinity and cgroup quota), at least 1. */
 size_t team_cores(void);
 
