@@ -218,43 +218,6 @@ static void test_team__scratch_is_ready_after_the_first_round_on_every_worker(vo
     team_free(r.team);
 }
 
-typedef struct writing_round {
-    team *team;
-    bool is_short;
-} writing_round;
-
-static void write_scratch(void *arg, size_t i)
-{
-    writing_round *r = arg;
-    unsigned char *memory = team_scratch(r->team, 4096);
-    (void)i;
-    if (memory) {
-        memset(memory, 0x5a, 4096);
-    } else {
-        r->is_short = true;
-    }
-    team_scratch_reset(r->team);
-}
-
-static void test_team__what_the_caller_took_outlives_a_round(void **state)
-{
-    (void)state;
-    for (size_t n_threads = 1; n_threads <= 3; n_threads += 2) {
-        writing_round r = { .team = new_team(n_threads, false) };
-        unsigned char *own = team_scratch(r.team, 1000);
-        assert_non_null(own);
-        memset(own, 0x17, 1000);
-        team_run(r.team, 7, write_scratch, &r);
-        team_run(r.team, 1, write_scratch, &r);
-        assert_false(r.is_short);
-        for (size_t i = 0; i < 1000; i++) {
-            assert_int_equal(own[i], 0x17);
-        }
-        team_scratch_reset(r.team);
-        team_free(r.team);
-    }
-}
-
 static void test_team__scratch_is_reused_after_a_reset(void **state)
 {
     (void)state;
@@ -405,7 +368,6 @@ int main(void)
         cmocka_unit_test(test_team__a_nested_round_runs_on_its_worker),
         cmocka_unit_test(test_team__resting_workers_use_no_time),
         cmocka_unit_test(test_team__scratch_is_ready_after_the_first_round_on_every_worker),
-        cmocka_unit_test(test_team__what_the_caller_took_outlives_a_round),
         cmocka_unit_test(test_team__scratch_is_reused_after_a_reset),
         cmocka_unit_test(test_team__denormals_are_flushed_on_every_worker_until_it_ends),
         cmocka_unit_test(test_team__impossible_sizes_are_refused),
