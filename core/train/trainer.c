@@ -133,6 +133,15 @@ static void warn_horizon(trainer *t)
     }
 }
 
+static void warn_unvalidated(trainer *t)
+{
+    if (dataset_size(t->data, PART_VALIDATION) == 0) {
+        trainer_note(t,
+            "no validation part: only the training loss is followed; data.split.validation = 0.15 "
+            "sets rows apart");
+    }
+}
+
 static status init_weights(trainer *t, error *err)
 {
     const char *from = t->settings.train.init_from;
@@ -203,6 +212,7 @@ static status build(trainer *t, error *err)
     TRY(model_prepare(t->model, true, err));
     TRY(make_fingerprint(t, err));
     warn_horizon(t);
+    warn_unvalidated(t);
 done:
     return st;
 }

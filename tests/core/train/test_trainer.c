@@ -307,6 +307,19 @@ static void test_run__says_that_a_schedule_may_be_cut_off(void **state)
     rig_release(&g);
 }
 
+static void test_run__says_that_nothing_validates(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g, TRAIN("epochs = 2;"), NULL);
+    assert_true(!g.notes.s || !strstr(g.notes.s, "no validation part"));
+    rig_open(&g, "data = { type = \"blobs\"; split = { test = 0.2; }; }; " LAYERS LOSS ADAM, NULL);
+    assert_non_null(g.notes.s);
+    assert_non_null(strstr(g.notes.s, "no validation part: only the training loss is followed"));
+    rig_release(&g);
+}
+
 static void test_trainer__writes_what_it_chose_into_the_config(void **state)
 {
     train_rig g, again;
@@ -406,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_run__reports_the_loss_of_each_epoch_by_itself),
         cmocka_unit_test(test_run__evaluates_as_many_training_samples_as_asked),
         cmocka_unit_test(test_run__says_that_a_schedule_may_be_cut_off),
+        cmocka_unit_test(test_run__says_that_nothing_validates),
         cmocka_unit_test(test_trainer__writes_what_it_chose_into_the_config),
         cmocka_unit_test(test_trainer__refuses),
     };
