@@ -45,10 +45,11 @@ static void describe_dry(const train_job *j)
     model_summary(trainer_model(s->trainer), trainer_batch_size(s->trainer), &t);
     text_add(&t, "\n  optimizer   ");
     trainer_describe_optimizer(s->trainer, &t);
-    text_printf(&t, "\n  steps       %.0f, %llu an epoch, batches of %zu\n", total, per_epoch,
-        trainer_batch_size(s->trainer));
-    text_printf(&t, "  runs on     %zu × %zu (replicas × threads)\n",
-        trainer_n_replicas(s->trainer), trainer_n_threads(s->trainer));
+    text_printf(&t, "\n  steps       %.0f: batches of %zu, %llu %s an epoch\n", total,
+        trainer_batch_size(s->trainer), per_epoch, per_epoch == 1 ? "step" : "steps");
+    const size_t replicas = trainer_n_replicas(s->trainer), threads = trainer_n_threads(s->trainer);
+    text_printf(&t, "  runs on     %zu %s × %zu %s\n", replicas,
+        replicas == 1 ? "replica" : "replicas", threads, threads == 1 ? "thread" : "threads");
     text_printf(&t,
         "  tried       %llu steps, an evaluation of each part, a checkpoint of %s weights "
         "written and read back: all is well\n",
@@ -177,7 +178,11 @@ static int judge(const train_job *j, double accuracy)
     text_printf(&t, "  one batch of %zu samples, %llu steps\n",
         trainer_batch_size(j->session.trainer), (unsigned long long)j->result.step);
     text_printf(&t, "  loss        %.4g at first, %.4g at last: ", p->first_loss, p->training_loss);
-    text_printf(&t, fall >= 1 ? "%.3g times smaller\n" : "it did not fall\n", fall);
+    text_printf(&t,
+        fall >= 100     ? "%.0f times smaller\n"
+            : fall >= 1 ? "%.3g times smaller\n"
+                        : "it did not fall\n",
+        fall);
     if (!isnan(accuracy)) text_printf(&t, "  accuracy    %.4f on this batch\n", accuracy);
     if (fell || all_right) {
         text_add(&t, "  the model can learn this batch by heart\n");

@@ -156,7 +156,7 @@ static void test_dry_run__leaves_nothing_behind(void **state)
     said s = assay("train", "small.cfg", "--dry-run", "--runs", "none");
     unsetenv("TMPDIR");
     assert_code(&s, 0);
-    assert_contains(s.out, "steps       39, 13 an epoch, batches of 7");
+    assert_contains(s.out, "steps       39: batches of 7, 13 steps an epoch");
     assert_contains(s.out, "all is well");
     assert_false(is_there("none"));
     assert_int_equal(rmdir("tmp"), 0); /* it is empty */
