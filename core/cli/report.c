@@ -48,14 +48,19 @@ static void add_schedules(const session *s, text *t)
     if (n) text_add(t, n > 1 ? " schedules" : " schedule");
 }
 
+static const value *early_stopping(const train_job *j)
+{
+    const value *train = value_find(config_root(j->session.config), "train");
+    return value_find(train, "early_stopping");
+}
+
 static void add_plan(const train_job *j, text *t)
 {
     const trainer *tr = j->session.trainer;
     const unsigned long long per_epoch = trainer_steps_per_epoch(tr);
     const unsigned long long total = trainer_total_steps(tr);
     label(j->cli, t, "steps");
-    const value *train = value_find(config_root(j->session.config), "train");
-    const value *monitor = value_find(value_find(train, "early_stopping"), "monitor");
+    const value *monitor = value_find(early_stopping(j), "monitor");
     const double limit_s = tree_real(&j->session, "train", "time_limit", 0);
     text_printf(t, "%llu%s: batches of %zu, %llu %s an epoch", total,
         monitor || limit_s > 0 ? " at most" : "", trainer_batch_size(tr), per_epoch,
@@ -102,12 +107,30 @@ void describe_run(const train_job *j, bool resumed)
 
 /* -- the end -- */
 
+/* Whether the final numbers are those of the best weights; else they are of the last ones. */
+static bool ends_with_best(const train_job *j)
+{
+    const value *restores = value_find(early_stopping(j), "restore_best");
+    return j->result.best_step > 0 && restores && restores->as.boolean;
+}
+
+static void add_early(const train_job *j, text *t)
+{
+    const value *rule = value_find(early_stopping(j), "rule");
+    const char *name = rule && rule->kind == VALUE_STRING ? rule->as.string : "patience";
+    if (strcmp(name, "patience") == 0) {
+        text_printf(t, "early: %s did not improve any more", j->result.monitor);
+    } else {
+        text_printf(t, "early: %s, by the rule %s", j->result.monitor, name);
+    }
+}
+
 static void add_reason(const train_job *j, text *t)
 {
     const run_result *r = &j->result;
     switch (r->stop) {
     case STOP_EPOCHS: text_add(t, "all epochs are done"); break;
-    case STOP_EARLY: text_printf(t, "early: %s did not improve any more", r->monitor); break;
+    case STOP_EARLY: add_early(j, t); break;
     case STOP_TARGET: text_printf(t, "%s has reached its target", r->monitor); break;
     case STOP_TIME: text_add(t, "the time limit is reached"); break;
     case STOP_DIVERGED: text_printf(t, "diverged: %s", r->diverged ? r->diverged : ""); break;
@@ -146,10 +169,15 @@ static void add_result(const train_job *j, text *t)
         terminal_style(style, STYLE_PLAIN));
     add_speed(j, t);
     text_add(t, "\n");
-    if (r->stop != STOP_INTERRUPTED) {
-        text_add(t, "\n");
-        result_table(columns, 2, style, t);
+    if (r->stop == STOP_INTERRUPTED || columns[0].values->n + columns[1].values->n == 0) {
+        return;
     }
+    if (!ends_with_best(j) && r->best_step > 0 && r->best_step != r->step) {
+        text_printf(t, "  %s%-14s%sthe last weights, below; eval takes the best ones\n",
+            terminal_style(style, STYLE_DIM), "judged", terminal_style(style, STYLE_PLAIN));
+    }
+    text_add(t, "\n");
+    result_table(columns, 2, style, t);
 }
 
 static void add_budget(json *j, const budget *b)
@@ -180,6 +208,7 @@ static void add_result_json(const train_job *j, text *t)
     json_key_int(&w, "best_step", (int64_t)r->best_step);
     json_key_real(&w, "best_value", r->best_value);
     if (r->diverged) json_key_string(&w, "diverged", r->diverged);
+    json_key_string(&w, "weights", ends_with_best(j) ? "best" : "last");
     json_key(&w, "validation");
     result_json(&w, &j->progress.final[1]);
     json_key(&w, "test");
@@ -199,6 +228,14 @@ static void next_step(
     text_printf(t, "%s\n", after);
 }
 
+/* For eval, which takes the test part unless told otherwise. */
+static const char *which_part(const dataset *d)
+{
+    return dataset_size(d, PART_TEST) > 0      ? ""
+        : dataset_size(d, PART_VALIDATION) > 0 ? " --split validation"
+                                               : " --split training";
+}
+
 static void describe_next(const train_job *j)
 {
     text t = { 0 };
@@ -213,7 +250,7 @@ static void describe_next(const train_job *j)
     } else {
         label(j->cli, &t, "folder");
         text_printf(&t, "%s\n", j->path);
-        next_step(j, &t, "evaluate", " eval ", "");
+        next_step(j, &t, "evaluate", " eval ", which_part(trainer_data(j->session.trainer)));
         if (stop == STOP_EPOCHS || stop == STOP_TIME) {
             next_step(j, &t, "train on", " train --resume ",
                 stop == STOP_EPOCHS ? " train.epochs=N" : " train.time_limit=SECONDS");

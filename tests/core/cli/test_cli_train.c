@@ -88,6 +88,26 @@ static void test_quiet__leaves_the_result_alone(void **state)
     forget(&s);
 }
 
+static void test_the_result__says_whose_weights_and_which_rule_it_is_of(void **state)
+{
+    (void)state;
+    said s = assay("train", "small.cfg", "train.epochs=60", "optimizer.lr=0.3");
+    assert_code(&s, 0);
+    assert_contains(s.out, "the last weights, below; eval takes the best ones");
+    forget(&s);
+    s = assay("train", "small.cfg", "train.epochs=60", "optimizer.lr=0.3",
+        "train.early_stopping.restore_best=true", "train.early_stopping.rule=gl");
+    assert_code(&s, 0);
+    assert_contains(s.out, "early: validation.loss, by the rule gl");
+    assert_null(strstr(s.out, "the last weights"));
+    forget(&s);
+    s = assay("train", "small.cfg", "~train.early_stopping", "~data.split");
+    assert_code(&s, 0);
+    assert_contains(s.err, "no validation part");
+    assert_contains(s.err, " --split training");
+    forget(&s);
+}
+
 static void test_json__is_the_only_thing_on_standard_output(void **state)
 {
     (void)state;
@@ -283,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_a_log__gets_no_escape_codes),
         cmocka_unit_test(test_a_bar__hides_the_cursor_and_shows_it_again),
         cmocka_unit_test(test_quiet__leaves_the_result_alone),
+        cmocka_unit_test(test_the_result__says_whose_weights_and_which_rule_it_is_of),
         cmocka_unit_test(test_json__is_the_only_thing_on_standard_output),
         cmocka_unit_test(test_resolved_config__is_a_config_that_resolves_to_itself),
         cmocka_unit_test(test_a_config_that_makes_no_sense__leaves_nothing_behind),
