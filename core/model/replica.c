@@ -38,6 +38,8 @@ struct replica {
     node *nodes;
     float *g; /* [n_flat] */
     size_t rows_out;
+    size_t defer_k, defer_cols;
+    product *products; /* [n_tensors] k = 0: made at once */
     size_t bytes; /* of what was laid out */
 };
 
@@ -53,6 +55,13 @@ static void *lay(replica *r, size_t rows, size_t per_row, size_t fixed, size_t e
     return arena_alloc(&r->memory, bytes);
 }
 
+/* Whether this product may wait. A tied tensor's gradient is a sum over layers and is made at once. */
+static bool may_wait(
+    const replica *r, const node *k, const assay_tensor *t, uint64_t i_param, uint64_t rows)
+{
+    return rows <= r->defer_k && t->cols <= r->defer_cols && !t->tied && !k->io.accumulate[i_param];
+}
+
 static int grad_gemm(const assay_io *io, uint64_t i_param, uint64_t rows, const float *a,
     uint64_t lda, const float *b, uint64_t ldb)
 {
@@ -62,6 +71,10 @@ static int grad_gemm(const assay_io *io, uint64_t i_param, uint64_t rows, const 
         return ASSAY_OK;
     }
     const assay_tensor *t = &k->replica->m->tensors[k->layer->param[i_param]].info;
+    if (may_wait(k->replica, k, t, i_param, rows)) {
+        k->replica->products[t->index] = (product){ a, b, rows, lda, ldb };
+        return ASSAY_OK;
+    }
     const bool transposed = io->transposed[i_param];
     const gemm g = { .trans_a = true,
         .m = t->rows,
@@ -237,7 +250,8 @@ status replica_new(
     bool ok = size_product(max_batch, max_time, &rows) &&
         (r->nodes = arena_alloc_array(&r->memory, m->n_layers, sizeof *r->nodes)) != NULL;
     if (training) {
-        ok = ok && (r->g = lay(r, 1, m->n_flat, 0, sizeof(float)));
+        ok = ok && (r->g = lay(r, 1, m->n_flat, 0, sizeof(float))) &&
+            (r->products = arena_alloc_array(&r->memory, m->n_tensors, sizeof *r->products));
     }
     for (size_t i = 0; ok && i < m->n_layers; i++) {
         node *k = &r->nodes[i];
@@ -301,6 +315,7 @@ status replica_forward(replica *r, const shard *s, bool training, error *err)
 
 status replica_backward(replica *r, bool accumulate, error *err)
 {
+    memset(r->products, 0, r->m->n_tensors * sizeof *r->products);
     for (size_t i = r->m->n_layers; i-- > 0;) {
         node *k = &r->nodes[i];
         const layer *l = k->layer;
@@ -335,6 +350,17 @@ float *replica_output_gradient(replica *r)
 size_t replica_output_rows(const replica *r)
 {
     return r->rows_out;
+}
+
+void replica_defer(replica *r, size_t max_k, size_t max_cols)
+{
+    r->defer_k = max_k;
+    r->defer_cols = max_cols;
+}
+
+const product *replica_deferred(const replica *r, size_t i_tensor)
+{
+    return r->products[i_tensor].k ? &r->products[i_tensor] : NULL;
 }
 
 float *replica_gradient(replica *r)

@@ -35,6 +35,19 @@ size_t replica_output_rows(const replica *r);
 /* Runs all layers backward from the output gradient. `accumulate`: adds to the gradient instead of overwriting it. */
 status replica_backward(replica *r, bool accumulate, error *err) MUST_CHECK;
 
+/* A weight gradient that the last backward pass left undone: a^T b with a[k, rows], b[k, cols] for a tensor [rows, cols]. */
+typedef struct product {
+    const float *a, *b;
+    size_t k, lda, ldb;
+} product;
+
+/* Lets the next backward passes leave products undone, to be made where they are used: those over at most max_k rows (0: none) for
+ * tensors of at most max_cols columns. */
+void replica_defer(replica *r, size_t max_k, size_t max_cols);
+
+/* The product that stands for a tensor's gradient, or NULL: it lies in replica_gradient. */
+const product *replica_deferred(const replica *r, size_t i_tensor);
+
 float *replica_gradient(replica *r); /* [n_flat] */
 
 /* The output of layer i of the last forward pass, for naming where a NaN came from. */

@@ -23,8 +23,9 @@
 #define ROW_OF_TILES(X, rows) X(rows, 1) X(rows, 2) X(rows, 3)
 #define TILES(X) \
     ROW_OF_TILES(X, 1) \
-    ROW_OF_TILES(X, 2) ROW_OF_TILES(X, 3) ROW_OF_TILES(X, 4) ROW_OF_TILES(X, 5) ROW_OF_TILES(X, 6) \
-        ROW_OF_TILES(X, 7) ROW_OF_TILES(X, 8)
+    ROW_OF_TILES(X, 2) \
+    ROW_OF_TILES(X, 3) \
+    ROW_OF_TILES(X, 4) ROW_OF_TILES(X, 5) ROW_OF_TILES(X, 6) ROW_OF_TILES(X, 7) ROW_OF_TILES(X, 8)
 
 #include "num/kernels_template.h"
 

@@ -5,8 +5,12 @@
  * lanes are folded in halves (0 + 8, 1 + 9, ...; 0 + 4, ...) down to one. */
 #include "num/vec.h"
 
+#include <assay/math.h>
+
 #include <float.h>
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 enum { LANES = 16, BLOCK = 512 };
 
@@ -19,7 +23,7 @@ static double fold(double lane[LANES])
     return lane[0];
 }
 
-double vec_sum(const float *x, size_t n)
+ASSAY_MULTIVERSION double vec_sum(const float *x, size_t n)
 {
     double lane[LANES] = { 0.0 };
     size_t i = 0;
@@ -32,7 +36,7 @@ double vec_sum(const float *x, size_t n)
     return fold(lane);
 }
 
-double vec_sum_squares(const float *x, size_t n)
+ASSAY_MULTIVERSION double vec_sum_squares(const float *x, size_t n)
 {
     double lane[LANES] = { 0.0 };
     size_t i = 0;
@@ -47,13 +51,13 @@ double vec_sum_squares(const float *x, size_t n)
     return fold(lane);
 }
 
-void vec_scale(float *x, size_t n, float a)
+ASSAY_MULTIVERSION void vec_scale(float *x, size_t n, float a)
 {
     for (size_t i = 0; i < n; i++)
         x[i] *= a;
 }
 
-void vec_clip(float *x, size_t n, float limit)
+ASSAY_MULTIVERSION void vec_clip(float *x, size_t n, float limit)
 {
     for (size_t i = 0; i < n; i++) {
         const float v = x[i] > limit ? limit : x[i];
@@ -61,37 +65,54 @@ void vec_clip(float *x, size_t n, float limit)
     }
 }
 
-void vec_axpy(float *y, const float *x, size_t n, float a)
+ASSAY_MULTIVERSION void vec_axpy(float *y, const float *x, size_t n, float a)
 {
     for (size_t i = 0; i < n; i++)
         y[i] += a * x[i];
 }
 
-void vec_add(float *y, const float *x, size_t n)
+ASSAY_MULTIVERSION void vec_add(float *y, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] += x[i];
 }
 
-void vec_fill(float *x, size_t n, float v)
+ASSAY_MULTIVERSION void vec_outer(
+    float *out, const float *x, size_t rows, const float *y, size_t cols)
+{
+    for (size_t i = 0; i < rows; i++) {
+        const float v = x[i];
+        for (size_t j = 0; j < cols; j++)
+            out[i * cols + j] = v * y[j];
+    }
+}
+
+ASSAY_MULTIVERSION void vec_fill(float *x, size_t n, float v)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = v;
 }
 
-static bool block_is_finite(const float *x, size_t n)
+/* By bits: without the sign, those of infinity and NaN are the largest of all, and integers have a vector maximum. */
+ASSAY_MULTIVERSION float vec_max_abs(const float *x, size_t n)
 {
-    int n_bad = 0;
-    for (size_t i = 0; i < n; i++)
-        n_bad += !(fabsf(x[i]) <= FLT_MAX); /* NaN compares false */
-    return n_bad == 0;
+    uint32_t largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7fffffffu;
+        largest = bits > largest ? bits : largest;
+    }
+    float max;
+    memcpy(&max, &largest, sizeof max);
+    return max;
 }
 
 size_t vec_first_nonfinite(const float *x, size_t n)
 {
     for (size_t begin = 0; begin < n; begin += BLOCK) {
         const size_t n_block = n - begin < BLOCK ? n - begin : BLOCK;
-        if (block_is_finite(x + begin, n_block)) continue;
+        if (isfinite(vec_max_abs(x + begin, n_block))) continue;
         size_t i = begin;
         while (isfinite(x[i]))
             i++;
@@ -105,7 +126,8 @@ bool vec_is_finite(const float *x, size_t n)
     return vec_first_nonfinite(x, n) == n;
 }
 
-void vec_sum_parts(float *out, const float *const *parts, size_t n_parts, size_t begin, size_t end)
+ASSAY_MULTIVERSION void vec_sum_parts(
+    float *out, const float *const *parts, size_t n_parts, size_t begin, size_t end)
 {
     float sum[BLOCK];
     while (begin < end) {

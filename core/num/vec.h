@@ -12,7 +12,11 @@ void vec_scale(float *x, size_t n, float a);
 void vec_clip(float *x, size_t n, float limit); /* into [-limit, limit]; NaN stays */
 void vec_axpy(float *y, const float *x, size_t n, float a); /* y += a x */
 void vec_add(float *y, const float *x, size_t n); /* y += x */
+/* out[rows, cols] = x[rows] y[cols]^T */
+void vec_outer(float *out, const float *x, size_t rows, const float *y, size_t cols);
 void vec_fill(float *x, size_t n, float v);
+/* The largest magnitude; infinity or NaN where one is among them. */
+float vec_max_abs(const float *x, size_t n);
 bool vec_is_finite(const float *x, size_t n);
 size_t vec_first_nonfinite(const float *x, size_t n); /* n when all are finite */
 

@@ -5,6 +5,7 @@
  * cut. Afterwards chunks of the flat gradient are summed over the replicas in order 0, 1, ... by whichever thread is free. */
 #include "train/objective.h"
 
+#include "num/gemm.h"
 #include "num/vec.h"
 
 #include <math.h>
@@ -12,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REDUCE_FLOATS = 8192 };
+/* A product of more rows than DEFER_K is made at once: it then keeps its panels in cache better than piece by piece. */
+enum { REDUCE_FLOATS = 8192, DEFER_K = 64 };
 
 /* A stretch of one trainable tensor in the flat buffers. */
 typedef struct stretch {
@@ -35,11 +37,13 @@ struct objective {
     double *squares, *weight_squares; /* [n_stretches] */
     const float **parts; /* [n_replicas] gradients that hold something */
     size_t n_parts;
+    const replica **sources; /* [n_replicas] whose they are */
     bool *wrote; /* [n_replicas] since objective_begin */
     double *sums; /* [n_replicas] loss sums of the batch under way */
     status *st; /* [n_replicas] */
     error *errors; /* [n_replicas] */
     double denominator, loss_sum;
+    bool in_pieces;
     /* of the pass under way */
     batch batch; /* a copy: its arrays stay until the batcher's next one, to be named in blame */
     uint64_t draw;
@@ -85,11 +89,12 @@ static status make_replicas(objective *o, error *err)
     const size_t n = o->options.n_replicas, rows = shard_capacity(&o->options);
     o->replicas = arena_alloc_array(&o->memory, n, sizeof(*o->replicas));
     o->parts = arena_alloc_array(&o->memory, n, sizeof(*o->parts));
+    o->sources = arena_alloc_array(&o->memory, n, sizeof(*o->sources));
     o->wrote = arena_alloc_array(&o->memory, n, sizeof(*o->wrote));
     o->sums = arena_alloc_array(&o->memory, n, sizeof(*o->sums));
     o->st = arena_alloc_array(&o->memory, n, sizeof(*o->st));
     o->errors = arena_alloc_array(&o->memory, n, sizeof(*o->errors));
-    if (!o->replicas || !o->parts || !o->wrote || !o->sums || !o->st || !o->errors) {
+    if (!o->replicas || !o->parts || !o->sources || !o->wrote || !o->sums || !o->st || !o->errors) {
         return fail_nomem(err, "the replicas");
     }
     for (size_t i = 0; i < n; i++) {
@@ -137,12 +142,19 @@ void objective_free(objective *o)
     free(o);
 }
 
-void objective_begin(objective *o, double denominator)
+bool objective_allows_pieces(const objective *o)
+{
+    return !(o->options.l2 > 0) && !(o->options.clip_value > 0);
+}
+
+void objective_begin(objective *o, double denominator, bool in_pieces)
 {
     o->denominator = denominator;
     o->loss_sum = 0;
+    o->in_pieces = in_pieces;
     for (size_t i = 0; i < o->options.n_replicas; i++) {
         o->wrote[i] = false;
+        replica_defer(o->replicas[i], in_pieces ? DEFER_K : 0, STRETCH_FLOATS);
     }
 }
 
@@ -265,19 +277,77 @@ void objective_end(objective *o, bool gradient, objective_value *out)
     o->n_parts = 0;
     for (size_t i = 0; i < o->options.n_replicas; i++) {
         if (o->wrote[i]) {
+            o->sources[o->n_parts] = o->replicas[i];
             o->parts[o->n_parts++] = replica_gradient(o->replicas[i]);
         }
+    }
+    *out = (objective_value){ .loss_sum = o->loss_sum, .denominator = o->denominator };
+    if (o->in_pieces) {
+        return;
     }
     if (gradient) {
         team_run(o->team, o->n_stretches, reduce_stretch, o);
     } else if (o->options.l2 > 0) {
         team_run(o->team, o->n_stretches, square_weights, o);
     }
-    *out = (objective_value){ .loss_sum = o->loss_sum, .denominator = o->denominator };
     for (size_t i = 0; i < o->n_stretches; i++) {
         out->squared_norm += o->squares[i];
         out->l2 += o->options.l2 > 0 ? 0.5 * o->options.l2 * o->weight_squares[i] : 0;
     }
+}
+
+/* The rows [begin / cols, ...) of a product, added to what is in `room` or instead of it. */
+static void make_product(
+    const product *p, size_t row, size_t rows, size_t cols, bool adds, float *room)
+{
+    const gemm g = { .trans_a = true,
+        .m = rows,
+        .n = cols,
+        .k = p->k,
+        .alpha = 1,
+        .a = p->a + row,
+        .lda = p->lda,
+        .b = p->b,
+        .ldb = p->ldb,
+        .beta = adds ? 1.0f : 0.0f,
+        .c = room,
+        .ldc = cols };
+    gemm_run(&g);
+}
+
+/* A product of one row and one column: finite where the product of the largest factors is, and they are among its elements. */
+static const float *make_outer(const product *p, size_t row, size_t rows, size_t cols, float *room)
+{
+    const float largest = vec_max_abs(p->a + row, rows) * vec_max_abs(p->b, cols);
+    vec_outer(room, p->a + row, rows, p->b, cols);
+    return isfinite(largest) ? room : NULL;
+}
+
+const float *objective_stretch(
+    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room)
+{
+    const tensor *t = &o->m->tensors[i_tensor];
+    const size_t cols = t->info.cols;
+    const product *first = replica_deferred(o->sources[0], i_tensor);
+    if (o->n_parts == 1 && first && first->k == 1) {
+        return make_outer(first, begin / cols, n / cols, cols, room);
+    }
+    const float *g = room;
+    if (o->n_parts == 1 && !first) {
+        g = o->parts[0] + t->offset + begin;
+    }
+    for (size_t i = 0; i < o->n_parts && g == room; i++) {
+        const product *p = replica_deferred(o->sources[i], i_tensor);
+        const float *own = o->parts[i] + t->offset + begin;
+        if (p) {
+            make_product(p, begin / cols, n / cols, cols, i > 0, room);
+        } else if (i == 0) {
+            memcpy(room, own, n * sizeof *room);
+        } else {
+            vec_add(room, own, n);
+        }
+    }
+    return vec_is_finite(g, n) ? g : NULL;
 }
 
 float *objective_gradient(objective *o)

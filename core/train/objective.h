@@ -6,6 +6,9 @@
 #include "data/batcher.h"
 #include "model/replica.h"
 
+/* The longest stretch that a gradient is made in: fits the first cache beside the weights and state that it updates. */
+enum { STRETCH_FLOATS = 4096 };
+
 typedef struct objective objective;
 
 typedef struct objective_options {
@@ -20,8 +23,12 @@ status objective_new(model *m, const dataset *d, instance *loss, const void *los
 void objective_free(objective *o);
 
 /* Begins a gradient: the next objective_add overwrites. `denominator` is what the losses of all batches to come are
- * divided by. */
-void objective_begin(objective *o, double denominator);
+ * divided by. With `in_pieces` the gradient is not put together at the end, but stretch by stretch where it is used
+ * (objective_stretch), and weight gradients of the only batch to come may be left undone until then. */
+void objective_begin(objective *o, double denominator, bool in_pieces);
+
+/* Whether nothing needs the gradient as a whole: neither L2 nor clipping of values. */
+bool objective_allows_pieces(const objective *o);
 
 /* One batch, forward and, with `gradient`, backward. Adds its loss to the sum. */
 status objective_add(
@@ -36,6 +43,11 @@ typedef struct objective_value {
 } objective_value;
 
 void objective_end(objective *o, bool gradient, objective_value *out);
+
+/* Elements [begin, begin + n) of a tensor's gradient, to the same bits as the whole would have them; in `room` (n floats) or where
+ * they lie already; NULL when one of them is not finite. A stretch is whole rows of the tensor wherever they fit one. [worker] */
+const float *objective_stretch(
+    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room);
 
 float *objective_gradient(objective *o); /* [n_flat] */
 size_t objective_n_replicas(const objective *o);

@@ -190,12 +190,23 @@ done:
     return st;
 }
 
-status optimizer_update(optimizer *o, const update *u, error *err)
+bool optimizer_takes_pieces(const optimizer *o)
+{
+    for (size_t i = 0; i < o->n_groups; i++) {
+        if (!o->groups[i].ops->elem || o->groups[i].ops->reduce || o->groups[i].ops->combine) {
+            return false;
+        }
+    }
+    return true;
+}
+
+status optimizer_update(optimizer *o, const update *u, update_finding *out, error *err)
 {
     const double start = clock_wall_s();
     status st = OK;
+    *out = (update_finding){ 0 };
     for (size_t i = 0; i < o->n_groups && st == OK; i++) {
-        st = group_update(&o->groups[i], u, err);
+        st = group_update(&o->groups[i], u, out, err);
     }
     o->seconds += clock_wall_s() - start;
     return st;

@@ -27,9 +27,24 @@ typedef struct update {
     float scale; /* every gradient is multiplied by this first (clipping) */
     int (*evaluate)(void *self, uint64_t flags, double *out_loss); /* the closure */
     void *evaluate_self;
+    /* Where the gradient is made stretch by stretch, as it is used; NULL: it lies in `g` as a whole. Only for optimizers of
+     * which optimizer_takes_pieces holds. */
+    const float *(*stretch)(void *self, size_t i_tensor, size_t begin, size_t n, float *room);
+    void *stretch_self;
+    bool wants_norm; /* with `stretch`: fill in squared_norm */
 } update;
 
-status optimizer_update(optimizer *o, const update *u, error *err) MUST_CHECK;
+/* What an update made in pieces found. */
+typedef struct update_finding {
+    double squared_norm; /* of the gradient, where it was wanted */
+    const tensor *
+        nonfinite; /* the first tensor with an element that is not finite, which was left as it was; or NULL */
+} update_finding;
+
+/* Whether every group updates chunk by chunk and looks at nothing else first. */
+bool optimizer_takes_pieces(const optimizer *o);
+
+status optimizer_update(optimizer *o, const update *u, update_finding *out, error *err) MUST_CHECK;
 
 /* Whether some group evaluates elsewhere than at w; writes those weights (all of them) to out[n_flat]. */
 bool optimizer_has_eval_weights(const optimizer *o);

@@ -234,12 +234,33 @@ static status make_span(
     return OK;
 }
 
+/* Chunks are whole rows, so that the gradient of one can be made by itself; rows longer than a chunk are cut. */
+static size_t chunk_length(const group *k, size_t i_tensor)
+{
+    const assay_tensor *t = &k->model->tensors[k->tensor[i_tensor]].info;
+    return t->cols <= STRETCH_FLOATS ? STRETCH_FLOATS / t->cols * t->cols : STRETCH_FLOATS;
+}
+
+static status plan_rooms(group *k, arena *a, error *err)
+{
+    const size_t n = team_size(k->team);
+    k->rooms = arena_alloc_array(a, n, sizeof *k->rooms);
+    for (size_t i = 0; k->rooms && i < n; i++) {
+        k->rooms[i] = arena_alloc_array(a, STRETCH_FLOATS, sizeof(float));
+        if (!k->rooms[i]) {
+            return fail_nomem(err, "an optimizer's gradients");
+        }
+    }
+    return k->rooms ? OK : fail_nomem(err, "an optimizer's gradients");
+}
+
 static status plan_spans(group *k, arena *a, error *err)
 {
     k->n_chunks = 0;
     for (size_t i = 0; i < k->n_tensors; i++) {
         const size_t n = k->model->tensors[k->tensor[i]].info.size;
-        k->n_chunks += (n + CHUNK_FLOATS - 1) / CHUNK_FLOATS;
+        const size_t length = chunk_length(k, i);
+        k->n_chunks += (n + length - 1) / length;
         k->n_elements += n;
     }
     k->spans = arena_alloc_array(a, k->n_tensors, sizeof *k->spans);
@@ -254,8 +275,9 @@ static status plan_spans(group *k, arena *a, error *err)
     for (size_t i = 0; i < k->n_tensors; i++) {
         const size_t n = k->model->tensors[k->tensor[i]].info.size;
         status st = make_span(k, i, 0, n, &k->spans[i], a, err);
-        for (size_t begin = 0; st == OK && begin < n; begin += CHUNK_FLOATS) {
-            const size_t length = n - begin < CHUNK_FLOATS ? n - begin : CHUNK_FLOATS;
+        const size_t most = chunk_length(k, i);
+        for (size_t begin = 0; st == OK && begin < n; begin += most) {
+            const size_t length = n - begin < most ? n - begin : most;
             k->chunks[at].i_tensor = i;
             st = make_span(k, i, begin, length, &k->chunks[at++].span, a, err);
         }
@@ -278,6 +300,7 @@ status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err)
     TRY(plan_slots(k, a, err));
     TRY(plan_resolved(k, a, err));
     TRY(plan_spans(k, a, err));
+    TRY(plan_rooms(k, a, err));
     TRY(plan_values(k, a, err));
     k->instance->hooks =
         (instance_hooks){ .self = k, .metric = take_metric, .inner_update = inner_update };
@@ -325,12 +348,27 @@ static void reduce_piece(void *arg, size_t i)
     team_scratch_reset(k->team);
 }
 
+/* The gradient of a chunk that is made here; NULL when it is not finite. */
+static const float *make_gradient(group *k, chunk *c)
+{
+    const update *u = k->update;
+    const float *g = u->stretch(u->stretch_self, k->tensor[c->i_tensor], c->span.begin, c->span.n,
+        k->rooms[team_worker(k->team)]);
+    c->is_bad = !g;
+    c->squares = g && u->wants_norm ? vec_sum_squares(g, c->span.n) : 0;
+    return g;
+}
+
 static void elem_piece(void *arg, size_t i)
 {
     group *k = arg;
     chunk *c = &k->chunks[i];
+    assay_span span = c->span;
+    if (k->update->stretch && !(span.g = make_gradient(k, c))) {
+        return;
+    }
     note_failure(
-        k, k->ops->elem(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &c->span), "elem");
+        k, k->ops->elem(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span), "elem");
     team_scratch_reset(k->team);
 }
 
@@ -389,15 +427,16 @@ static int run_closure(const assay_closure *closure, uint64_t flags, double *out
     return u->evaluate(u->evaluate_self, flags, out_loss);
 }
 
-static void begin_step(group *k, uint64_t t, double loss)
+static void begin_step(group *k, const update *u)
 {
+    k->update = u;
     atomic_store(&k->code, ASSAY_OK);
     k->failed_op = "update";
     k->step = (assay_step){ .struct_size = sizeof k->step,
-        .t = t,
-        .loss = loss,
+        .t = u->t,
+        .loss = u->loss,
         .global = k->globals,
-        .draw = t,
+        .draw = u->t,
         .n_tensors = k->n_tensors,
         .n_elements = k->n_elements };
 }
@@ -448,7 +487,7 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
     }
     error err = { 0 };
     const update u = { .t = step->t, .loss = step->loss };
-    begin_step(in, step->t, step->loss);
+    begin_step(in, &u);
     status st = in->ops->model ? E_UNSUPPORTED : reduce_phase(in, &err);
     if (st == OK) {
         st = run_tier(in, &u, &err);
@@ -460,13 +499,31 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
     return ASSAY_OK;
 }
 
-status group_update(group *k, const update *u, error *err)
+/* What the chunks found, in their order. */
+static void gather_findings(const group *k, const update *u, update_finding *out)
+{
+    for (size_t i = 0; u->stretch && i < k->n_chunks; i++) {
+        const chunk *c = &k->chunks[i];
+        out->squared_norm += c->squares;
+        if (c->is_bad && !out->nonfinite) {
+            out->nonfinite = &k->model->tensors[k->tensor[c->i_tensor]];
+        }
+    }
+}
+
+status group_update(group *k, const update *u, update_finding *out, error *err)
 {
     k->scale = u->scale;
     if (u->scale != 1.0f) {
         team_run(k->team, k->n_chunks, scale_piece, k);
     }
-    begin_step(k, u->t, u->loss);
+    begin_step(k, u);
     status st = reduce_phase(k, err);
-    return st == OK ? run_tier(k, u, err) : st;
+    if (st == OK) {
+        st = run_tier(k, u, err);
+    }
+    if (st == OK) {
+        gather_findings(k, u, out);
+    }
+    return st;
 }

@@ -4,11 +4,10 @@
 #define ASSAY_CORE_TRAIN_OPTIMIZER_GROUP_H
 
 #include "base/record.h"
+#include "train/objective.h"
 #include "train/optimizer.h"
 
 #include <stdatomic.h>
-
-enum { CHUNK_FLOATS = 8192 };
 
 /* One declared slot, and where it lies. */
 typedef struct slot {
@@ -23,6 +22,8 @@ typedef struct slot {
 typedef struct chunk {
     assay_span span;
     size_t i_tensor; /* in the group */
+    double squares; /* of its gradient, where the update wants the norm */
+    bool is_bad; /* its gradient is not finite */
 } chunk;
 
 typedef struct group {
@@ -70,6 +71,8 @@ typedef struct group {
     float scale;
     atomic_int code; /* the first failure of a concurrent callback */
     const char *failed_op;
+    const update *update;
+    float **rooms; /* [threads] STRETCH_FLOATS each, for a gradient that is made as it is used */
 } group;
 
 /* An instance and its nested ones; no tensors yet. (optimizer_group.c) */
@@ -79,6 +82,6 @@ status group_open(group *k, instance *i, const char *name, arena *a, error *err)
 status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err) MUST_CHECK;
 
 /* One update. */
-status group_update(group *k, const update *u, error *err) MUST_CHECK;
+status group_update(group *k, const update *u, update_finding *out, error *err) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 #include "train/internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Stream of the draws of micro-batch i of a step; `fresh` counts closure calls that asked for new ones. */
@@ -48,7 +49,7 @@ static double denominator_of(trainer *t, uint64_t n, uint64_t ahead)
 
 typedef struct pass {
     uint64_t n, ahead, fresh;
-    bool gradient;
+    bool gradient, in_pieces;
 } pass;
 
 /* Objective (and gradient) of one update's batches at the weights as they stand. */
@@ -56,7 +57,7 @@ static status run_pass(trainer *t, const pass *p, objective_value *out, error *e
 {
     const double denominator = denominator_of(t, p->n, p->ahead);
     status st = OK;
-    objective_begin(t->objective, denominator > 0 ? denominator : 1);
+    objective_begin(t->objective, denominator > 0 ? denominator : 1, p->in_pieces);
     for (uint64_t i = 0; i < p->n; i++) {
         batch b;
         get_batch(t, i, p->ahead, &b);
@@ -141,6 +142,15 @@ static void blame(trainer *t, const char *what)
     text_release(&why);
 }
 
+/* The same where the gradient was made in pieces and is gone. */
+static void blame_gradient(trainer *t, const tensor *of)
+{
+    char what[512];
+    snprintf(what, sizeof what,
+        "the gradient is not finite; the gradient of %s has an element that is not", of->info.name);
+    trainer_diverge(t, t->at.step + 1, what);
+}
+
 static void move_on(trainer *t, uint64_t n)
 {
     t->at.step++;
@@ -152,11 +162,33 @@ static void move_on(trainer *t, uint64_t n)
     }
 }
 
+static const float *stretch(void *self, size_t i_tensor, size_t begin, size_t n, float *room)
+{
+    const trainer *t = self;
+    return objective_stretch(t->objective, i_tensor, begin, n, room);
+}
+
+/* Whether this step's gradient may be made piece by piece as the optimizer uses it: nobody looks at it as a whole. A matter of
+ * the config alone, for products made in pieces may differ in their last bits from those made whole. */
+static bool in_pieces(const trainer *t)
+{
+    return t->settings.train.accumulate == 1 && !(t->settings.train.clip_norm > 0) &&
+        objective_allows_pieces(t->objective) && optimizer_takes_pieces(t->optimizer);
+}
+
+/* Whether a record of this step will want the gradient's norm. */
+static bool is_recorded(const trainer *t)
+{
+    const uint64_t every = (uint64_t)t->settings.train.log_every;
+    return (every && (t->at.step + 1) % every == 0) || t->at.i_batch + n_micro(t) >= t->n_batches;
+}
+
 status trainer_step(trainer *t, error *err)
 {
     status st = OK;
     objective_value v;
-    const pass p = { .n = n_micro(t), .gradient = true };
+    update_finding found;
+    const pass p = { .n = n_micro(t), .gradient = true, .in_pieces = in_pieces(t) };
     const assay_when when = when_of(t);
     TRY(scheduler_apply(t->scheduler, &when, err));
     TRY(run_pass(t, &p, &v, err));
@@ -174,12 +206,21 @@ status trainer_step(trainer *t, error *err)
         .loss = loss + v.l2,
         .scale = clip_scale(t, v.squared_norm),
         .evaluate = evaluate_closure,
-        .evaluate_self = t };
-    TRY(optimizer_update(t->optimizer, &u, err));
+        .evaluate_self = t,
+        .stretch = p.in_pieces ? stretch : NULL,
+        .stretch_self = t,
+        .wants_norm = is_recorded(t) };
+    TRY(optimizer_update(t->optimizer, &u, &found, err));
+    if (found.nonfinite) {
+        blame_gradient(t, found.nonfinite);
+        return OK;
+    }
     TRY(model_prepare(t->model, true, err));
     t->last_loss = loss;
     t->last_l2 = v.l2;
-    t->last_norm = sqrt(v.squared_norm);
+    if (!p.in_pieces || u.wants_norm) {
+        t->last_norm = sqrt(p.in_pieces ? found.squared_norm : v.squared_norm);
+    }
     t->at.epoch_loss += v.loss_sum;
     t->at.epoch_weight += v.denominator;
     t->at.interval_loss += v.loss_sum;

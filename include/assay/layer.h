@@ -143,7 +143,8 @@ typedef struct assay_io {
     const uint32_t *length; /* [batch] real time steps; NULL: all `time` */
 
     /* dparam[i] (+)= a^T b for a[rows, p] and b[rows, q], where the parameter is [p, q] (or stored transposed). The host
-     * may do it later or otherwise: a and b must be x, dy, y or saved memory, unchanged until the pass ends. */
+     * may do it later or otherwise: a and b must be x, dy, y or saved memory, unchanged until the weights are updated. At most
+     * once per parameter in a backward call. */
     int (*grad_gemm)(const struct assay_io *io, uint64_t i_param, uint64_t rows, const float *a,
         uint64_t lda, const float *b, uint64_t ldb);
 } assay_io;
