@@ -35,7 +35,8 @@ static const assay_hyper hypers[] = {
     ASSAY_STRINGS(csv, missing_values, "? NA N/A NaN nan",
         "what stands for a missing value, besides nothing at all"),
     ASSAY_STRINGS(csv, drop, "", "columns to ignore"),
-    ASSAY_STRINGS(csv, categorical, "", "columns of numbers that are categories"),
+    ASSAY_STRINGS(csv, categorical, "",
+        "columns of numbers that are categories, as text is: one feature for each of them"),
     ASSAY_STRING(csv, weight, NULL, "the column of sample weights"),
     ASSAY_STRING(csv, group, NULL, "the column of groups that a split keeps together"),
 };
