@@ -421,10 +421,19 @@ static status reduce_phase(group *k, error *err)
     return failure(k, err);
 }
 
+/* What a closure needs; layers and losses must not take the scratch of the callback that asked. */
+typedef struct closure_call {
+    const update *u;
+    team *team;
+} closure_call;
+
 static int run_closure(const assay_closure *closure, uint64_t flags, double *out_loss)
 {
-    const update *u = closure->host_data;
-    return u->evaluate(u->evaluate_self, flags, out_loss);
+    const closure_call *c = closure->host_data;
+    team_scratch_enter(c->team);
+    const int code = c->u->evaluate(c->u->evaluate_self, flags, out_loss);
+    team_scratch_leave(c->team);
+    return code;
 }
 
 static void begin_step(group *k, const update *u)
@@ -449,9 +458,10 @@ static status run_tier(group *k, const update *u, error *err)
     } else if (k->ops->tensor) {
         team_run(k->team, k->n_tensors, tensor_piece, k);
     } else {
-        const assay_closure closure = { .struct_size = sizeof closure,
-            .host_data = (void *)(uintptr_t)u,
-            .evaluate = run_closure };
+        closure_call call = { u, k->team };
+        const assay_closure closure = {
+            .struct_size = sizeof closure, .host_data = &call, .evaluate = run_closure
+        };
         note_failure(k,
             k->ops->model(&k->instance->ctx, k->resolved[0], &k->step, k->spans, k->n_tensors,
                 sizeof *k->spans, &closure),
@@ -467,7 +477,10 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
 {
     group *k = self;
     group *in = NULL;
-    (void)outer;
+    if (!k->ops->model) {
+        return (outer->ctx.host->fail)(
+            &outer->ctx, ASSAY_E_INVALID, NULL, "inner_update belongs to the tier model");
+    }
     for (size_t i = 0; i < k->n_nested; i++) {
         in = k->nested[i].instance == inner ? &k->nested[i] : in;
     }
@@ -488,10 +501,12 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
     error err = { 0 };
     const update u = { .t = step->t, .loss = step->loss };
     begin_step(in, &u);
+    team_scratch_enter(k->team);
     status st = in->ops->model ? E_UNSUPPORTED : reduce_phase(in, &err);
     if (st == OK) {
         st = run_tier(in, &u, &err);
     }
+    team_scratch_leave(k->team);
     if (st != OK) {
         return (outer->ctx.host->fail)(&outer->ctx, ASSAY_E_INVALID, NULL,
             err.text[0] ? err.text : "the inner optimizer must be of tier elem or tensor");

@@ -1,0 +1,53 @@
+/* What optimizers that share a run or a thread must not take from each other: gradients, scratch memory, learning rates. */
+#include "support/train_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#undef fail
+
+#include <string.h>
+
+#define DATA \
+    "data = { type = \"blobs\"; samples = 60; classes = 3; features = 4; batch_size = 15;" \
+    " split = { validation = 0.25; test = 0.0; }; }; loss = \"softmax_xent\"; "
+#define MODEL \
+    "model = ( { type = \"dense\"; units = 5; }, \"tanh\", { type = \"dense\"; units = 3; } ); "
+
+static void test_scratch__outlives_inner_optimizer_and_closure(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g,
+        DATA MODEL "optimizer = { type = \"scratch_outer\"; inner = { type = \"scratch_inner\";"
+                   " lr = 0.05; }; }; train = { replicas = 3; threads = 2; };",
+        NULL);
+    rig_steps(&g, 5);
+    rig_release(&g);
+}
+
+static void test_inner_update__belongs_to_the_tier_model(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g,
+        DATA MODEL "optimizer = { type = \"eager_outer\"; inner = { type = \"scratch_inner\"; };"
+                   " };",
+        NULL);
+    assert_int_equal(trainer_step(g.t, &g.err), E_RANGE);
+    assert_non_null(strstr(g.err.text, "inner_update belongs to the tier model"));
+    rig_release(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scratch__outlives_inner_optimizer_and_closure),
+        cmocka_unit_test(test_inner_update__belongs_to_the_tier_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
