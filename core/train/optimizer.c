@@ -14,6 +14,8 @@ struct optimizer {
     group *groups;
     model *model;
     team *team;
+    float *g; /* [n_flat] what updates read */
+    float *kept_g; /* [n_flat] the same before any closure has written there; NULL: none can */
     double seconds;
 };
 
@@ -172,12 +174,28 @@ static status assign_tensors(optimizer *o, error *err)
     return OK;
 }
 
+/* A closure writes the gradient of all tensors: the other groups must get theirs back. */
+static status plan_kept(optimizer *o, error *err)
+{
+    bool has_closure = false;
+    for (size_t i = 0; i < o->n_groups; i++) {
+        has_closure |= o->groups[i].ops->model != NULL;
+    }
+    if (has_closure && o->n_groups > 1) {
+        o->kept_g = arena_alloc_array(&o->memory, o->model->n_flat, sizeof *o->kept_g);
+        return o->kept_g ? OK : fail_nomem(err, "the optimizer's groups");
+    }
+    return OK;
+}
+
 status optimizer_plan(optimizer *o, model *m, float *g, team *t, error *err)
 {
     status st = OK;
     o->model = m;
     o->team = t;
+    o->g = g;
     TRY(assign_tensors(o, err));
+    TRY(plan_kept(o, err));
     for (size_t i = 0; i < o->n_groups; i++) {
         group *k = &o->groups[i];
         if (k->n_tensors == 0 && (k->match || i > 0)) {
@@ -203,10 +221,17 @@ bool optimizer_takes_pieces(const optimizer *o)
 status optimizer_update(optimizer *o, const update *u, update_finding *out, error *err)
 {
     const double start = clock_wall_s();
+    const size_t bytes = o->model->n_flat * sizeof(float);
     status st = OK;
     *out = (update_finding){ 0 };
+    if (o->kept_g) {
+        memcpy(o->kept_g, o->g, bytes);
+    }
     for (size_t i = 0; i < o->n_groups && st == OK; i++) {
         st = group_update(&o->groups[i], u, out, err);
+        if (o->kept_g && o->groups[i].ops->model) {
+            memcpy(o->g, o->kept_g, bytes);
+        }
     }
     o->seconds += clock_wall_s() - start;
     return st;

@@ -43,11 +43,34 @@ static void test_inner_update__belongs_to_the_tier_model(void **state)
     rig_release(&g);
 }
 
+static void test_closure__leaves_other_groups_their_gradient(void **state)
+{
+    train_rig both, alone;
+    (void)state;
+    rig_init(&both);
+    rig_init(&alone);
+#define CLIPPED DATA MODEL "train = { replicas = 2; clip_norm = 0.125; l2 = 0.01; }; "
+    rig_open(&both,
+        CLIPPED "optimizer = ( { type = \"sam_like\"; match = \"dense1.*\"; rho = 0.375;"
+                " inner = { type = \"sgd\"; lr = 0.0; }; }, { type = \"probe\"; lr = 0.0; } );",
+        NULL);
+    rig_open(&alone, CLIPPED "optimizer = { type = \"probe\"; lr = 0.0; };", NULL);
+    for (int step = 0; step < 3; step++) {
+        rig_steps(&both, 1);
+        rig_steps(&alone, 1);
+        assert_memory_equal(rig_slot(&both, "optimizer/1/dense2.weight/g", 15),
+            rig_slot(&alone, "optimizer/0/dense2.weight/g", 15), 15 * sizeof(float));
+    }
+    rig_release(&alone);
+    rig_release(&both);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scratch__outlives_inner_optimizer_and_closure),
         cmocka_unit_test(test_inner_update__belongs_to_the_tier_model),
+        cmocka_unit_test(test_closure__leaves_other_groups_their_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
