@@ -105,6 +105,7 @@ struct assay_host {
     uint64_t draft_hash;
 
     /* Reports why; returns `code`, so `return host->fail(ctx, ASSAY_E_INVALID, "beta1", "must be below beta2");`.
+     * The texts are copied, so a local array for snprintf will do; the message is cut at some 500 bytes.
      * `hyper` names the hyperparameter at fault or is NULL; the host adds file and line. The first report of a
      * callback counts. */
     int (*fail)(assay_ctx *ctx, int code, const char *hyper, const char *message);
@@ -116,11 +117,13 @@ struct assay_host {
 
     /* [control] Zeroed, 64-byte aligned, lives as long as the instance. NULL when memory is out. */
     void *(*alloc)(assay_ctx *ctx, uint64_t bytes);
-    /* 64-byte aligned, this thread's alone, dies when the callback returns. NULL when memory is out. */
+    /* 64-byte aligned, not zeroed, this thread's alone, dies when the callback returns. NULL when memory is out. */
     void *(*scratch)(assay_ctx *ctx, uint64_t bytes);
 
     /* Random numbers: a pure function of (run seed, instance, stream, index + k). How a range is cut into calls
-     * does not matter, so draw by absolute place: the element of a tensor, the sample of a batch. */
+     * does not matter, so draw by absolute place: the element of a tensor, the sample of a batch. In a dataset the run's
+     * seed has no part in them, so that runs of different seeds see the same data: one that makes up its numbers has a
+     * hyperparameter `seed` and takes it as the stream. */
     void (*random_u32)(assay_ctx *ctx, uint64_t stream, uint64_t index, uint32_t *out, uint64_t n);
     void (*uniform_f32)(assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n);
     void (*normal_f32)(assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n);

@@ -3,6 +3,9 @@
  * Arrays are [time, batch, features], row-major and contiguous; time is 1 for plain samples. rows = time * batch.
  *
  *   plan (once) -> prepare (after each change of the weights) -> forward -> backward
+ *
+ * In a layer's block of the config the keys name, from, init, bias_init, trainable, lr_scale and tie are the host's: no
+ * hyperparameter has such a name. `from` says whose outputs are the inputs: from = ("dense1", "input").
  */
 #ifndef ASSAY_LAYER_H
 #define ASSAY_LAYER_H
@@ -30,7 +33,9 @@ typedef struct assay_param {
     const char *name; /* "weight" */
     assay_shape shape;
     uint32_t role, flags;
-    const char *init; /* default initialiser: "glorot_uniform", "zeros", "orthogonal" ... */
+    /* Default initialiser: "zeros", "ones", "constant", "uniform", "normal", "orthogonal", or "glorot_", "he_", "lecun_"
+     * followed by "uniform" or "normal". */
+    const char *init;
     double init_value; /* of "constant" */
     uint64_t fan_in, fan_out; /* 0: rows, cols */
     uint64_t
@@ -95,7 +100,7 @@ static inline const assay_input *assay_plan_in(const assay_plan *plan, uint64_t 
     return (const assay_input *)(const void *)((const char *)plan->in + i * plan->in_stride);
 }
 
-/* What prepare gets. */
+/* What prepare gets. Shapes are not among it: `plan` leaves what prepare needs of them at ctx->self. */
 typedef struct assay_prepare {
     uint64_t struct_size;
     const float *const *param;

@@ -73,7 +73,8 @@ typedef struct assay_metric {
 
     /* REQUIRED */
     int (*plan)(assay_ctx *ctx, const void *hyper, assay_metric_plan *plan); /* [control] */
-    /* Adds some rows to sums[n_sums]. Outputs and real targets are in the data's own units. [worker] */
+    /* Adds some rows to sums[n_sums]. Outputs are the model's, as the loss gets them: under softmax_xent logits, not probabilities;
+     * outputs and real targets are in the data's own units where the targets were standardised. [worker] */
     int (*add)(assay_ctx *ctx, const void *hyper, const assay_rows *rows, double *sums);
     /* values[n_values] from sums[n_sums]; NaN where nothing was counted. [control] */
     int (*result)(assay_ctx *ctx, const void *hyper, const double *sums, double *values);

@@ -25,7 +25,8 @@ extern "C" {
 #define ASSAY_SLOT_ROWS_ROWS 3u /* [rows, rows] */
 #define ASSAY_SLOT_COLS_COLS 4u /* [cols, cols] */
 #define ASSAY_SLOT_SCALAR 5u /* one float per tensor */
-#define ASSAY_SLOT_MODEL 6u /* one double per group, at assay_step.global */
+#define ASSAY_SLOT_MODEL \
+    6u /* one double per group, at assay_step.global; assay_span.slot has NULL in its place */
 
 /* State that the host owns: allocated at the start, handed to each callback, checkpointed by tensor and slot name. */
 typedef struct assay_slot {
@@ -38,7 +39,8 @@ typedef struct assay_slot {
         when; /* a BOOL hyperparameter without which the slot does not exist (its pointer is NULL); NULL: always */
 } assay_slot;
 
-/* A number that the component reports by host->metric. */
+/* A number that the component reports by host->metric, at any update; the records of metrics.jsonl hold the last value as
+ * "optimizer.<name>" or "optimizer.<name>.<tensor>". */
 typedef struct assay_metric_row {
     const char *name, *doc;
     uint64_t per_tensor; /* 1: one value per tensor; 0: one for the model */
@@ -50,7 +52,8 @@ typedef struct assay_step {
     uint64_t t; /* this update's number, from 1 */
     double loss; /* of the batch whose gradient this is, L2 included */
     const double *sums; /* [n_sums] over the group, after reduce; NULL in reduce */
-    double *global; /* [number of MODEL slots, in order]; write in combine and model only */
+    double *
+        global; /* one per MODEL slot, in order and not counting the other slots; write in combine and model only */
     uint64_t draw; /* a stream for random numbers, new at every update; index them by element */
     uint64_t n_tensors; /* in the group */
     uint64_t n_elements; /* in the group */
@@ -76,8 +79,10 @@ typedef struct assay_span {
 #define ASSAY_CLOSURE_FRESH_BATCH 2u /* the next batch instead of the current one */
 #define ASSAY_CLOSURE_FRESH_DRAWS 4u /* new dropout masks instead of the current ones */
 
-/* Evaluates the objective at the weights as they now stand in the spans. Every call is counted in every budget; it
- * moves neither carried state nor running statistics nor counters. */
+/* Evaluates the objective, L2 included, at the weights as they now stand in the spans. With GRADIENT the spans' g is
+ * overwritten by the new gradient, clipped by its own norm; what you still need of the old one, keep first. The loss may come
+ * out infinite or NaN. Every call is counted in every budget; it moves neither carried state nor running statistics nor
+ * counters. */
 typedef struct assay_closure {
     uint64_t struct_size;
     void *host_data;
@@ -87,7 +92,8 @@ typedef struct assay_closure {
 typedef struct assay_optimizer {
     uint64_t struct_size;
 
-    /* REQUIRED: exactly one of these. `hyper` is the author's struct with the schedule and the layer's lr_scale applied. */
+    /* REQUIRED: exactly one of these. `hyper` is the author's struct with the schedule and the layer's lr_scale applied; the
+     * lr_scale not in `model` and `combine`, which see several layers at once. */
     int (*elem)(assay_ctx *ctx, const void *hyper, const assay_step *step,
         const assay_span *span); /* [worker] */
     int (*tensor)(assay_ctx *ctx, const void *hyper, const assay_step *step,
@@ -102,7 +108,7 @@ typedef struct assay_optimizer {
     /* Cross-field rules. [control], once, after binding. */
     int (*validate)(assay_ctx *ctx, const void *hyper);
 
-    /* Before elem: adds this chunk's share to sums[n_sums], zeroed by the host. [worker] */
+    /* Before elem, and only with it: adds this chunk's share to sums[n_sums], zeroed by the host. [worker] */
     uint64_t n_sums;
     int (*reduce)(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *span,
         double *sums);

@@ -1,5 +1,5 @@
-/* Schedules: a factor as a function of progress. By default it multiplies the learning rate; the config's `target` names
- * another hyperparameter that is flagged ASSAY_SCHED. */
+/* Schedules: a factor as a function of progress. By default it multiplies the learning rate `lr` of every optimizer, nested
+ * ones included; the config's `target` names another hyperparameter that is flagged ASSAY_SCHED. */
 #ifndef ASSAY_SCHEDULE_H
 #define ASSAY_SCHEDULE_H
 
