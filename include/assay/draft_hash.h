@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0xc0a4d5ecca9380ecULL
+#define ASSAY_DRAFT_HASH 0x8918d4467db253c4ULL
 
 #endif

@@ -74,6 +74,12 @@ typedef struct assay_span {
     const double *sums; /* [n_sums] over this tensor, after reduce; NULL in reduce */
 } assay_span;
 
+/* Span i of those that `model` gets, which lie `stride` bytes apart. */
+static inline const assay_span *assay_span_at(const assay_span *spans, uint64_t i, uint64_t stride)
+{
+    return (const assay_span *)(const void *)((const char *)spans + i * stride);
+}
+
 /* assay_closure.evaluate flags */
 #define ASSAY_CLOSURE_GRADIENT 1u /* write the gradient into the spans' g, too */
 #define ASSAY_CLOSURE_FRESH_BATCH 2u /* the next batch instead of the current one */
