@@ -68,6 +68,34 @@ static int type_width(const model *m)
     return (int)(width > 24 ? 24 : width);
 }
 
+static int shape_width(const model *m)
+{
+    char shape[64];
+    size_t width = 6;
+    for (size_t i = 0; i < m->n_layers; i++) {
+        shape_text(&m->layers[i], m->options.max_time, shape);
+        const size_t n = strlen(shape);
+        width = n > width ? n : width;
+    }
+    return (int)width;
+}
+
+/* What a row ends with: inputs that are not just the layer before, and what is special. */
+static void add_remarks(const model *m, const layer *l, bool frozen, text *t)
+{
+    const int before = (int)(l - m->layers) - 1; /* FROM_INPUT for the first */
+    for (size_t i = 0; i < l->n_in && (l->n_in > 1 || l->from[0] != before); i++) {
+        text_printf(t, "%s%s", i ? ", " : "  from ",
+            l->from[i] == FROM_INPUT ? "input" : m->layers[l->from[i]].name);
+    }
+    if (frozen) {
+        text_add(t, "  frozen");
+    } else if (l->couples_samples) {
+        text_add(t, "  couples samples: one replica");
+    }
+    text_add(t, "\n");
+}
+
 static void rule(text *t, int width)
 {
     text_add(t, "  ");
@@ -79,12 +107,12 @@ static void rule(text *t, int width)
 
 void model_summary(const model *m, size_t batch, text *t)
 {
-    const int names = name_width(m), types = type_width(m);
-    const int width = names + types + 52;
+    const int names = name_width(m), types = type_width(m), shapes = shape_width(m);
+    const int width = names + types + shapes + 32;
     double macs = 0;
     size_t frozen_total = 0;
-    text_printf(t, "  %-*s  %-*s  %-20s %13s %13s\n", names, "layer", types, "type", "output",
-        "parameters", "MACs");
+    text_printf(t, "  %-*s  %-*s  %-*s  %12s  %12s\n", names, "layer", types, "type", shapes,
+        "output", "parameters", "MACs");
     rule(t, width);
     for (size_t i = 0; i < m->n_layers; i++) {
         const layer *l = &m->layers[i];
@@ -94,11 +122,9 @@ void model_summary(const model *m, size_t batch, text *t)
         shape_text(l, m->options.max_time, shape);
         grouped(params, n);
         grouped(layer_macs, (size_t)l->macs);
-        text_printf(t, "  %-*s  %-*s  %-20s %13s %13s%s\n", names, l->name, types, l->type, shape,
-            n ? params : "-", l->macs > 0 ? layer_macs : "-",
-            frozen                   ? "  frozen"
-                : l->couples_samples ? "  couples samples: one replica"
-                                     : "");
+        text_printf(t, "  %-*s  %-*s  %-*s  %12s  %12s", names, l->name, types, l->type, shapes,
+            shape, n ? params : "-", l->macs > 0 ? layer_macs : "-");
+        add_remarks(m, l, frozen > 0, t);
         macs += l->macs;
         frozen_total += frozen;
     }
@@ -108,8 +134,8 @@ void model_summary(const model *m, size_t batch, text *t)
     grouped(total_macs, (size_t)macs);
     text_bytes(weights, (double)(m->n_flat * sizeof(float)));
     text_bytes(step, (double)replica_bytes(m, batch, m->options.max_time, true));
-    text_printf(
-        t, "  %-*s  %-*s  %-20s %13s %13s\n", names, "total", types, "", "", params, total_macs);
+    text_printf(t, "  %-*s  %-*s  %-*s  %12s  %12s\n", names, "total", types, "", shapes, "",
+        params, total_macs);
     if (frozen_total) {
         grouped(params, m->n_params - frozen_total);
         text_printf(t, "  trainable: %s\n", params);

@@ -35,13 +35,13 @@ static void test_summary__is_a_table(void **state)
         "  \"relu\", { type = \"dense\"; name = \"out\"; units = 10; } );",
         vector_of(784));
     assert_summary(&rig, 32,
-        "  layer   type   output                  parameters          MACs\n"
-        "  " TEN TEN TEN TEN TEN TEN "───\n"
-        "  hidden  dense  1200                       942,000       940,800  frozen\n"
-        "  relu1   relu   1200                             -             -\n"
-        "  out     dense  10                          12,010        12,000\n"
-        "  " TEN TEN TEN TEN TEN TEN "───\n"
-        "  total                                     954,010       952,800\n"
+        "  layer   type   output    parameters          MACs\n"
+        "  " TEN TEN TEN TEN "─────────\n"
+        "  hidden  dense  1200         942,000       940,800  frozen\n"
+        "  relu1   relu   1200               -             -\n"
+        "  out     dense  10            12,010        12,000\n"
+        "  " TEN TEN TEN TEN "─────────\n"
+        "  total                       954,010       952,800\n"
         "  trainable: 12,010\n"
         "  weights 3.6 MiB, a step of 32 samples 3.9 MiB\n");
     assert_int_equal(rig.m->n_flat, 784 * 1200 + 1200 + 1200 * 10 + 16);
@@ -62,15 +62,15 @@ static void test_summary__counts_what_is_shared_once(void **state)
         "  { type = \"model_odd\"; fault = \"couples\"; } );",
         (assay_shape){ 2, { 2, 3 } });
     assert_summary(&rig, 3,
-        "  layer       type       output                  parameters          MACs\n"
-        "  " TEN TEN TEN TEN TEN TEN TEN "─\n"
-        "  relu1       relu       2 x 3                            -             -\n"
-        "  enc         dense      4                               28            24\n"
-        "  dec         dense      6                                6            24\n"
-        "  model_odd1  model_odd  6                                -             -  couples "
+        "  layer       type       output    parameters          MACs\n"
+        "  " TEN TEN TEN TEN TEN "───────\n"
+        "  relu1       relu       2 x 3              -             -\n"
+        "  enc         dense      4                 28            24\n"
+        "  dec         dense      6                  6            24\n"
+        "  model_odd1  model_odd  6                  -             -  couples "
         "samples: one replica\n"
-        "  " TEN TEN TEN TEN TEN TEN TEN "─\n"
-        "  total                                                  34            48\n"
+        "  " TEN TEN TEN TEN TEN "───────\n"
+        "  total                                    34            48\n"
         "  weights 256 B, a step of 3 samples 792 B\n");
     rig_close(&rig);
 }
@@ -83,12 +83,31 @@ static void test_summary__shows_time(void **state)
     assert_int_equal(rig_open(&rig, "model = ( { type = \"dense\"; units = 4; } );"), OK);
     assert_int_equal(rig_plan(&rig, vector_of(6), 9), OK);
     assert_summary(&rig, 1,
-        "  layer   type   output                  parameters          MACs\n"
-        "  " TEN TEN TEN TEN TEN TEN "───\n"
-        "  dense1  dense  time x 4                        28            24\n"
-        "  " TEN TEN TEN TEN TEN TEN "───\n"
-        "  total                                          28            24\n"
+        "  layer   type   output      parameters          MACs\n"
+        "  " TEN TEN TEN TEN TEN "─\n"
+        "  dense1  dense  time x 4            28            24\n"
+        "  " TEN TEN TEN TEN TEN "─\n"
+        "  total                              28            24\n"
         "  weights 192 B, a step of 1 sample 512 B\n");
+    rig_close(&rig);
+}
+
+static void test_summary__says_where_other_inputs_come_from(void **state)
+{
+    (void)state;
+    model_rig rig;
+    rig_make(&rig,
+        "model = ( { type = \"dense\"; name = \"a\"; units = 7; },\n"
+        "  { type = \"dense\"; name = \"b\"; from = \"input\"; units = 5; },\n"
+        "  { type = \"concat\"; from = ( \"b\", \"input\", \"a\" ); } );",
+        vector_of(6));
+    text t;
+    text_init(&t);
+    model_summary(rig.m, 3, &t);
+    assert_non_null(strstr(t.s, "            42\n"));
+    assert_non_null(strstr(t.s, "            30  from input\n"));
+    assert_non_null(strstr(t.s, "             -  from b, input, a\n"));
+    text_release(&t);
     rig_close(&rig);
 }
 
@@ -129,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_summary__is_a_table),
         cmocka_unit_test(test_summary__counts_what_is_shared_once),
         cmocka_unit_test(test_summary__shows_time),
+        cmocka_unit_test(test_summary__says_where_other_inputs_come_from),
         cmocka_unit_test(test_summary__is_json_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
