@@ -256,12 +256,17 @@ status optimizer_eval_weights(optimizer *o, uint64_t t, float *out, error *err)
     memcpy(out, o->model->w, o->model->n_flat * sizeof *out);
     for (size_t i = 0; i < o->n_groups; i++) {
         group *k = &o->groups[i];
-        k->step.t = t;
-        k->step.struct_size = sizeof k->step;
-        k->step.global = k->globals;
+        const assay_step step = { .struct_size = sizeof step,
+            .t = t,
+            .global = k->globals,
+            .draw = t,
+            .n_tensors = k->n_tensors,
+            .n_elements = k->n_elements };
         for (size_t j = 0; k->ops->eval_weights && j < k->n_tensors; j++) {
+            assay_span span = k->spans[j];
+            span.sums = NULL; /* those of the last update are not in checkpoints */
             const int code = k->ops->eval_weights(&k->instance->ctx, k->resolved[k->resolved_of[j]],
-                &k->step, &k->spans[j], out + o->model->tensors[k->tensor[j]].offset);
+                &step, &span, out + o->model->tensors[k->tensor[j]].offset);
             team_scratch_reset(o->team);
             if (code != ASSAY_OK) {
                 return instance_status(k->instance, code, "eval_weights", err);

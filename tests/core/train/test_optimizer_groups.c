@@ -65,12 +65,32 @@ static void test_closure__leaves_other_groups_their_gradient(void **state)
     rig_release(&both);
 }
 
+static void test_eval_weights__are_the_same_after_a_resume(void **state)
+{
+    static const char source[] = DATA MODEL "optimizer = { type = \"place_probe\"; lr = 0.1; };";
+    train_rig g, resumed;
+    (void)state;
+    rig_init(&g);
+    rig_init(&resumed);
+    rig_open(&g, source, NULL);
+    rig_steps(&g, 4);
+    assert_int_equal(trainer_save(g.t, rig_path(&g, "cut"), &g.err), OK);
+    assert_int_equal(trainer_save_weights(g.t, false, rig_path(&g, "whole"), &g.err), OK);
+    rig_open(&resumed, source, NULL);
+    assert_int_equal(trainer_restore(resumed.t, rig_path(&g, "cut"), &resumed.err), OK);
+    assert_int_equal(trainer_save_weights(resumed.t, false, rig_path(&g, "cut"), &g.err), OK);
+    assert_true(rig_same_state(rig_path(&g, "whole"), rig_path(&g, "cut")));
+    rig_release(&resumed);
+    rig_release(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scratch__outlives_inner_optimizer_and_closure),
         cmocka_unit_test(test_inner_update__belongs_to_the_tier_model),
         cmocka_unit_test(test_closure__leaves_other_groups_their_gradient),
+        cmocka_unit_test(test_eval_weights__are_the_same_after_a_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
