@@ -159,6 +159,19 @@ static status plan_resolved(group *k, arena *a, error *err)
     return OK;
 }
 
+/* A layer's lr_scale must not be without effect. An outer optimizer without `lr` leaves it to its inner one. */
+static status check_lr_scale(const group *k, error *err)
+{
+    const bool has_lr = hyper_real_at(k->instance->component, k->resolved[0], "lr") != NULL;
+    if (k->n_resolved == 1 || (has_lr ? !k->ops->model : k->n_nested > 0)) {
+        return OK;
+    }
+    return fail_at(err, E_UNSUPPORTED, &k->instance->block->at,
+        "%s: %s; take `lr_scale` from the layers that it trains", k->instance->label,
+        has_lr ? "steps all tensors at once and at one rate"
+               : "has no `lr` that a layer's `lr_scale` could change");
+}
+
 static const assay_metric_row *metric_row(const assay_optimizer *ops, size_t i)
 {
     const size_t stride = ops->metric_stride;
@@ -299,6 +312,7 @@ status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err)
     k->team = t;
     TRY(plan_slots(k, a, err));
     TRY(plan_resolved(k, a, err));
+    TRY(check_lr_scale(k, err));
     TRY(plan_spans(k, a, err));
     TRY(plan_rooms(k, a, err));
     TRY(plan_values(k, a, err));

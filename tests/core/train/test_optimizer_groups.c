@@ -15,6 +15,9 @@
     " split = { validation = 0.25; test = 0.0; }; }; loss = \"softmax_xent\"; "
 #define MODEL \
     "model = ( { type = \"dense\"; units = 5; }, \"tanh\", { type = \"dense\"; units = 3; } ); "
+#define SCALED \
+    "model = ( { type = \"dense\"; units = 5; lr_scale = 0.25; }, \"tanh\"," \
+    " { type = \"dense\"; units = 3; } ); "
 
 static void test_scratch__outlives_inner_optimizer_and_closure(void **state)
 {
@@ -65,6 +68,17 @@ static void test_closure__leaves_other_groups_their_gradient(void **state)
     rig_release(&both);
 }
 
+static void test_lr_scale__is_refused_where_it_would_have_no_effect(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_refuse(&g, DATA SCALED "optimizer = \"differences\";", E_UNSUPPORTED, "lr_scale");
+    rig_open(&g, DATA SCALED "optimizer = { type = \"sam_like\"; inner = \"sgd\"; };", NULL);
+    rig_steps(&g, 1);
+    rig_release(&g);
+}
+
 static void test_eval_weights__are_the_same_after_a_resume(void **state)
 {
     static const char source[] = DATA MODEL "optimizer = { type = \"place_probe\"; lr = 0.1; };";
@@ -90,6 +104,7 @@ int main(void)
         cmocka_unit_test(test_scratch__outlives_inner_optimizer_and_closure),
         cmocka_unit_test(test_inner_update__belongs_to_the_tier_model),
         cmocka_unit_test(test_closure__leaves_other_groups_their_gradient),
+        cmocka_unit_test(test_lr_scale__is_refused_where_it_would_have_no_effect),
         cmocka_unit_test(test_eval_weights__are_the_same_after_a_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
