@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PLACES = 256 };
-
 typedef struct place {
     double *at, base;
 } place;
@@ -20,8 +18,7 @@ typedef struct entry {
     const assay_schedule *ops;
     const char *target;
     size_t n_places;
-    place *places;
-    double factor;
+    place *places; /* NULL while they are counted */
 } entry;
 
 struct scheduler {
@@ -49,10 +46,6 @@ static status open_entry(
         st = value_to_string(target, &e->target, err);
     }
     e->ops = e->instance->component->ops;
-    e->places = arena_alloc_array(&s->memory, MAX_PLACES, sizeof *e->places);
-    if (st == OK && !e->places) {
-        st = fail_nomem(err, "a schedule");
-    }
     for (size_t k = 0; st == OK && k < i; k++) {
         if (strcmp(s->entries[k].target, e->target) == 0) {
             st = fail_at(err, E_CONFLICT, &e->instance->block->at,
@@ -103,9 +96,10 @@ void scheduler_free(scheduler *s)
 static void add_place(void *self, double *at, double base)
 {
     entry *e = self;
-    if (e->n_places < MAX_PLACES) {
-        e->places[e->n_places++] = (place){ at, base };
+    if (e->places) {
+        e->places[e->n_places] = (place){ at, base };
     }
+    e->n_places++;
 }
 
 static void find_in_instance(entry *e, const component *c, void *hyper, const char *name)
@@ -143,18 +137,46 @@ static void find_target(entry *e, optimizer *o, model *m, instance *loss, void *
     }
 }
 
+/* "lr" and "optimizer.lr" are one number: the later schedule would undo what the earlier one did. */
+static status check_apart(const scheduler *s, const entry *e, error *err)
+{
+    for (const entry *other = s->entries; other < e; other++) {
+        for (size_t i = 0; i < other->n_places; i++) {
+            for (size_t k = 0; k < e->n_places; k++) {
+                if (other->places[i].at == e->places[k].at) {
+                    return fail_at(err, E_CONFLICT, &e->instance->block->at,
+                        "schedule: targets \"%s\" and \"%s\" are the same number; remove one of "
+                        "the two schedules",
+                        other->target, e->target);
+                }
+            }
+        }
+    }
+    return OK;
+}
+
 status scheduler_plan(
     scheduler *s, optimizer *o, model *m, instance *loss, void *loss_hyper, error *err)
 {
     for (size_t i = 0; i < s->n; i++) {
         entry *e = &s->entries[i];
-        find_target(e, o, m, loss, loss_hyper);
+        find_target(e, o, m, loss, loss_hyper); /* counts */
         if (e->n_places == 0) {
             return fail_at(err, E_UNKNOWN, &e->instance->block->at,
                 "schedule: target \"%s\" names nothing that a schedule can drive; expected a "
                 "hyperparameter of the optimizer (\"lr\"), \"model.<layer>.<hyperparameter>\" or "
                 "\"loss.<hyperparameter>\" that is a real number and schedulable",
                 e->target);
+        }
+        e->places = arena_alloc_array(&s->memory, e->n_places, sizeof *e->places);
+        if (!e->places) {
+            return fail_nomem(err, "a schedule");
+        }
+        e->n_places = 0;
+        find_target(e, o, m, loss, loss_hyper);
+        status st = check_apart(s, e, err);
+        if (st != OK) {
+            return st;
         }
     }
     return OK;
@@ -175,7 +197,6 @@ status scheduler_apply(scheduler *s, const assay_when *when, error *err)
                 "%s: gave the factor %g at step %llu; expected a number >= 0", e->instance->label,
                 factor, (unsigned long long)when->step);
         }
-        e->factor = factor;
         for (size_t k = 0; k < e->n_places; k++) {
             *e->places[k].at = e->places[k].base * factor;
         }

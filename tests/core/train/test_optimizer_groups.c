@@ -98,6 +98,18 @@ static void test_eval_weights__are_the_same_after_a_resume(void **state)
     rig_release(&g);
 }
 
+static void test_schedules__may_not_drive_one_number_twice(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_refuse(&g,
+        DATA MODEL "optimizer = { type = \"adam\"; }; schedule = ( \"cosine\","
+                   " { type = \"step\"; target = \"optimizer.lr\"; } );",
+        E_CONFLICT, "\"optimizer.lr\"");
+    rig_release(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +118,7 @@ int main(void)
         cmocka_unit_test(test_closure__leaves_other_groups_their_gradient),
         cmocka_unit_test(test_lr_scale__is_refused_where_it_would_have_no_effect),
         cmocka_unit_test(test_eval_weights__are_the_same_after_a_resume),
+        cmocka_unit_test(test_schedules__may_not_drive_one_number_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
