@@ -236,12 +236,24 @@ static void add_table(const eval_job *j, text *t)
             values.value[values.n++] = j->values[i].value;
         }
     }
-    const result_column column = { part_name(j->of), &values };
+    const result_column column = { option_has(j->args, "file") ? "file" : part_name(j->of),
+        &values };
     result_table(&column, 1, &j->cli->out, t);
     for (size_t i = 0; i < n; i++) {
         if (j->values[i].matrix) {
             result_matrix(j->values[i].name, &j->values[i], dataset_view(trainer_data(tr)), t);
         }
+    }
+}
+
+static void say_what_is_judged(const eval_job *j)
+{
+    const size_t n = dataset_size(trainer_data(j->session.trainer), j->of);
+    const char *file = option_get(j->args, "file"), *samples = n == 1 ? "sample" : "samples";
+    if (file) {
+        cli_say(j->cli, "  %zu %s of %s, %s", n, samples, file, j->weights);
+    } else {
+        cli_say(j->cli, "  %zu %s %s, %s", n, part_name(j->of), samples, j->weights);
     }
 }
 
@@ -256,8 +268,7 @@ static int run_eval(cli *c, const arguments *a)
     if (st != OK) {
         code = cli_error(c, &err);
     } else {
-        cli_say(c, "  %zu %s samples, %s", dataset_size(trainer_data(j.session.trainer), j.of),
-            part_name(j.of), j.weights);
+        say_what_is_judged(&j);
         if (option_has(a, "json")) {
             add_json(&j, &t);
         } else {

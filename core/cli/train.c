@@ -45,6 +45,11 @@ static status check_options(const arguments *a, error *err)
         return fail(err, E_USAGE,
             "train: --resume goes on in the run's own folder: leave --output and --runs out");
     }
+    if (option_has(a, "json") && (option_has(a, "dry-run") || option_has(a, "overfit-one-batch"))) {
+        return fail(err, E_USAGE,
+            "train: --json is for the result of a run; --dry-run and --overfit-one-batch have "
+            "none");
+    }
     if (option_has(a, "output") && option_has(a, "runs")) {
         return fail(err, E_USAGE, "train: --output and --runs exclude each other");
     }

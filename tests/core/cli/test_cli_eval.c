@@ -145,7 +145,7 @@ static void test_new_file__is_seen_as_the_run_saw_its_data(void **state)
     fclose(f);
     s = assay("eval", "run", "--file", "new.csv", "--predictions", "new-p.csv");
     assert_code(&s, 0);
-    assert_contains(s.err, "45 test samples");
+    assert_contains(s.err, "45 samples of new.csv, ");
     forget(&s);
     char *got = slurp("new-p.csv");
     char *a = strchr(old, '\n') + 1, *b = strchr(got, '\n') + 1;

@@ -54,6 +54,8 @@ static void test_mistakes__are_named_once_with_what_was_meant(void **state)
     expect_mistake(assay("train", "--resume", "."), "there is no config.cfg in it");
     expect_mistake(assay("train", "x.cfg", "--resume", ".", "--dry-run"), "exclude each other");
     expect_mistake(assay("train", "x.cfg", "-o", "a", "--runs", "b"), "exclude each other");
+    expect_mistake(
+        assay("train", "x.cfg", "--dry-run", "--json"), "--json is for the result of a run");
     expect_mistake(assay("eval"), "eval: something is missing");
     expect_mistake(assay("eval", "nope"), "nope: not the folder of a run");
     expect_mistake(assay("doctor", "now"), "\"now\" is one word too many");
