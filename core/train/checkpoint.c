@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { N_COUNTS = 14, N_SUMS = 8, N_EARLY = 4, NAME_BYTES = 64 };
+enum { N_COUNTS = 14, N_SUMS = 8, N_EARLY = 4 };
 
 static void pack(
     const trainer *t, uint64_t counts[N_COUNTS], double sums[N_SUMS], uint64_t early[N_EARLY])

@@ -97,7 +97,7 @@ void evaluator_free(evaluator *e)
     if (!e) {
         return;
     }
-    for (size_t i = 0; i < e->n_metrics; i++) {
+    for (size_t i = 0; e->metrics && i < e->n_metrics; i++) {
         instance_free(e->metrics[i].instance);
     }
     for (size_t p = 0; p < N_PARTS; p++) {

@@ -61,7 +61,6 @@ struct trainer {
     double denominator; /* of the update under way */
     float clip_scale;
     double start_wall_s, start_cpu_s, start_optimizer_s, last_progress_s, last_checkpoint_s;
-    uint64_t last_checkpoint_step, last_checkpoint_epoch;
     char *fingerprint; /* "key=hash key=hash ...": what a checkpoint must agree with */
     text diverged;
 

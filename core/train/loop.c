@@ -107,9 +107,7 @@ static status finish(trainer *t, run_result *out, error *err)
     }
     if (t->at.stop != STOP_INTERRUPTED && t->at.stop != STOP_DIVERGED &&
         !t->options.overfit_one_batch && t->at.last_checked != t->at.step) {
-        const uint64_t reason = t->at.stop;
         TRY(trainer_check(t, err)); /* the last weights are judged, too */
-        t->at.stop = t->at.stop == STOP_DIVERGED ? STOP_DIVERGED : reason;
     }
     if (t->at.stop != STOP_INTERRUPTED && !t->options.overfit_one_batch) {
         TRY(trainer_evaluate_at_the_end(t, err));

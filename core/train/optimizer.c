@@ -25,10 +25,9 @@ static status open_group(
     optimizer *o, registry *r, config *c, value *block, size_t i, uint64_t seed, error *err)
 {
     instance *opened;
-    char purpose[64], name[64];
-    snprintf(purpose, sizeof purpose, "optimizer/%zu", i);
+    char name[64];
     snprintf(name, sizeof name, "optimizer/%zu", i);
-    status st = instance_new(r, c, "optimizer", block, reserved_keys, seed, purpose, &opened, err);
+    status st = instance_new(r, c, "optimizer", block, reserved_keys, seed, name, &opened, err);
     if (st != OK) {
         return st;
     }
@@ -72,7 +71,7 @@ void optimizer_free(optimizer *o)
     if (!o) {
         return;
     }
-    for (size_t i = 0; i < o->n_groups; i++) {
+    for (size_t i = 0; o->groups && i < o->n_groups; i++) {
         instance_free(o->groups[i].instance);
     }
     arena_release(&o->memory);

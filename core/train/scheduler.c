@@ -86,7 +86,7 @@ void scheduler_free(scheduler *s)
     if (!s) {
         return;
     }
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; s->entries && i < s->n; i++) {
         instance_free(s->entries[i].instance);
     }
     arena_release(&s->memory);

@@ -65,7 +65,7 @@ dataset *trainer_data(trainer *t);
 evaluator *trainer_evaluator(trainer *t);
 uint64_t trainer_steps_done(const trainer *t);
 uint64_t trainer_last_checked(const trainer *t); /* the step of the last check; 0: none yet */
-uint64_t trainer_total_steps(const trainer *t); /* 0: open end */
+uint64_t trainer_total_steps(const trainer *t); /* planned; 0: none are */
 uint64_t trainer_steps_per_epoch(const trainer *t);
 size_t trainer_n_replicas(const trainer *t);
 size_t trainer_n_threads(const trainer *t);
