@@ -16,7 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SIZES = 16, N_BATCHES = 8, EXIT_NOT_SUPPORTED = 77 };
+/* Enough batches that what happens once an epoch does not weigh, few enough samples to stay in cache. */
+enum {
+    MAX_SIZES = 16,
+    N_BATCHES = 8,
+    N_BATCHES_SMALL = 64,
+    SMALL_BATCH = 8,
+    EXIT_NOT_SUPPORTED = 77
+};
 
 typedef struct workload {
     size_t sizes[MAX_SIZES], n_sizes, batch;
@@ -51,7 +58,8 @@ static const char *optimizer_block(const char *name)
 /* Batches are views of data made beforehand: no shuffle, so no copy, as the other programs have it. */
 static void write_config(const workload *w, const char *optimizer, long threads, text *t)
 {
-    const size_t outputs = w->sizes[w->n_sizes - 1], n = w->batch * N_BATCHES;
+    const size_t outputs = w->sizes[w->n_sizes - 1],
+                 n = w->batch * (w->batch < SMALL_BATCH ? N_BATCHES_SMALL : N_BATCHES);
     text_printf(t, "name = \"train-peer\"; seed = 1;\n");
     if (outputs > 1) {
         text_printf(t,
