@@ -133,6 +133,10 @@ status model_prepare(model *m, bool training, error *err)
             param[k] = m->w + m->tensors[l->param[k]].offset;
         }
         const assay_prepare p = { .struct_size = sizeof p,
+            .in = l->in,
+            .n_in = l->n_in,
+            .in_stride = sizeof *l->in,
+            .out_shape = &l->out,
             .param = param,
             .transposed = l->transposed,
             .prepared = l->prepared,

@@ -103,6 +103,9 @@ static inline const assay_input *assay_plan_in(const assay_plan *plan, uint64_t 
 /* What prepare gets. Shapes are not among it: `plan` leaves what prepare needs of them at ctx->self. */
 typedef struct assay_prepare {
     uint64_t struct_size;
+    const assay_input *in; /* as plan saw them */
+    uint64_t n_in, in_stride;
+    const assay_shape *out_shape;
     const float *const *param;
     const uint32_t *transposed;
     void *const *prepared;
