@@ -41,6 +41,8 @@ struct replica {
     size_t defer_k, defer_cols;
     product *products; /* [n_tensors] k = 0: made at once */
     size_t bytes; /* of what was laid out */
+    const observer *observer; /* NULL: nobody looks */
+    size_t i_replica; /* what the observer knows it by */
 };
 
 /* rows * per_row + fixed elements; NULL where that does not fit or memory is out. */
@@ -298,6 +300,65 @@ static void node_begin(node *k, const shard *s, bool training)
     }
 }
 
+/* -- what an observer is shown -- */
+
+static sight sight_of(const replica *r, const node *k, sight_kind kind)
+{
+    return (sight){ .kind = kind,
+        .i_layer = (size_t)(k->layer - r->m->layers),
+        .batch = k->io.batch,
+        .batch_begin = k->io.batch_begin };
+}
+
+static void show(const replica *r, const sight *s)
+{
+    r->observer->see(r->observer->self, r->i_replica, s);
+}
+
+static void show_forward(const replica *r, const node *k)
+{
+    const layer *l = k->layer;
+    sight s = sight_of(r, k, SIGHT_OUTPUT);
+    s.x = k->y;
+    s.per_sample = out_size(l);
+    s.n = k->io.time_out * k->io.batch * s.per_sample;
+    show(r, &s);
+    s = sight_of(r, k, SIGHT_BUFFER);
+    for (s.i = 0; s.i < l->n_buffers; s.i++) {
+        s.x = k->buffer[s.i];
+        s.n = r->m->buffers[l->first_buffer + s.i].n;
+        show(r, &s);
+    }
+}
+
+static void show_backward(const replica *r, const node *k)
+{
+    const layer *l = k->layer;
+    sight s = sight_of(r, k, SIGHT_INPUT_GRADIENT);
+    for (s.i = 0; s.i < l->n_in; s.i++) {
+        s.x = k->dx[s.i];
+        s.per_sample = assay_shape_size(&k->in_shape[s.i]);
+        s.n = k->io.time * k->io.batch * s.per_sample;
+        if (s.x) {
+            show(r, &s);
+        }
+    }
+    s = sight_of(r, k, SIGHT_PARAMETER_GRADIENT);
+    for (s.i = 0; s.i < l->n_params; s.i++) {
+        s.x = k->dparam[s.i];
+        s.n = r->m->tensors[l->param[s.i]].info.size;
+        if (s.x && !replica_deferred(r, l->param[s.i])) {
+            show(r, &s);
+        }
+    }
+}
+
+void replica_observe(replica *r, const observer *o, size_t i_replica)
+{
+    r->observer = o;
+    r->i_replica = i_replica;
+}
+
 status replica_forward(replica *r, const shard *s, bool training, error *err)
 {
     for (size_t i = 0; i < r->m->n_layers; i++) {
@@ -309,6 +370,9 @@ status replica_forward(replica *r, const shard *s, bool training, error *err)
             return instance_status(l->instance, code, "forward", err);
         }
         r->rows_out = k->io.time_out * k->io.batch;
+        if (r->observer) {
+            show_forward(r, k);
+        }
     }
     return OK;
 }
@@ -326,6 +390,9 @@ status replica_backward(replica *r, bool accumulate, error *err)
         const int code = l->ops->backward(&l->instance->ctx, l->hyper, &k->io);
         if (code != ASSAY_OK) {
             return instance_status(l->instance, code, "backward", err);
+        }
+        if (r->observer) {
+            show_backward(r, k);
         }
         for (size_t j = 0; j < l->n_in; j++) {
             if (k->dx_beside[j]) {

@@ -53,6 +53,37 @@ float *replica_gradient(replica *r); /* [n_flat] */
 /* The output of layer i of the last forward pass, for naming where a NaN came from. */
 const float *replica_layer_output(const replica *r, size_t i, size_t *out_n);
 
+/* Something that a pass has just made. */
+typedef enum sight_kind {
+    SIGHT_INPUT, /* the shard's features */
+    SIGHT_OUTPUT,
+    SIGHT_BUFFER,
+    SIGHT_LOSS, /* the shard's sum, in `value`; told by who computes it, as the two around it */
+    SIGHT_LOSS_GRADIENT,
+    SIGHT_INPUT_GRADIENT,
+    SIGHT_PARAMETER_GRADIENT, /* where it was not left undone */
+} sight_kind;
+
+typedef struct sight {
+    sight_kind kind;
+    size_t i_layer, i; /* the layer; which of its buffers, inputs or parameters */
+    const float *x; /* [n]; NULL of a loss */
+    size_t n;
+    double value; /* of a loss */
+    size_t per_sample; /* x is [time, batch, per_sample]; 0: not by samples */
+    size_t batch;
+    size_t batch_begin; /* the shard's first sample in the whole batch */
+} sight;
+
+/* Is shown everything that passes make. [worker: at the same time by several replicas] */
+typedef struct observer {
+    void *self;
+    void (*see)(void *self, size_t i_replica, const sight *s);
+} observer;
+
+/* From now on; NULL: nobody looks, at the price of a branch a layer. The observer stays the caller's. */
+void replica_observe(replica *r, const observer *o, size_t i_replica);
+
 /* Bytes that one replica of this size takes. */
 size_t replica_bytes(const model *m, size_t max_batch, size_t max_time, bool training);
 

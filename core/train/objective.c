@@ -50,6 +50,8 @@ struct objective {
     bool gradient;
     objective_visitor visit;
     void *visit_self;
+    uint64_t passes;
+    const observer *observer; /* NULL: nobody looks */
 };
 
 static status plan_stretches(objective *o, error *err)
@@ -193,6 +195,80 @@ static assay_rows rows_of(const objective *o, size_t i, const shard *s)
         .weight = s->weight };
 }
 
+/* -- what an observer is shown -- */
+
+static void show_input(const objective *o, size_t i, const shard *s)
+{
+    const size_t features = dataset_features(o->data);
+    const sight input = { .kind = SIGHT_INPUT,
+        .x = s->x,
+        .n = s->n * features,
+        .per_sample = features,
+        .batch = s->n,
+        .batch_begin = s->batch_begin };
+    if (o->observer && s->x) {
+        o->observer->see(o->observer->self, i, &input);
+    }
+}
+
+/* The first row whose own loss is not finite; n when that is true of the sum alone. */
+static size_t bad_row(const objective *o, const assay_rows *rows)
+{
+    assay_rows one = *rows;
+    one.n = 1;
+    for (size_t i = 0; i < rows->n; i++) {
+        double sum = 0;
+        one.y = rows->y + i * rows->n_outputs;
+        one.label = rows->label ? rows->label + i : NULL;
+        one.target = rows->target ? rows->target + i * rows->n_targets : NULL;
+        one.weight = rows->weight ? rows->weight + i : NULL;
+        const int code =
+            o->loss_ops->loss(&o->loss->ctx, o->loss_hyper, &one, 1 / o->denominator, NULL, &sum);
+        if (code == ASSAY_OK && !isfinite(sum)) {
+            return i;
+        }
+    }
+    return rows->n;
+}
+
+static void show_loss(const objective *o, size_t i, const shard *s, const assay_rows *rows)
+{
+    sight seen = { .kind = SIGHT_LOSS, .value = o->sums[i], .batch = s->n };
+    const size_t bad = isfinite(seen.value) ? s->n : bad_row(o, rows);
+    seen.per_sample = bad < s->n;
+    seen.batch_begin = s->batch_begin + bad;
+    o->observer->see(o->observer->self, i, &seen);
+    if (o->gradient) {
+        seen = (sight){ .kind = SIGHT_LOSS_GRADIENT,
+            .x = replica_output_gradient(o->replicas[i]),
+            .n = replica_output_rows(o->replicas[i]) * rows->n_outputs,
+            .per_sample = rows->n_outputs,
+            .batch = s->n,
+            .batch_begin = s->batch_begin };
+        if (seen.x) {
+            o->observer->see(o->observer->self, i, &seen);
+        }
+    }
+}
+
+void objective_observe(objective *o, const observer *by)
+{
+    o->observer = by;
+    for (size_t i = 0; i < o->options.n_replicas; i++) {
+        replica_observe(o->replicas[i], by, i);
+    }
+}
+
+uint64_t objective_passes(const objective *o)
+{
+    return o->passes;
+}
+
+const batch *objective_batch(const objective *o)
+{
+    return &o->batch;
+}
+
 static void train_shard(void *arg, size_t i)
 {
     objective *o = arg;
@@ -202,12 +278,18 @@ static void train_shard(void *arg, size_t i)
     if (s.n == 0) {
         return;
     }
+    if (o->observer) {
+        show_input(o, i, &s);
+    }
     o->st[i] = replica_forward(o->replicas[i], &s, true, &o->errors[i]);
     if (o->st[i] == OK) {
         const assay_rows rows = rows_of(o, i, &s);
         const int code = o->loss_ops->loss(&o->loss->ctx, o->loss_hyper, &rows, 1 / o->denominator,
             o->gradient ? replica_output_gradient(o->replicas[i]) : NULL, &o->sums[i]);
         o->st[i] = code == ASSAY_OK ? OK : instance_status(o->loss, code, "loss", &o->errors[i]);
+        if (o->observer && o->st[i] == OK) {
+            show_loss(o, i, &s, &rows);
+        }
     }
     if (o->st[i] == OK && o->gradient) {
         o->st[i] = replica_backward(o->replicas[i], o->wrote[i], &o->errors[i]);
@@ -234,6 +316,7 @@ status objective_add(objective *o, const batch *b, uint64_t draw, bool gradient,
     o->batch = *b;
     o->draw = draw;
     o->gradient = gradient;
+    o->passes++;
     team_run(o->team, o->options.n_replicas, train_shard, o);
     for (size_t i = 0; i < o->options.n_replicas; i++) {
         o->loss_sum += o->sums[i];
@@ -316,21 +399,23 @@ static void make_product(
 }
 
 /* A product of one row and one column: finite where the product of the largest factors is, and they are among its elements. */
-static const float *make_outer(const product *p, size_t row, size_t rows, size_t cols, float *room)
+static bool make_outer(const product *p, size_t row, size_t rows, size_t cols, float *room)
 {
     const float largest = vec_max_abs(p->a + row, rows) * vec_max_abs(p->b, cols);
     vec_outer(room, p->a + row, rows, p->b, cols);
-    return isfinite(largest) ? room : NULL;
+    return isfinite(largest);
 }
 
-const float *objective_stretch(
-    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room)
+/* In `room` or where it lies already, finite or not. */
+static const float *make_stretch(
+    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room, bool *out_is_finite)
 {
     const tensor *t = &o->m->tensors[i_tensor];
     const size_t cols = t->info.cols;
     const product *first = replica_deferred(o->sources[0], i_tensor);
     if (o->n_parts == 1 && first && first->k == 1) {
-        return make_outer(first, begin / cols, n / cols, cols, room);
+        *out_is_finite = make_outer(first, begin / cols, n / cols, cols, room);
+        return room;
     }
     const float *g = room;
     if (o->n_parts == 1 && !first) {
@@ -347,7 +432,38 @@ const float *objective_stretch(
             vec_add(room, own, n);
         }
     }
-    return vec_is_finite(g, n) ? g : NULL;
+    *out_is_finite = vec_is_finite(g, n);
+    return g;
+}
+
+const float *objective_stretch(
+    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room)
+{
+    bool is_finite;
+    const float *g = make_stretch(o, i_tensor, begin, n, room, &is_finite);
+    return is_finite ? g : NULL;
+}
+
+void objective_gather(const objective *o, float *g)
+{
+    if (!o->in_pieces) {
+        memcpy(g, replica_gradient(o->replicas[0]), o->m->n_flat * sizeof *g);
+        return;
+    }
+    for (size_t i = 0; i < o->m->n_tensors; i++) {
+        const tensor *t = &o->m->tensors[i];
+        const size_t cols = t->info.cols;
+        const size_t most = cols <= STRETCH_FLOATS ? STRETCH_FLOATS / cols * cols : STRETCH_FLOATS;
+        for (size_t at = 0; t->trainable && at < t->info.size; at += most) {
+            const size_t n = t->info.size - at < most ? t->info.size - at : most;
+            float *to = g + t->offset + at;
+            bool is_finite;
+            const float *from = make_stretch(o, i, at, n, to, &is_finite);
+            if (from != to) {
+                memcpy(to, from, n * sizeof *to);
+            }
+        }
+    }
 }
 
 float *objective_gradient(objective *o)
@@ -383,6 +499,9 @@ static void evaluate_shard(void *arg, size_t i)
     if (s.n == 0) {
         return;
     }
+    if (o->observer) {
+        show_input(o, i, &s);
+    }
     o->st[i] = replica_forward(o->replicas[i], &s, false, &o->errors[i]);
     if (o->st[i] == OK) {
         const assay_rows rows = rows_of(o, i, &s);
@@ -396,6 +515,7 @@ status objective_evaluate(
 {
     o->batch = *b;
     o->draw = 0;
+    o->passes++;
     o->visit = each;
     o->visit_self = self;
     team_run(o->team, o->options.n_replicas, evaluate_shard, o);

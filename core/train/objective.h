@@ -49,6 +49,15 @@ void objective_end(objective *o, bool gradient, objective_value *out);
 const float *objective_stretch(
     const objective *o, size_t i_tensor, size_t begin, size_t n, float *room);
 
+/* The whole gradient put together, to the same bits: g[n_flat], finite or not. For those who look at it; what was to be made in pieces
+ * still is. */
+void objective_gather(const objective *o, float *g);
+
+/* Shows `by` everything that passes make from now on; NULL: nobody. */
+void objective_observe(objective *o, const observer *by);
+uint64_t objective_passes(const objective *o); /* begun so far: each is one batch */
+const batch *objective_batch(const objective *o); /* of the last pass */
+
 float *objective_gradient(objective *o); /* [n_flat] */
 size_t objective_n_replicas(const objective *o);
 model *objective_model(const objective *o);
