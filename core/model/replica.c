@@ -8,6 +8,7 @@
 #include "num/gemm.h"
 #include "num/vec.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -428,6 +429,60 @@ void replica_defer(replica *r, size_t max_k, size_t max_cols)
 const product *replica_deferred(const replica *r, size_t i_tensor)
 {
     return r->products[i_tensor].k ? &r->products[i_tensor] : NULL;
+}
+
+void replica_finish(replica *r)
+{
+    for (size_t i = 0; i < r->m->n_tensors; i++) {
+        const tensor *t = &r->m->tensors[i];
+        product *p = &r->products[i];
+        const gemm g = { .trans_a = true,
+            .m = t->info.rows,
+            .n = t->info.cols,
+            .k = p->k,
+            .alpha = 1,
+            .a = p->a,
+            .lda = p->lda,
+            .b = p->b,
+            .ldb = p->ldb,
+            .c = r->g + t->offset,
+            .ldc = t->info.cols };
+        if (p->k) {
+            gemm_run(&g);
+        }
+        p->k = 0;
+    }
+}
+
+static double largest(const float *x, size_t rows, size_t cols, size_t stride)
+{
+    double most = 0;
+    for (size_t i = 0; i < rows; i++) {
+        const double v = vec_max_abs(x + i * stride, cols);
+        if (!(v <= most)) { /* NaN stays */
+            most = v;
+        }
+    }
+    return most;
+}
+
+double replica_gradient_bound(const replica *r)
+{
+    double bound = 0;
+    for (size_t i = 0; i < r->m->n_tensors && isfinite(bound); i++) {
+        const tensor *t = &r->m->tensors[i];
+        const product *p = &r->products[i];
+        if (!t->trainable) {
+            continue;
+        }
+        const double most = p->k ? (double)p->k * largest(p->a, p->k, t->info.rows, p->lda) *
+                largest(p->b, p->k, t->info.cols, p->ldb)
+                                 : vec_max_abs(r->g + t->offset, t->info.size);
+        if (!(most <= bound)) {
+            bound = most;
+        }
+    }
+    return isfinite(bound) ? bound : INFINITY;
 }
 
 float *replica_gradient(replica *r)

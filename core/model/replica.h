@@ -48,6 +48,12 @@ void replica_defer(replica *r, size_t max_k, size_t max_cols);
 /* The product that stands for a tensor's gradient, or NULL: it lies in replica_gradient. */
 const product *replica_deferred(const replica *r, size_t i_tensor);
 
+/* Makes the products that the last backward pass left undone. */
+void replica_finish(replica *r);
+
+/* No element of the last backward pass's gradient is larger, made or undone; infinite where that cannot be said. */
+double replica_gradient_bound(const replica *r);
+
 float *replica_gradient(replica *r); /* [n_flat] */
 
 /* The output of layer i of the last forward pass, for naming where a NaN came from. */

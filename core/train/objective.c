@@ -8,6 +8,7 @@
 #include "num/gemm.h"
 #include "num/vec.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct objective {
     const replica **sources; /* [n_replicas] whose they are */
     bool *wrote; /* [n_replicas] since objective_begin */
     double *sums; /* [n_replicas] loss sums of the batch under way */
+    double *bounds; /* [n_replicas] of a gradient in pieces */
     status *st; /* [n_replicas] */
     error *errors; /* [n_replicas] */
     double denominator, loss_sum;
@@ -94,9 +96,11 @@ static status make_replicas(objective *o, error *err)
     o->sources = arena_alloc_array(&o->memory, n, sizeof(*o->sources));
     o->wrote = arena_alloc_array(&o->memory, n, sizeof(*o->wrote));
     o->sums = arena_alloc_array(&o->memory, n, sizeof(*o->sums));
+    o->bounds = arena_alloc_array(&o->memory, n, sizeof(*o->bounds));
     o->st = arena_alloc_array(&o->memory, n, sizeof(*o->st));
     o->errors = arena_alloc_array(&o->memory, n, sizeof(*o->errors));
-    if (!o->replicas || !o->parts || !o->sources || !o->wrote || !o->sums || !o->st || !o->errors) {
+    if (!o->replicas || !o->parts || !o->sources || !o->wrote || !o->sums || !o->bounds || !o->st ||
+        !o->errors) {
         return fail_nomem(err, "the replicas");
     }
     for (size_t i = 0; i < n; i++) {
@@ -294,6 +298,7 @@ static void train_shard(void *arg, size_t i)
     if (o->st[i] == OK && o->gradient) {
         o->st[i] = replica_backward(o->replicas[i], o->wrote[i], &o->errors[i]);
         o->wrote[i] = true;
+        o->bounds[i] = o->in_pieces ? replica_gradient_bound(o->replicas[i]) : 0;
     }
     team_scratch_reset(o->team);
 }
@@ -357,17 +362,26 @@ static void square_weights(void *arg, size_t i)
 
 void objective_end(objective *o, bool gradient, objective_value *out)
 {
+    double bound = 0;
     o->n_parts = 0;
     for (size_t i = 0; i < o->options.n_replicas; i++) {
         if (o->wrote[i]) {
+            bound += o->bounds[i];
             o->sources[o->n_parts] = o->replicas[i];
             o->parts[o->n_parts++] = replica_gradient(o->replicas[i]);
         }
     }
     *out = (objective_value){ .loss_sum = o->loss_sum, .denominator = o->denominator };
-    if (o->in_pieces) {
+    out->in_pieces = o->in_pieces && bound <= FLT_MAX / 2; /* half: for what rounding adds */
+    if (out->in_pieces) {
         return;
     }
+    for (size_t i = 0; o->in_pieces && i < o->options.n_replicas; i++) {
+        if (o->wrote[i]) {
+            replica_finish(o->replicas[i]);
+        }
+    }
+    o->in_pieces = false;
     if (gradient) {
         team_run(o->team, o->n_stretches, reduce_stretch, o);
     } else if (o->options.l2 > 0) {
@@ -383,6 +397,10 @@ void objective_end(objective *o, bool gradient, objective_value *out)
 static void make_product(
     const product *p, size_t row, size_t rows, size_t cols, bool adds, float *room)
 {
+    if (p->k == 1 && !adds) {
+        vec_outer(room, p->a + row, rows, p->b, cols);
+        return;
+    }
     const gemm g = { .trans_a = true,
         .m = rows,
         .n = cols,
@@ -398,30 +416,16 @@ static void make_product(
     gemm_run(&g);
 }
 
-/* A product of one row and one column: finite where the product of the largest factors is, and they are among its elements. */
-static bool make_outer(const product *p, size_t row, size_t rows, size_t cols, float *room)
-{
-    const float largest = vec_max_abs(p->a + row, rows) * vec_max_abs(p->b, cols);
-    vec_outer(room, p->a + row, rows, p->b, cols);
-    return isfinite(largest);
-}
-
-/* In `room` or where it lies already, finite or not. */
-static const float *make_stretch(
-    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room, bool *out_is_finite)
+const float *objective_stretch(
+    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room)
 {
     const tensor *t = &o->m->tensors[i_tensor];
     const size_t cols = t->info.cols;
     const product *first = replica_deferred(o->sources[0], i_tensor);
-    if (o->n_parts == 1 && first && first->k == 1) {
-        *out_is_finite = make_outer(first, begin / cols, n / cols, cols, room);
-        return room;
-    }
-    const float *g = room;
     if (o->n_parts == 1 && !first) {
-        g = o->parts[0] + t->offset + begin;
+        return o->parts[0] + t->offset + begin;
     }
-    for (size_t i = 0; i < o->n_parts && g == room; i++) {
+    for (size_t i = 0; i < o->n_parts; i++) {
         const product *p = replica_deferred(o->sources[i], i_tensor);
         const float *own = o->parts[i] + t->offset + begin;
         if (p) {
@@ -432,16 +436,7 @@ static const float *make_stretch(
             vec_add(room, own, n);
         }
     }
-    *out_is_finite = vec_is_finite(g, n);
-    return g;
-}
-
-const float *objective_stretch(
-    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room)
-{
-    bool is_finite;
-    const float *g = make_stretch(o, i_tensor, begin, n, room, &is_finite);
-    return is_finite ? g : NULL;
+    return room;
 }
 
 void objective_gather(const objective *o, float *g)
@@ -457,8 +452,7 @@ void objective_gather(const objective *o, float *g)
         for (size_t at = 0; t->trainable && at < t->info.size; at += most) {
             const size_t n = t->info.size - at < most ? t->info.size - at : most;
             float *to = g + t->offset + at;
-            bool is_finite;
-            const float *from = make_stretch(o, i, at, n, to, &is_finite);
+            const float *from = objective_stretch(o, i, at, n, to);
             if (from != to) {
                 memcpy(to, from, n * sizeof *to);
             }

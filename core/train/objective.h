@@ -34,18 +34,21 @@ bool objective_allows_pieces(const objective *o);
 status objective_add(
     objective *o, const batch *b, uint64_t draw, bool gradient, error *err) MUST_CHECK;
 
-/* Ends it: reduces the gradients into objective_gradient, adds L2, clips values. */
+/* Ends it: reduces the gradients into objective_gradient, adds L2, clips values. A gradient in pieces is made whole, too, where
+ * an element of it might not be finite: nothing may be updated before that is known. */
 typedef struct objective_value {
     double loss_sum; /* of the data, weighted, undivided */
     double denominator;
     double l2; /* l2/2 |w|^2 */
-    double squared_norm; /* of the gradient after clip_value; not finite when some element is not */
+    double
+        squared_norm; /* of the gradient after clip_value; not finite when some element is not; 0 where it is in pieces */
+    bool in_pieces; /* to be had from objective_stretch, and finite */
 } objective_value;
 
 void objective_end(objective *o, bool gradient, objective_value *out);
 
 /* Elements [begin, begin + n) of a tensor's gradient, to the same bits as the whole would have them; in `room` (n floats) or where
- * they lie already; NULL when one of them is not finite. A stretch is whole rows of the tensor wherever they fit one. [worker] */
+ * they lie already. A stretch is whole rows of the tensor wherever they fit one. [worker] */
 const float *objective_stretch(
     const objective *o, size_t i_tensor, size_t begin, size_t n, float *room);
 

@@ -27,7 +27,7 @@ typedef struct update {
     float scale; /* every gradient is multiplied by this first (clipping) */
     int (*evaluate)(void *self, uint64_t flags, double *out_loss); /* the closure */
     void *evaluate_self;
-    /* Where the gradient is made stretch by stretch, as it is used; NULL: it lies in `g` as a whole. Only for optimizers of
+    /* Where the gradient, all finite, is made stretch by stretch, as it is used; NULL: it lies in `g` as a whole. Only for optimizers of
      * which optimizer_takes_pieces holds. */
     const float *(*stretch)(void *self, size_t i_tensor, size_t begin, size_t n, float *room);
     void *stretch_self;
@@ -37,8 +37,6 @@ typedef struct update {
 /* What an update made in pieces found. */
 typedef struct update_finding {
     double squared_norm; /* of the gradient, where it was wanted */
-    const tensor *
-        nonfinite; /* the first tensor with an element that is not finite, which was left as it was; or NULL */
 } update_finding;
 
 /* Whether every group updates chunk by chunk and looks at nothing else first. */

@@ -362,14 +362,13 @@ static void reduce_piece(void *arg, size_t i)
     team_scratch_reset(k->team);
 }
 
-/* The gradient of a chunk that is made here; NULL when it is not finite. */
+/* The gradient of a chunk that is made here. */
 static const float *make_gradient(group *k, chunk *c)
 {
     const update *u = k->update;
     const float *g = u->stretch(u->stretch_self, k->tensor[c->i_tensor], c->span.begin, c->span.n,
         k->rooms[team_worker(k->team)]);
-    c->is_bad = !g;
-    c->squares = g && u->wants_norm ? vec_sum_squares(g, c->span.n) : 0;
+    c->squares = u->wants_norm ? vec_sum_squares(g, c->span.n) : 0;
     return g;
 }
 
@@ -378,8 +377,8 @@ static void elem_piece(void *arg, size_t i)
     group *k = arg;
     chunk *c = &k->chunks[i];
     assay_span span = c->span;
-    if (k->update->stretch && !(span.g = make_gradient(k, c))) {
-        return;
+    if (k->update->stretch) {
+        span.g = make_gradient(k, c);
     }
     note_failure(
         k, k->ops->elem(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span), "elem");
@@ -532,11 +531,7 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
 static void gather_findings(const group *k, const update *u, update_finding *out)
 {
     for (size_t i = 0; u->stretch && i < k->n_chunks; i++) {
-        const chunk *c = &k->chunks[i];
-        out->squared_norm += c->squares;
-        if (c->is_bad && !out->nonfinite) {
-            out->nonfinite = &k->model->tensors[k->tensor[c->i_tensor]];
-        }
+        out->squared_norm += k->chunks[i].squares;
     }
 }
 

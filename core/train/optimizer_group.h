@@ -23,7 +23,6 @@ typedef struct chunk {
     assay_span span;
     size_t i_tensor; /* in the group */
     double squares; /* of its gradient, where the update wants the norm */
-    bool is_bad; /* its gradient is not finite */
 } chunk;
 
 typedef struct group {

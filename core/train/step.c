@@ -6,7 +6,6 @@
 #include "train/internal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Stream of the draws of micro-batch i of a step; `fresh` counts closure calls that asked for new ones. */
@@ -142,15 +141,6 @@ static void blame(trainer *t, const char *what)
     text_release(&why);
 }
 
-/* The same where the gradient was made in pieces and is gone. */
-static void blame_gradient(trainer *t, const tensor *of)
-{
-    char what[512];
-    snprintf(what, sizeof what,
-        "the gradient is not finite; the gradient of %s has an element that is not", of->info.name);
-    trainer_diverge(t, t->at.step + 1, what);
-}
-
 static void move_on(trainer *t, uint64_t n)
 {
     t->at.step++;
@@ -207,19 +197,15 @@ status trainer_step(trainer *t, error *err)
         .scale = clip_scale(t, v.squared_norm),
         .evaluate = evaluate_closure,
         .evaluate_self = t,
-        .stretch = p.in_pieces ? stretch : NULL,
+        .stretch = v.in_pieces ? stretch : NULL,
         .stretch_self = t,
         .wants_norm = is_recorded(t) };
     TRY(optimizer_update(t->optimizer, &u, &found, err));
-    if (found.nonfinite) {
-        blame_gradient(t, found.nonfinite);
-        return OK;
-    }
     TRY(model_prepare(t->model, true, err));
     t->last_loss = loss;
     t->last_l2 = v.l2;
-    if (!p.in_pieces || u.wants_norm) {
-        t->last_norm = sqrt(p.in_pieces ? found.squared_norm : v.squared_norm);
+    if (!v.in_pieces || u.wants_norm) {
+        t->last_norm = sqrt(v.in_pieces ? found.squared_norm : v.squared_norm);
     }
     t->at.epoch_loss += v.loss_sum;
     t->at.epoch_weight += v.denominator;

@@ -122,6 +122,33 @@ static void test_divergence__data_that_are_not_finite_are_refused_before_the_run
     rig_release(&g);
 }
 
+/* The loss is finite and so is the gradient of the first layer; that of the second is too large for a float. */
+static void test_divergence__of_the_gradient_leaves_all_weights_as_they_were(void **state)
+{
+    static const char *const endings[] = { "", " train = { replicas = 3; threads = 2; };",
+        " train = { clip_norm = 1e30; };" };
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        char source[1024];
+        snprintf(source, sizeof source,
+            "data = { type = \"planted\"; samples = 40; batch_size = 8; };"
+            "model = ( { type = \"dense\"; units = 4; init = { type = \"constant\"; value = "
+            "2.385e25; }; },"
+            " { type = \"dense\"; units = 1; init = { type = \"constant\"; value = 1.7e-4; }; } );"
+            " loss = \"mse\"; optimizer = { type = \"sgd\"; lr = 0.1; };%s",
+            endings[i]);
+        rig_open(&g, source, NULL);
+        expect_divergence(&g, 1, "the gradient is not finite; the gradient of dense2.weight");
+        size_t n;
+        const float *b = rig_tensor(&g, "dense1.bias", &n);
+        for (size_t k = 0; k < n; k++)
+            assert_true(b[k] == 0);
+    }
+    rig_release(&g);
+}
+
 static void test_divergence__stays_ended_after_a_restart(void **state)
 {
     train_rig g;
@@ -148,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_divergence__names_a_weight_that_a_file_brought),
         cmocka_unit_test(test_divergence__names_the_layer_and_its_step),
         cmocka_unit_test(test_divergence__data_that_are_not_finite_are_refused_before_the_run),
+        cmocka_unit_test(test_divergence__of_the_gradient_leaves_all_weights_as_they_were),
         cmocka_unit_test(test_divergence__stays_ended_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
