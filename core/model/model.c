@@ -9,21 +9,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t align_floats(size_t n)
+/* Room for n floats at the end of a flat buffer of *end; false when that does not fit. */
+static bool append(size_t n, size_t *end, size_t *out_offset)
 {
-    return (n + TENSOR_ALIGN_FLOATS - 1) / TENSOR_ALIGN_FLOATS * TENSOR_ALIGN_FLOATS;
+    *out_offset = *end;
+    if (!size_sum(*end, n, end) || !size_sum(*end, TENSOR_ALIGN_FLOATS - 1, end)) {
+        return false;
+    }
+    *end -= *end % TENSOR_ALIGN_FLOATS;
+    return true;
 }
 
 static status lay_out(model *m, error *err)
 {
-    for (size_t i = 0; i < m->n_tensors; i++) {
-        m->tensors[i].offset = m->n_flat;
-        m->n_flat += align_floats(m->tensors[i].info.size);
+    bool fits = true;
+    for (size_t i = 0; i < m->n_tensors && fits; i++) {
+        fits = append(m->tensors[i].info.size, &m->n_flat, &m->tensors[i].offset);
         m->n_params += m->tensors[i].info.size;
     }
-    for (size_t i = 0; i < m->n_buffers; i++) {
-        m->buffers[i].offset = m->n_flat_buffers;
-        m->n_flat_buffers += align_floats(m->buffers[i].n);
+    for (size_t i = 0; i < m->n_buffers && fits; i++) {
+        fits = append(m->buffers[i].n, &m->n_flat_buffers, &m->buffers[i].offset);
+    }
+    if (!fits) {
+        return fail_nomem(err, "the parameters");
     }
     m->w = arena_alloc_array(&m->memory, m->n_flat, sizeof *m->w);
     m->b = arena_alloc_array(&m->memory, m->n_flat_buffers, sizeof *m->b);
