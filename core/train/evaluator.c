@@ -107,6 +107,24 @@ void evaluator_free(evaluator *e)
     free(e);
 }
 
+/* Values with a name each, or a matrix of them; and something to sum. */
+static bool is_sound(const assay_metric_plan *p)
+{
+    size_t cells;
+    if (p->n_values == 0 || p->n_sums == 0) {
+        return false;
+    }
+    if (p->rows > 0) {
+        return size_product(p->rows, p->cols, &cells) && cells == p->n_values;
+    }
+    for (uint64_t i = 0; p->names && i < p->n_values; i++) {
+        if (!p->names[i]) {
+            return false;
+        }
+    }
+    return p->names != NULL;
+}
+
 static status plan_metric(evaluator *e, metric *m, error *err)
 {
     m->plan = (assay_metric_plan){ .struct_size = sizeof m->plan, .task = &e->task };
@@ -115,15 +133,16 @@ static status plan_metric(evaluator *e, metric *m, error *err)
         return instance_status(m->instance, code, "plan", err);
     }
     const bool is_matrix = m->plan.rows > 0;
-    if (m->plan.n_values == 0 || m->plan.n_sums == 0 || (!is_matrix && !m->plan.names) ||
-        (is_matrix && m->plan.rows * m->plan.cols != m->plan.n_values)) {
+    if (!is_sound(&m->plan)) {
         return fail_at(err, E_PLUGIN, &m->instance->block->at,
             "%s: its plan makes no sense (values, names, sums)", m->instance->label);
     }
     m->first = e->n_values;
     e->n_values += is_matrix ? 1 : m->plan.n_values;
-    m->sums = arena_alloc_array(
-        &e->memory, objective_n_replicas(e->objective) * m->plan.n_sums, sizeof(double));
+    size_t n_sums;
+    if (size_product(objective_n_replicas(e->objective), m->plan.n_sums, &n_sums)) {
+        m->sums = arena_alloc_array(&e->memory, n_sums, sizeof(double));
+    }
     m->values = arena_alloc_array(&e->memory, m->plan.n_values, sizeof(double));
     return m->sums && m->values ? OK : fail_nomem(err, "the metrics");
 }
