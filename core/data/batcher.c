@@ -31,6 +31,7 @@ struct batcher {
     int32_t *label; /* [batch_size] */
     float *target; /* [batch_size, n_targets] */
     float *weight; /* [batch_size] */
+    const float *weights; /* [n_samples] what rows count, or NULL: all 1 */
     const float *targets; /* where target rows come from */
 };
 
@@ -76,7 +77,7 @@ static status lay_out(batcher *b, error *err)
         !buffer(b->shuffle, b->n, sizeof(uint32_t), &b->order) ||
         !buffer(v->target == ASSAY_TARGET_CLASS, n, sizeof(int32_t), &b->label) ||
         !buffer(b->targets != NULL, targets, sizeof(float), &b->target) ||
-        !buffer(b->data->weight != NULL, n, sizeof(float), &b->weight)) {
+        !buffer(b->weights != NULL, n, sizeof(float), &b->weight)) {
         return fail_nomem(err, "batches");
     }
     return OK;
@@ -94,6 +95,7 @@ status batcher_new(const dataset *d, part p, const batcher_options *o, batcher *
     b->features = dataset_features(d);
     b->is_view_of_x = transform_is_view(&d->features, v);
     b->random = rng_make(o->seed, "shuffle");
+    b->weights = o->class_weights && d->class_weight != NULL ? d->class_weight : v->weight;
     if (v->target == ASSAY_TARGET_REAL || v->target == ASSAY_TARGET_BINARY) {
         b->targets = d->targets != NULL ? d->targets : v->targets;
         b->n_targets = v->n_targets;
@@ -174,7 +176,7 @@ static void gather_rest(batcher *b, const uint32_t *rows, size_t n)
             b->n_targets * sizeof(float));
     }
     for (size_t i = 0; b->weight != NULL && i < n; i++)
-        b->weight[i] = d->weight[rows[i]];
+        b->weight[i] = b->weights[rows[i]];
 }
 
 /* Views of consecutive rows. */
@@ -182,7 +184,7 @@ static void view_rest(const batcher *b, size_t first, batch *out)
 {
     out->label = b->label != NULL ? b->data->view.label + first : NULL;
     out->target = b->target != NULL ? b->targets + first * b->n_targets : NULL;
-    out->weight = b->weight != NULL ? b->data->weight + first : NULL;
+    out->weight = b->weight != NULL ? b->weights + first : NULL;
 }
 
 /* Where a batch begins in its epoch's rows, and how many it has. */
@@ -196,7 +198,7 @@ static const uint32_t *batch_rows(batcher *b, uint64_t epoch, size_t i_batch, si
 
 double batcher_weight_sum(batcher *b, uint64_t epoch, size_t i_batch)
 {
-    const float *weight = b->data->weight;
+    const float *weight = b->weights;
     size_t n = 0;
     const uint32_t *rows = batch_rows(b, epoch, i_batch, &n);
     if (weight == NULL) return (double)n;

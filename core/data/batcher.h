@@ -13,7 +13,8 @@ typedef struct batch {
     const int32_t *tokens; /* [time, n, features]; NULL for reals */
     const int32_t *label; /* [n] of CLASS */
     const float *target; /* [n, n_targets] of REAL and BINARY, standardised if the config says so */
-    const float *weight; /* [time, n] sample weight times class weight; NULL: all 1 */
+    const float
+        *weight; /* [time, n] sample weight, times class weight where asked for; NULL: all 1 */
     double weight_sum; /* the loss's denominator: what counts in this batch */
     const uint32_t *rows; /* [n] rows of the dataset */
 } batch;
@@ -24,6 +25,7 @@ typedef struct batcher_options {
     size_t batch_size; /* 0: all; more than there is: all */
     bool shuffle; /* a new order every epoch; "all" is never shuffled */
     bool drop_last; /* leave out a last batch that is not full */
+    bool class_weights; /* data.class_weights count, too: for training, never for evaluation */
     uint64_t seed;
 } batcher_options;
 

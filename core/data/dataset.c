@@ -95,19 +95,26 @@ static status check_class_weights(const dataset *d, const data_plan *plan, error
     return OK;
 }
 
-/* d->weight = sample weight times w[class]; w may be NULL. */
-static status fill_weights(dataset *d, const data_plan *plan, const double *w, error *err)
+/* d->class_weight = sample weight times w[class] */
+static status fill_weights(dataset *d, const double *w, error *err)
 {
     const assay_data *v = &d->view;
-    double sum = 0;
-    d->weight = calloc(v->n_samples, sizeof(float));
-    if (d->weight == NULL) return fail_nomem(err, "weights");
+    d->class_weight = calloc(v->n_samples, sizeof(float));
+    if (d->class_weight == NULL) return fail_nomem(err, "weights");
     for (size_t i = 0; i < v->n_samples; i++) {
         const double sample = v->weight != NULL ? v->weight[i] : 1;
-        d->weight[i] = (float)(sample * (w != NULL ? w[v->label[i]] : 1));
+        d->class_weight[i] = (float)(sample * w[v->label[i]]);
     }
+    return OK;
+}
+
+/* Something of the training part must count. */
+static status check_weights(
+    const dataset *d, const float *weight, const data_plan *plan, error *err)
+{
+    double sum = 0;
     for (size_t i = 0; i < d->parts.n[PART_TRAIN]; i++)
-        sum += d->weight[d->parts.rows[PART_TRAIN][i]];
+        sum += weight[d->parts.rows[PART_TRAIN][i]];
     if (sum > 0) return OK;
     return fail_at(err, E_RANGE, &plan->at, "data: all weights of the training part are 0");
 }
@@ -117,7 +124,7 @@ static status weigh(dataset *d, const data_plan *plan, error *err)
     status st = OK;
     double *w = NULL;
     if (plan->weighting == CLASS_WEIGHTS_NONE) {
-        return d->view.weight != NULL ? fill_weights(d, plan, NULL, err) : OK;
+        return d->view.weight != NULL ? check_weights(d, d->view.weight, plan, err) : OK;
     }
     TRY(check_class_weights(d, plan, err));
     w = calloc(d->view.n_classes, sizeof(double));
@@ -130,7 +137,8 @@ static status weigh(dataset *d, const data_plan *plan, error *err)
     } else {
         memcpy(w, plan->class_weights, d->view.n_classes * sizeof(double));
     }
-    TRY(fill_weights(d, plan, w, err));
+    TRY(fill_weights(d, w, err));
+    TRY(check_weights(d, d->class_weight, plan, err));
 done:
     free(w);
     return st;
@@ -205,7 +213,7 @@ void dataset_free(dataset *d)
     free(d->targets);
     free(d->target_mean);
     free(d->target_deviation);
-    free(d->weight);
+    free(d->class_weight);
     if (d->source != NULL) {
         if (ops_of(d->source)->close != NULL) ops_of(d->source)->close(&d->source->ctx);
         instance_free(d->source);

@@ -31,6 +31,8 @@ typedef struct dataset dataset;
  *   batch_size = 32 or "all"; shuffle = true; drop_last = false;
  *   standardize = false; standardize_target = false;
  *   class_weights = "none" | "balanced" | ( 1.0, 2.0, ... )
+ *       They weigh the loss that is trained on and nothing else: loss and metrics of an evaluation count sample weights
+ *       alone, so that runs with and without class weights can be compared.
  * Missing values (NaN) are replaced by the training part's mean; standardisation is (x - mean) / deviation of the training part, constant columns are only centred. */
 status dataset_open(registry *r, config *c, value *block, dataset **out, error *err) MUST_CHECK;
 void dataset_free(dataset *d);

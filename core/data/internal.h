@@ -33,7 +33,8 @@ struct dataset {
     transform features;
     float *targets; /* [n_samples, n_targets] standardised, or NULL */
     double *target_mean, *target_deviation; /* [n_targets], where targets is not NULL */
-    float *weight; /* [n_samples] sample weight times class weight, or NULL: all 1 */
+    float
+        *class_weight; /* [n_samples] sample weight times class weight, or NULL: no class weights */
     instance *source; /* NULL when the view is the caller's */
 };
 

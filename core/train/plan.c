@@ -99,6 +99,7 @@ status plan_batches(trainer *t, error *err)
     const batcher_options bo = { .batch_size = o->batch_size,
         .shuffle = o->shuffle,
         .drop_last = o->drop_last,
+        .class_weights = true,
         .seed = t->seed };
     status st = batcher_new(t->data, PART_TRAIN, &bo, &t->batches, err);
     if (st != OK) {

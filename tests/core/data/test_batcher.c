@@ -219,7 +219,8 @@ static void test_batcher__weights_are_summed(void **state)
     v.weight = weights;
     for (size_t p = 0; p < 2; p++) {
         dataset *d = make(&v, &plans[p]);
-        batcher *b = start(d, PART_TRAIN, (batcher_options){ .batch_size = 5, .shuffle = p == 0 });
+        batcher *b = start(d, PART_TRAIN,
+            (batcher_options){ .batch_size = 5, .shuffle = p == 0, .class_weights = true });
         for (size_t i = 0; i < batcher_n_batches(b); i++) {
             batch x;
             double sum = 0;
@@ -232,6 +233,32 @@ static void test_batcher__weights_are_summed(void **state)
             }
             assert_true(x.weight_sum == sum);
             assert_true(batcher_weight_sum(b, 1, i) == sum);
+        }
+        batcher_free(b);
+        dataset_free(d);
+    }
+}
+
+static void test_batcher__class_weights_count_where_they_are_asked_for(void **state)
+{
+    (void)state;
+    assay_data v = table();
+    const double of_class[] = { 2.385, 0.731, 1, 0 };
+    const data_plan plan = {
+        .weighting = CLASS_WEIGHTS_GIVEN, .class_weights = of_class, .n_class_weights = 4
+    };
+    for (int weighted = 0; weighted < 2; weighted++) {
+        v.weight = weighted ? weights : NULL;
+        dataset *d = make(&v, &plan);
+        batcher *b = start(d, PART_TRAIN, (batcher_options){ .batch_size = 5 });
+        batch x;
+        batcher_get(b, 0, 1, &x);
+        if (weighted) {
+            for (size_t k = 0; k < x.n; k++)
+                assert_true(x.weight[k] == weights[x.rows[k]]);
+        } else {
+            assert_null(x.weight);
+            assert_true(x.weight_sum == (double)x.n);
         }
         batcher_free(b);
         dataset_free(d);
@@ -278,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_batcher__consecutive_rows_are_views),
         cmocka_unit_test(test_batcher__all_is_gathered_once),
         cmocka_unit_test(test_batcher__weights_are_summed),
+        cmocka_unit_test(test_batcher__class_weights_count_where_they_are_asked_for),
         cmocka_unit_test(test_batcher__real_targets_and_tokens_pass_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -322,7 +322,7 @@ static void test_dataset__balanced_classes_weigh_the_same(void **state)
     dataset *d = make(&v, (data_plan){ .weighting = CLASS_WEIGHTS_BALANCED });
     double sum[2] = { 0 };
     for (size_t i = 0; i < 8; i++)
-        sum[t.label[i]] += d->weight[i];
+        sum[t.label[i]] += d->class_weight[i];
     assert_near(sum[0], 4, 1e-6);
     assert_near(sum[1], 4, 1e-6);
     dataset_free(d);

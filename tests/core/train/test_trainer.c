@@ -241,6 +241,30 @@ static void test_run__reports_the_mean_loss_over_what_counts(void **state)
     rig_release(&g);
 }
 
+static void test_run__judges_with_and_without_class_weights_alike(void **state)
+{
+    static const char *const weights[] = { "", "class_weights = ( 0.25, 3.5, 1.125 ); " };
+    double training[2], validation[2];
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    for (int i = 0; i < 2; i++) {
+        char source[1024];
+        snprintf(source, sizeof source,
+            "data = { type = \"blobs\"; samples = 200; classes = 3; features = 4; spread = 6.0; %s"
+            "split = { validation = 0.2; test = 0.2; }; batch_size = 10; }; " LAYERS LOSS
+            "optimizer = { type = \"probe\"; lr = 0.0; }; train = { epochs = 1; };",
+            weights[i]);
+        rig_open(&g, source, NULL);
+        rig_run(&g);
+        training[i] = g.training_loss;
+        validation[i] = g.validation_loss;
+    }
+    assert_true(validation[0] == validation[1]);
+    assert_false(training[0] == training[1]);
+    rig_release(&g);
+}
+
 static void test_run__monitors_the_training_loss_since_the_last_check(void **state)
 {
     static const char still[] =
@@ -415,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_run__overfits_one_batch),
         cmocka_unit_test(test_run__does_not_depend_on_being_watched_or_checked),
         cmocka_unit_test(test_run__reports_the_mean_loss_over_what_counts),
+        cmocka_unit_test(test_run__judges_with_and_without_class_weights_alike),
         cmocka_unit_test(test_run__monitors_the_training_loss_since_the_last_check),
         cmocka_unit_test(test_run__reports_the_loss_of_each_epoch_by_itself),
         cmocka_unit_test(test_run__evaluates_as_many_training_samples_as_asked),
