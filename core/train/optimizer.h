@@ -25,7 +25,7 @@ typedef struct update {
     uint64_t t; /* its number, from 1 */
     double loss; /* of the batch, L2 included */
     float scale; /* every gradient is multiplied by this first (clipping) */
-    int (*evaluate)(void *self, uint64_t flags, double *out_loss); /* the closure */
+    status (*evaluate)(void *self, uint64_t flags, double *out_loss, error *err); /* the closure */
     void *evaluate_self;
     /* Where the gradient, all finite, is made stretch by stretch, as it is used; NULL: it lies in `g` as a whole. Only for optimizers of
      * which optimizer_takes_pieces holds. */

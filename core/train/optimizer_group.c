@@ -437,16 +437,22 @@ static status reduce_phase(group *k, error *err)
 /* What a closure needs; layers and losses must not take the scratch of the callback that asked. */
 typedef struct closure_call {
     const update *u;
-    team *team;
+    group *group;
 } closure_call;
 
 static int run_closure(const assay_closure *closure, uint64_t flags, double *out_loss)
 {
     const closure_call *c = closure->host_data;
-    team_scratch_enter(c->team);
-    const int code = c->u->evaluate(c->u->evaluate_self, flags, out_loss);
-    team_scratch_leave(c->team);
-    return code;
+    assay_ctx *ctx = &c->group->instance->ctx;
+    error err = { 0 };
+    team_scratch_enter(c->group->team);
+    const status st = c->u->evaluate(c->u->evaluate_self, flags, out_loss, &err);
+    team_scratch_leave(c->group->team);
+    if (st == OK) {
+        return ASSAY_OK;
+    }
+    return (ctx->host->fail)(
+        ctx, st == E_NUMERIC ? ASSAY_E_NUMERIC : ASSAY_E_INTERNAL, NULL, err.text);
 }
 
 static void begin_step(group *k, const update *u)
@@ -471,7 +477,7 @@ static status run_tier(group *k, const update *u, error *err)
     } else if (k->ops->tensor) {
         team_run(k->team, k->n_tensors, tensor_piece, k);
     } else {
-        closure_call call = { u, k->team };
+        closure_call call = { u, k };
         const assay_closure closure = {
             .struct_size = sizeof closure, .host_data = &call, .evaluate = run_closure
         };

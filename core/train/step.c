@@ -82,7 +82,7 @@ static float clip_scale(const trainer *t, double squared_norm)
 }
 
 /* The optimizer's closure: the objective once more, without moving buffers or counters of the run. */
-static int evaluate_closure(void *self, uint64_t flags, double *out_loss)
+static status evaluate_closure(void *self, uint64_t flags, double *out_loss, error *err)
 {
     trainer *t = self;
     objective_value v;
@@ -93,13 +93,13 @@ static int evaluate_closure(void *self, uint64_t flags, double *out_loss)
     const size_t bytes = t->model->n_flat_buffers * sizeof(float);
     memcpy(t->kept_b, t->model->b, bytes);
     t->at.spent.closure_evaluations++;
-    status st = model_prepare(t->model, p.gradient, NULL);
+    status st = model_prepare(t->model, p.gradient, err);
     if (st == OK) {
-        st = run_pass(t, &p, &v, NULL);
+        st = run_pass(t, &p, &v, err);
     }
     memcpy(t->model->b, t->kept_b, bytes);
     if (st != OK) {
-        return ASSAY_E_NUMERIC;
+        return st;
     }
     if (p.gradient) {
         const float scale = clip_scale(t, v.squared_norm);
@@ -108,7 +108,7 @@ static int evaluate_closure(void *self, uint64_t flags, double *out_loss)
         }
     }
     *out_loss = loss_of(&v) + v.l2;
-    return ASSAY_OK;
+    return OK;
 }
 
 static assay_when when_of(const trainer *t)

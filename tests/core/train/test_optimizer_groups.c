@@ -68,6 +68,24 @@ static void test_closure__leaves_other_groups_their_gradient(void **state)
     rig_release(&both);
 }
 
+static void test_closure__passes_on_why_it_failed(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g,
+        DATA "model = ( { type = \"dense\"; units = 3; },\n { type = \"limited\"; } );\n"
+             "optimizer = { type = \"sam_like\"; rho = 1e6; inner = \"sgd\"; };",
+        NULL);
+    assert_int_not_equal(trainer_step(g.t, &g.err), OK);
+    if (!strstr(g.err.text, "x.cfg:3: optimizer \"sam_like\"") ||
+        !strstr(g.err.text, "x.cfg:2: layer \"limited\"") ||
+        !strstr(g.err.text, "x is beyond the limit")) {
+        GIVE_UP("%s", g.err.text);
+    }
+    rig_release(&g);
+}
+
 static void test_lr_scale__is_refused_where_it_would_have_no_effect(void **state)
 {
     train_rig g;
@@ -116,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_scratch__outlives_inner_optimizer_and_closure),
         cmocka_unit_test(test_inner_update__belongs_to_the_tier_model),
         cmocka_unit_test(test_closure__leaves_other_groups_their_gradient),
+        cmocka_unit_test(test_closure__passes_on_why_it_failed),
         cmocka_unit_test(test_lr_scale__is_refused_where_it_would_have_no_effect),
         cmocka_unit_test(test_eval_weights__are_the_same_after_a_resume),
         cmocka_unit_test(test_schedules__may_not_drive_one_number_twice),
