@@ -77,13 +77,20 @@ ASSAY_MULTIVERSION void vec_add(float *y, const float *x, size_t n)
         y[i] += x[i];
 }
 
+/* In blocks of constant length, which compile to vector stores without a loop of their own. */
 ASSAY_MULTIVERSION void vec_outer(
-    float *out, const float *x, size_t rows, const float *y, size_t cols)
+    float *restrict out, const float *restrict x, size_t rows, const float *restrict y, size_t cols)
 {
-    for (size_t i = 0; i < rows; i++) {
+    enum { WIDE = 64 };
+    for (size_t i = 0; i < rows; i++, out += cols) {
         const float v = x[i];
-        for (size_t j = 0; j < cols; j++)
-            out[i * cols + j] = v * y[j];
+        size_t j = 0;
+        for (; j + WIDE <= cols; j += WIDE) {
+            for (size_t l = 0; l < WIDE; l++)
+                out[j + l] = v * y[j + l];
+        }
+        for (; j < cols; j++)
+            out[j] = v * y[j];
     }
 }
 
