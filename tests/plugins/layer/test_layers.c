@@ -1,4 +1,5 @@
-/* Every shipped layer against PyTorch's float64 numbers (tests/golden/generate_layers.py) and
+/* Every shipped layer against PyTorch's float64 numbers (tests/golden/generate_layers.py and
+ * generate_norms.py) and
  * against differences of its own forward pass, in every mode that the contract allows: gradients
  * added or overwritten, dx or dparam not wanted, a weight that is stored transposed. Bar: 1e-5 of a
  * tensor's norm, float arithmetic against double. */
@@ -15,35 +16,56 @@
 #include <cmocka.h>
 
 #define BAR 1e-5
+#define SMOOTH "layer_smooth_values"
 
 typedef struct layer_case {
     const char *name, *id;
     const char *hyper[2]; /* up to two settings; NULL: default */
     double value[2];
+    const char *file; /* of golden numbers; NULL: layer_values */
 } layer_case;
 
 static const layer_case cases[] = {
-    { "dense", "dense", { "units" }, { 4 } },
-    { "dense_one", "dense", { "units" }, { 3 } },
-    { "dense_plain", "dense", { "units", "bias" }, { 1, 0 } },
-    { "dense_image", "dense", { "units" }, { 5 } },
-    { "relu", "relu", { NULL }, { 0 } },
-    { "leaky_relu", "leaky_relu", { NULL }, { 0 } },
-    { "leaky_relu_steep", "leaky_relu", { "slope" }, { 0.385 } },
-    { "tanh", "tanh", { NULL }, { 0 } },
-    { "tanh_scaled", "tanh", { "scaled" }, { 1 } },
-    { "sigmoid", "sigmoid", { NULL }, { 0 } },
-    { "softmax", "softmax", { NULL }, { 0 } },
-    { "softmax_far", "softmax", { NULL }, { 0 } },
-    { "softmax_image", "softmax", { NULL }, { 0 } },
-    { "add", "add", { NULL }, { 0 } },
-    { "add_three", "add", { NULL }, { 0 } },
-    { "concat", "concat", { NULL }, { 0 } },
-    { "concat_image", "concat", { NULL }, { 0 } },
-    { "flatten", "flatten", { NULL }, { 0 } },
+    { "dense", "dense", { "units" }, { 4 }, NULL },
+    { "dense_one", "dense", { "units" }, { 3 }, NULL },
+    { "dense_plain", "dense", { "units", "bias" }, { 1, 0 }, NULL },
+    { "dense_image", "dense", { "units" }, { 5 }, NULL },
+    { "relu", "relu", { NULL }, { 0 }, NULL },
+    { "leaky_relu", "leaky_relu", { NULL }, { 0 }, NULL },
+    { "leaky_relu_steep", "leaky_relu", { "slope" }, { 0.385 }, NULL },
+    { "tanh", "tanh", { NULL }, { 0 }, NULL },
+    { "tanh_scaled", "tanh", { "scaled" }, { 1 }, NULL },
+    { "sigmoid", "sigmoid", { NULL }, { 0 }, NULL },
+    { "softmax", "softmax", { NULL }, { 0 }, NULL },
+    { "softmax_far", "softmax", { NULL }, { 0 }, NULL },
+    { "softmax_image", "softmax", { NULL }, { 0 }, NULL },
+    { "add", "add", { NULL }, { 0 }, NULL },
+    { "add_three", "add", { NULL }, { 0 }, NULL },
+    { "concat", "concat", { NULL }, { 0 }, NULL },
+    { "concat_image", "concat", { NULL }, { 0 }, NULL },
+    { "flatten", "flatten", { NULL }, { 0 }, NULL },
+    { "elu", "elu", { NULL }, { 0 }, SMOOTH },
+    { "elu_small", "elu", { "alpha" }, { 0.385 }, SMOOTH },
+    { "elu_near_0", "elu", { NULL }, { 0 }, SMOOTH },
+    { "gelu", "gelu", { NULL }, { 0 }, SMOOTH },
+    { "gelu_far", "gelu", { NULL }, { 0 }, SMOOTH },
+    { "gelu_tanh", "gelu", { "approximate" }, { 1 }, SMOOTH },
+    { "silu", "silu", { NULL }, { 0 }, SMOOTH },
+    { "layer_norm", "layer_norm", { NULL }, { 0 }, SMOOTH },
+    { "layer_norm_far", "layer_norm", { NULL }, { 0 }, SMOOTH },
+    { "layer_norm_plain", "layer_norm", { "eps", "affine" }, { 0.0731, 0 }, SMOOTH },
+    { "layer_norm_image", "layer_norm", { NULL }, { 0 }, SMOOTH },
+    { "rms_norm", "rms_norm", { NULL }, { 0 }, SMOOTH },
+    { "rms_norm_plain", "rms_norm", { "eps", "affine" }, { 0.0731, 0 }, SMOOTH },
+    { "rms_norm_image", "rms_norm", { NULL }, { 0 }, SMOOTH },
 };
 
 #define N_CASES (sizeof cases / sizeof cases[0])
+
+static golden *case_file(const layer_case *c)
+{
+    return golden_open(c->file ? c->file : "layer_values");
+}
 
 static const char *key(const layer_case *c, const char *what, const char *tensor)
 {
@@ -121,10 +143,10 @@ static void check_forward_and_dx(layer_harness *l, const layer_case *c, const go
 
 static void test_layers__agree_with_pytorch(void **state)
 {
-    golden *file = golden_open("layer_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
         layer_harness l;
+        golden *file = case_file(&cases[k]);
         open_case(&l, &cases[k], file);
         load_case(&l, &cases[k], file);
         layer_forward(&l);
@@ -135,17 +157,17 @@ static void test_layers__agree_with_pytorch(void **state)
                 layer_param_size(&l, i));
         }
         layer_close(&l);
+        golden_close(file);
     }
-    golden_close(file);
 }
 
 static void test_layers__add_to_a_parameter_gradient_where_told_to(void **state)
 {
-    golden *file = golden_open("layer_values");
     uint64_t n_checked = 0;
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
         layer_harness l;
+        golden *file = case_file(&cases[k]);
         open_case(&l, &cases[k], file);
         load_case(&l, &cases[k], file);
         for (uint64_t i = 0; i < l.n_param; i++) {
@@ -169,17 +191,17 @@ static void test_layers__add_to_a_parameter_gradient_where_told_to(void **state)
             n_checked++;
         }
         layer_close(&l);
+        golden_close(file);
     }
-    assert_int_equal(n_checked, 7);
-    golden_close(file);
+    assert_int_equal(n_checked, 15);
 }
 
 static void test_layers__leave_out_what_nobody_needs(void **state)
 {
-    golden *file = golden_open("layer_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
         layer_harness l;
+        golden *file = case_file(&cases[k]);
         open_case(&l, &cases[k], file);
         load_case(&l, &cases[k], file);
         for (uint64_t i = 0; i < l.n_param; i++) {
@@ -190,17 +212,17 @@ static void test_layers__leave_out_what_nobody_needs(void **state)
         layer_backward(&l);
         check_forward_and_dx(&l, &cases[k], file);
         layer_close(&l);
+        golden_close(file);
     }
-    golden_close(file);
 }
 
 /* The same as an inference: y is the same, and nothing is saved. */
 static void test_layers__give_the_same_output_in_evaluation(void **state)
 {
-    golden *file = golden_open("layer_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
         layer_harness l;
+        golden *file = case_file(&cases[k]);
         open_case(&l, &cases[k], file);
         load_case(&l, &cases[k], file);
         l.io.training = 0;
@@ -208,8 +230,8 @@ static void test_layers__give_the_same_output_in_evaluation(void **state)
         layer_forward(&l);
         check(l.y, file, key(&cases[k], "y", ""), layer_y_size(&l));
         layer_close(&l);
+        golden_close(file);
     }
-    golden_close(file);
 }
 
 typedef struct extents {
@@ -250,10 +272,10 @@ static void test_layers__have_the_gradient_of_their_own_forward_pass(void **stat
 /* An all-zero dy, as the loss gives to padded rows, adds nothing anywhere. */
 static void test_layers__take_nothing_from_padded_rows(void **state)
 {
-    golden *file = golden_open("layer_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
         layer_harness l;
+        golden *file = case_file(&cases[k]);
         open_case(&l, &cases[k], file);
         load_case(&l, &cases[k], file);
         memset(l.dy, 0, layer_y_size(&l) * sizeof *l.dy);
@@ -270,18 +292,18 @@ static void test_layers__take_nothing_from_padded_rows(void **state)
             }
         }
         layer_close(&l);
+        golden_close(file);
     }
-    golden_close(file);
 }
 
 /* A diverged model must be seen where it diverged. */
 static void test_layers__pass_nan_on(void **state)
 {
-    golden *file = golden_open("layer_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
         layer_harness l;
         uint64_t n_nan = 0;
+        golden *file = case_file(&cases[k]);
         open_case(&l, &cases[k], file);
         load_case(&l, &cases[k], file);
         l.x[0][3] = NAN;
@@ -291,14 +313,15 @@ static void test_layers__pass_nan_on(void **state)
         }
         if (n_nan == 0) fail_msg("%s: hides a NaN", cases[k].name);
         layer_close(&l);
+        golden_close(file);
     }
-    golden_close(file);
 }
 
 static void test_layers__refuse_tokens(void **state)
 {
     static const char *const ids[] = { "dense", "relu", "leaky_relu", "tanh", "sigmoid", "softmax",
-        "dropout", "add", "concat", "flatten" };
+        "dropout", "add", "concat", "flatten", "elu", "gelu", "silu", "layer_norm", "rms_norm",
+        "batch_norm" };
     (void)state;
     for (size_t k = 0; k < sizeof ids / sizeof ids[0]; k++) {
         layer_harness l;
@@ -316,7 +339,7 @@ static void test_layers__refuse_tokens(void **state)
 static void test_layers__with_one_input_refuse_two(void **state)
 {
     static const char *const ids[] = { "dense", "relu", "leaky_relu", "tanh", "sigmoid", "softmax",
-        "dropout", "flatten" };
+        "dropout", "flatten", "elu", "gelu", "silu", "layer_norm", "rms_norm", "batch_norm" };
     (void)state;
     for (size_t k = 0; k < sizeof ids / sizeof ids[0]; k++) {
         layer_harness l;
