@@ -84,19 +84,38 @@ static inline double pace_run(const struct pace *p, const assay_when *when)
     return (double)when->total_epochs;
 }
 
-/* How much of its way, from 0 to 1, a schedule has behind it that takes `over` units after the warm-up; with an `over` of
- * 0 it takes what is left of the run. ASSAY_E_INVALID when that is needed and not known. */
-static inline int pace_done(
-    assay_ctx *ctx, const struct pace *p, const assay_when *when, int64_t over, double *out_done)
+/* How many units a schedule takes after the warm-up: `over`, or what is left of the run where that is 0; not positive where
+ * the warm-up eats it all. ASSAY_E_INVALID when the length of the run is needed and not known. */
+static inline int pace_units_left(
+    assay_ctx *ctx, const struct pace *p, const assay_when *when, int64_t over, double *out_units)
 {
     const double run = over > 0 ? (double)over + (double)p->warmup : pace_run(p, when);
-    const double units = run - (double)p->warmup, x = pace_time(p, when);
     if (!(run > 0)) {
         return ctx->host->fail(ctx, ASSAY_E_INVALID, "over",
             "the length of the run is not known: give over, or limit the run by epochs or steps");
     }
-    *out_done = x < units ? x / units : (x > 0 ? 1 : 0);
+    *out_units = run - (double)p->warmup;
     return ASSAY_OK;
+}
+
+/* How much of its way, from 0 to 1, a schedule has behind it that takes so many units. */
+static inline int pace_done(
+    assay_ctx *ctx, const struct pace *p, const assay_when *when, int64_t over, double *out_done)
+{
+    const double x = pace_time(p, when);
+    double units = 0;
+    const int code = pace_units_left(ctx, p, when, over, &units);
+    if (code == ASSAY_OK) {
+        *out_done = x < units ? x / units : (x > 0 ? 1 : 0);
+    }
+    return code;
+}
+
+/* Units done since the warm-up, in fractions of an epoch where that is the unit. */
+static inline double pace_smooth_time(const struct pace *p, const assay_when *when)
+{
+    const double x = pace_progress(p, when), n = (double)p->warmup;
+    return x > n ? x - n : 0;
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* All schedules: against torch's (tests/golden/generate_optimizers.py), against their formulas where torch has none, and what
+/* All schedules: against torch's (tests/golden/generate_optimizers.py, generate_cycles.py), against their formulas where torch has none, and what
  * they share: units, warm-up, horizon. */
 #include "support/fake_host.h"
 #include "support/golden.h"
@@ -104,6 +104,125 @@ static void test_warmup__follows_torch_in_sequence(void **state)
         file, "warm_exponential", "exponential", "decay=0.937 warmup=4 warmup_start=0.119");
     check_golden(file, "warm_cosine", "cosine", "warmup=6 warmup_start=0.017");
     golden_close(file);
+}
+
+/* In the unit of a step, for schedules that move within an epoch or only know how many steps there are. */
+static void check_golden_steps(
+    const golden *file, const char *name, const char *id, const char *options)
+{
+    char text[256];
+    size_t n;
+    const double *want = golden_f64(file, name, &n);
+    rig r;
+    assert_true(n >= 30);
+    snprintf(text, sizeof text, "%s every=step", options);
+    rig_open(&r, id, text);
+    for (size_t i = 0; i < n; i++) {
+        const assay_when when = { .struct_size = sizeof when, .step = i, .total_steps = n };
+        check_near(name, i, factor(&r, &when), want[i]);
+    }
+}
+
+static void test_cycles__follow_torch(void **state)
+{
+    golden *file = golden_open("schedule_cycles");
+    (void)state;
+    check_golden(file, "restarts", "cosine_restarts", "min=0.0137");
+    check_golden(file, "restarts_equal", "cosine_restarts", "period=7 multiplier=1");
+    check_golden(file, "restarts_triple", "cosine_restarts", "period=3 multiplier=3 min=0.231");
+    check_golden(file, "triangular", "cyclic", "base=0.173 up=8");
+    check_golden(file, "triangular_skew", "cyclic", "base=0.173 up=5 down=13");
+    check_golden(file, "triangular2", "cyclic", "policy=triangular2 base=0.0913 up=7");
+    check_golden(
+        file, "exp_range", "cyclic", "policy=exp_range base=0.0913 up=6 down=11 gamma=0.973");
+    check_golden(file, "one_cycle", "one_cycle", "");
+    check_golden(file, "one_cycle_linear", "one_cycle",
+        "anneal=linear pct_start=0.413 div=7.31 final_div=238.5");
+    check_golden(file, "one_cycle_late", "one_cycle", "pct_start=1");
+    check_golden(file, "one_cycle_early", "one_cycle", "pct_start=0");
+    golden_close(file);
+}
+
+static void test_cycles__turn_a_momentum_as_torch_does(void **state)
+{
+    golden *file = golden_open("schedule_cycles");
+    (void)state;
+    check_golden_steps(file, "one_cycle_momentum", "one_cycle", "inverse=1");
+    check_golden_steps(file, "cyclic_momentum", "cyclic",
+        "policy=triangular2 base=1 max=0.88888888888888884 up=9");
+    golden_close(file);
+}
+
+static void test_restarts__move_at_every_step_as_in_the_paper(void **state)
+{
+    golden *file = golden_open("schedule_cycles");
+    size_t n;
+    const double *want = golden_f64(file, "restarts_smooth", &n);
+    rig r;
+    (void)state;
+    rig_open(&r, "cosine_restarts", "period=2 multiplier=2 min=0.0137");
+    for (size_t i = 0; i < n; i++) {
+        const assay_when when = at_step(i, 0);
+        check_near("restarts_smooth", i, factor(&r, &when), want[i]);
+    }
+    golden_close(file);
+}
+
+static void test_restarts__come_at_10_30_70_and_150(void **state)
+{
+    rig r;
+    uint64_t next = 10;
+    double last = 2;
+    (void)state;
+    rig_open(&r, "cosine_restarts", ""); /* the paper's T0 and T_mult are the defaults */
+    for (uint64_t epoch = 0; epoch < 200; epoch++) {
+        const assay_when when = at_step(epoch * STEPS_PER_EPOCH, 0);
+        const double now = factor(&r, &when);
+        assert_true(epoch == 0 || epoch == next ? now == 1 : now < last);
+        next = epoch == next ? 2 * next + 10 : next;
+        last = now;
+    }
+    assert_int_equal(next, 310);
+}
+
+static void test_cyclic__begins_and_peaks_where_the_paper_says(void **state)
+{
+    rig r;
+    (void)state;
+    rig_open(&r, "cyclic", "every=epoch up=2 warmup=3"); /* 0.001 to 0.006 of the paper */
+    for (uint64_t i = 3 * STEPS_PER_EPOCH; i < 30 * STEPS_PER_EPOCH; i++) {
+        const assay_when when = at_step(i, 0);
+        const double it = (double)(i - 3 * STEPS_PER_EPOCH), half = 2 * STEPS_PER_EPOCH;
+        const double cycle = floor(1 + it / (2 * half));
+        const double x = fabs(it / half - 2 * cycle + 1);
+        check_near("cyclic", i, factor(&r, &when) * 0.006, 0.001 + 0.005 * fmax(0, 1 - x));
+    }
+}
+
+static void test_one_cycle__stays_at_its_end(void **state)
+{
+    rig r, inverse;
+    (void)state;
+    rig_open(&r, "one_cycle", "over=23");
+    rig_open(&inverse, "one_cycle", "over=23 inverse=1");
+    for (uint64_t i = 22; i < 60; i++) {
+        const assay_when when = at_step(i, 0);
+        check_near("one_cycle", i, factor(&r, &when), 1 / 25e4);
+        check_near("one_cycle", i, factor(&inverse, &when), 1);
+    }
+}
+
+static void test_one_cycle__may_be_shorter_than_its_own_phases(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n < 7; n++) { /* factor() checks that it is finite */
+        rig r;
+        rig_open(&r, "one_cycle", "warmup=2 pct_start=0.5");
+        for (uint64_t i = 0; i < 9; i++) {
+            const assay_when when = { .struct_size = sizeof when, .step = i, .total_steps = n };
+            assert_true(factor(&r, &when) <= 1);
+        }
+    }
 }
 
 static void test_constant__is_one(void **state)
@@ -237,10 +356,10 @@ static void test_horizon__may_be_eaten_by_the_warmup(void **state)
 
 static void test_horizon__must_be_known(void **state)
 {
-    static const char *const ids[] = { "cosine", "linear", "polynomial" };
+    static const char *const ids[] = { "cosine", "linear", "polynomial", "one_cycle" };
     static const char *const units[] = { "every=step", "every=epoch" };
     (void)state;
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 8; i++) {
         const assay_when when = at_step(5, 0);
         double out = 0;
         rig r;
@@ -340,6 +459,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schedules__follow_torch),
         cmocka_unit_test(test_warmup__follows_torch_in_sequence),
+        cmocka_unit_test(test_cycles__follow_torch),
+        cmocka_unit_test(test_cycles__turn_a_momentum_as_torch_does),
+        cmocka_unit_test(test_restarts__move_at_every_step_as_in_the_paper),
+        cmocka_unit_test(test_restarts__come_at_10_30_70_and_150),
+        cmocka_unit_test(test_cyclic__begins_and_peaks_where_the_paper_says),
+        cmocka_unit_test(test_one_cycle__stays_at_its_end),
+        cmocka_unit_test(test_one_cycle__may_be_shorter_than_its_own_phases),
         cmocka_unit_test(test_constant__is_one),
         cmocka_unit_test(test_warmup__moves_at_every_step_where_the_unit_is_an_epoch),
         cmocka_unit_test(test_inverse_time__follows_its_formula),
