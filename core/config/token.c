@@ -74,11 +74,9 @@ static status skip_space(cursor *c, error *err)
             c->p++;
         } else if (*c->p == ' ' || *c->p == '\t' || *c->p == '\r' || *c->p == '\f') {
             c->p++;
-        } else if (c->is_piece) {
-            break;
-        } else if (c->p[0] == '#' || (c->p[0] == '/' && c->p[1] == '/')) {
+        } else if (!c->is_piece && (c->p[0] == '#' || (c->p[0] == '/' && c->p[1] == '/'))) {
             skip_line(c);
-        } else if (c->p[0] == '/' && c->p[1] == '*') {
+        } else if (!c->is_piece && c->p[0] == '/' && c->p[1] == '*') {
             TRY(skip_block_comment(c, err));
         } else {
             break;

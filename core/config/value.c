@@ -142,7 +142,7 @@ static bool is_spelled(double real, const char *s)
 
 static bool same_real(double a, double b)
 {
-    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof(a)) == 0;
+    return (isnan(a) && isnan(b)) || (a == b && !signbit(a) == !signbit(b));
 }
 
 static bool same_items(const value *a, const value *b)

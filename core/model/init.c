@@ -31,6 +31,7 @@
 #include "registry/hyper.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,8 +147,8 @@ static status bind(config *c, value *group, init_kind kind, init_spec *out, erro
     const init_entry *e = &entries[kind];
     const hyper_table table = { e->rows, e->n_rows, sizeof(assay_hyper), sizeof *out };
     static const char *const reserved[] = { "type", NULL };
-    char what[64] = "init \"";
-    strcat(strcat(what, e->name), "\"");
+    char what[64];
+    snprintf(what, sizeof what, "init \"%s\"", e->name);
     const hyper_bind_options options = { .what = what, .reserved = reserved };
     init_spec spec;
     const status st = hyper_bind(c, group, &table, &options, &spec, NULL, err);

@@ -7,6 +7,7 @@
  *     digits.cfg:11: optimizer "adam": lr: expected a real number in [0, inf), found -1 */
 #include "registry/internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,6 +229,7 @@ static status read_component(binder *b, const assay_hyper *row, value *v, instan
     if (!purpose) return fail_nomem(b->err, row->name);
     const status st =
         instance_new(b->o->registry, b->c, row->kind, v, NULL, b->o->seed, purpose, out, b->err);
+    assert(b->nested); /* laid out for a table that has components */
     if (st == OK) b->nested[b->n_nested++] = *out;
     return st;
 }

@@ -190,7 +190,9 @@ static void record_json(run_records *f, const record *r)
     }
     if (r->kind == RECORD_END) {
         json_key_string(&j, "stop", stop_reason_name(r->stop));
-        budget_json(&j, r->spent);
+        if (r->spent) {
+            budget_json(&j, r->spent);
+        }
     }
     if (r->text) {
         json_key_string(&j, "text", r->text);
