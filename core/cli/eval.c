@@ -19,6 +19,8 @@ typedef struct eval_job {
     const char *weights; /* the file */
     size_t first_row;
     const record_value *values;
+    bool
+        unjudged; /* no row counts, as where a new file has no target: there are predictions only */
     predictions predictions;
 } eval_job;
 
@@ -121,6 +123,19 @@ done:
     return st;
 }
 
+/* The user said --file, and did not set data.test_file. */
+static status name_option(error *err)
+{
+    static const char key[] = "test_file: ";
+    const char *what =
+        strncmp(err->text, "command line: ", 14) == 0 ? strstr(err->text, key) : NULL;
+    if (!what) {
+        return err->code;
+    }
+    const error found = *err;
+    return fail(err, found.code, "eval: --file: %s", found.text + (what - err->text) + strlen(key));
+}
+
 static status open_run(eval_job *j, error *err)
 {
     char hash[33];
@@ -145,7 +160,10 @@ static status open_run(eval_job *j, error *err)
     if (file) {
         TRY(set_file(j, file, held_back, err));
     }
-    TRY(session_train(s, &o, err));
+    st = session_train(s, &o, err);
+    if (st != OK) {
+        return file ? name_option(err) : st;
+    }
     if (file && strcmp(hash, dataset_split_hash(trainer_data(s->trainer), PART_TRAIN)) != 0) {
         TRY(fail(err, E_UNSUPPORTED,
             "eval: with this run's split (folds, groups or strata), its training part cannot be "
@@ -168,6 +186,12 @@ static status evaluate(eval_job *j, error *err)
         TRY(fail(err, E_MISSING, "the %s part is empty; set data.split, or give --file",
             part_name(j->of)));
     }
+    j->unjudged = result_rows(trainer_data(t), j->of) <= 0;
+    if (j->unjudged && !out) {
+        TRY(fail(err, E_MISSING,
+            "eval: no row has a target that counts, so there is nothing to judge by; --predictions "
+            "FILE writes what the model says"));
+    }
     TRY(weights_load(trainer_model(t), j->weights, err));
     TRY(model_prepare(trainer_model(t), false, err));
     if (out) {
@@ -175,6 +199,7 @@ static status evaluate(eval_job *j, error *err)
             model_n_outputs(trainer_model(t)),
             block_type(value_find(config_root(s->config), "loss")), err));
         j->predictions.first_row = j->first_row;
+        j->predictions.unlabelled = j->unjudged;
         TRY(evaluator_collect_outputs(trainer_evaluator(t), err));
         eo = (evaluator_options){ .each = predictions_take, .self = &j->predictions };
     }
@@ -213,7 +238,7 @@ static void add_json(const eval_job *j, text *t)
     json_key_int(&w, "samples", (int64_t)dataset_size(trainer_data(tr), j->of));
     json_key(&w, "values");
     json_begin_object(&w);
-    for (size_t i = 0; i < evaluator_n_values(trainer_evaluator(tr)); i++) {
+    for (size_t i = 0; !j->unjudged && i < evaluator_n_values(trainer_evaluator(tr)); i++) {
         if (j->values[i].matrix) {
             matrix_json(&w, &j->values[i]);
         } else {
@@ -250,10 +275,12 @@ static void say_what_is_judged(const eval_job *j)
 {
     const size_t n = dataset_size(trainer_data(j->session.trainer), j->of);
     const char *file = option_get(j->args, "file"), *samples = n == 1 ? "sample" : "samples";
+    const char *why =
+        j->unjudged ? "; no loss and no metrics, as no row has a target that counts" : "";
     if (file) {
-        cli_say(j->cli, "  %zu %s of %s, %s", n, samples, file, j->weights);
+        cli_say(j->cli, "  %zu %s of %s, %s%s", n, samples, file, j->weights, why);
     } else {
-        cli_say(j->cli, "  %zu %s %s, %s", n, part_name(j->of), samples, j->weights);
+        cli_say(j->cli, "  %zu %s %s, %s%s", n, part_name(j->of), samples, j->weights, why);
     }
 }
 
@@ -271,7 +298,7 @@ static int run_eval(cli *c, const arguments *a)
         say_what_is_judged(&j);
         if (option_has(a, "json")) {
             add_json(&j, &t);
-        } else {
+        } else if (!j.unjudged) {
             add_table(&j, &t);
         }
         code = cli_put(c, &t);
@@ -302,7 +329,9 @@ const command command_eval = { .name = "eval",
         "KEY=VALUE changes the run's config first, as in metrics=confusion.\n\n"
         "Predictions as CSV have the row (from 0), the target and the prediction, for classes also "
         "the "
-        "probability of each.",
+        "probability of each. A FILE without the target column is predicted and not judged: there "
+        "are "
+        "no metrics, and the target's column stays empty.",
     .examples = "assay eval runs/digits-1\n"
                 "assay eval runs/digits-1 --split validation --json\n"
                 "assay eval runs/digits-1 'metrics=(\"accuracy\", \"confusion\")'\n"

@@ -123,7 +123,11 @@ static void class_row(const predictions *p, size_t i, double *work, text *t)
         best = y[k] > y[best] ? k : best;
     }
     if (probable) softmax(y, p->n_outputs, work);
-    add_class(t, d, (size_t)d->label[p->row[i]]);
+    if (p->unlabelled) {
+        text_add(t, ",");
+    } else {
+        add_class(t, d, (size_t)d->label[p->row[i]]);
+    }
     add_class(t, d, best);
     for (size_t k = 0; k < p->n_outputs; k++) {
         add_number(t, work[k]);
@@ -151,7 +155,11 @@ static void number_row(const predictions *p, size_t i, text *t)
     for (size_t k = 0; k < p->n_outputs; k++) {
         const double y = p->y[i * p->n_outputs + k];
         const double shown = binary && logits ? 1 / (1 + exp(-y)) : y;
-        if (k < d->n_targets) add_number(t, d->targets[p->row[i] * d->n_targets + k]);
+        if (k < d->n_targets && p->unlabelled) {
+            text_add(t, ",");
+        } else if (k < d->n_targets) {
+            add_number(t, d->targets[p->row[i] * d->n_targets + k]);
+        }
         if (binary) text_printf(t, ",%d", shown > 0.5);
         add_number(t, shown);
     }

@@ -14,6 +14,7 @@ typedef struct predictions {
     const char *loss; /* its id: decides what outputs mean */
     size_t first_row; /* subtracted from row numbers */
     size_t n_outputs;
+    bool unlabelled; /* targets are not known: their columns stay empty */
     size_t n, capacity;
     uint32_t *row; /* [n] of the dataset */
     float *y; /* [n, n_outputs] */

@@ -99,6 +99,19 @@ void result_table(const result_column *c, size_t n_columns, const terminal *styl
     }
 }
 
+double result_rows(const dataset *d, part p)
+{
+    const uint32_t *rows = dataset_rows(d, p);
+    const float *weight = dataset_view(d)->weight;
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < dataset_size(d, p); i++) {
+        const double w = weight ? weight[rows[i]] : 1;
+        sum += w;
+        squares += w * w;
+    }
+    return squares > 0 ? sum * sum / squares : 0;
+}
+
 void result_json(json *j, const part_values *v)
 {
     json_begin_object(j);

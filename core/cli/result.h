@@ -15,6 +15,9 @@ typedef struct result_column {
 
 void result_table(const result_column *columns, size_t n_columns, const terminal *style, text *t);
 
+/* How many rows of a part count: (sum w)^2 / sum w^2 (Kish's effective size); 0: none, so there is nothing to judge by. */
+double result_rows(const dataset *d, part p);
+
 /* {"loss": 0.1, "accuracy": 0.97, "accuracy_se": 0.01} */
 void result_json(json *j, const part_values *v);
 

@@ -35,6 +35,7 @@ static bool is_missing(const struct csv *h, const char *cell)
 const char *source_cell(const struct source *s, size_t table, size_t row, size_t column)
 {
     const struct table *t = &s->table[table];
+    if (t->map[column] == SIZE_MAX) return NULL;
     const char *cell = table_cell(t, row, t->map[column]);
     return is_missing(s->hyper, cell) ? NULL : cell;
 }
@@ -219,31 +220,75 @@ static int name_columns(struct source *s)
     return ASSAY_OK;
 }
 
+/* Columns by place, where there is no header. A test file may leave the targets out. */
+static int map_places(struct source *s, struct table *t)
+{
+    const bool no_targets =
+        t == &s->table[TABLE_TEST] && t->n_columns + s->n_targets == s->n_columns;
+    if (t->n_columns != s->n_columns && !no_targets) {
+        return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[0],
+            "expected %zu fields as in %.100s, found %zu", s->n_columns, s->table[0].name,
+            t->n_columns);
+    }
+    for (size_t i = 0, k = 0; i < s->n_columns; i++) {
+        const bool is_out = no_targets && s->column[i].role == ROLE_TARGET;
+        t->map[i] = is_out ? SIZE_MAX : k++;
+    }
+    return ASSAY_OK;
+}
+
+/* Columns by name. */
+static void map_names(const struct source *s, struct table *t)
+{
+    for (size_t i = 0; i < s->n_columns; i++) {
+        const char *wanted = table_cell(&s->table[TABLE_MAIN], 0, i);
+        t->map[i] = SIZE_MAX;
+        for (size_t k = 0; k < t->n_columns && t->map[i] == SIZE_MAX; k++) {
+            if (strcmp(table_cell(t, 0, k), wanted) == 0) t->map[i] = k;
+        }
+    }
+}
+
+static void warn_unlabelled(const struct source *s, const struct table *t, size_t column)
+{
+    char message[300];
+    snprintf(message, sizeof(message),
+        "%.100s has no column \"%.60s\", the target: its rows can be predicted, but not judged",
+        t->name, s->column[column].name);
+    s->ctx->host->log(s->ctx, ASSAY_LOG_WARNING, message);
+}
+
+/* Without a target the rows of a test file are to be predicted, and need neither weight nor group. */
+static int check_map(struct source *s, struct table *t)
+{
+    for (size_t k = 0; k < s->n_targets && t == &s->table[TABLE_TEST]; k++) {
+        if (t->map[s->target[k]] != SIZE_MAX || t->unlabelled) continue;
+        t->unlabelled = true;
+        warn_unlabelled(s, t, s->target[k]);
+    }
+    for (size_t i = 0; i < s->n_columns; i++) {
+        const enum role role = s->column[i].role;
+        if (t->map[i] != SIZE_MAX || role == ROLE_DROPPED) continue;
+        if (t->unlabelled && role != ROLE_FEATURE) continue;
+        return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[0],
+            "has no column \"%.60s\", which %.100s has", s->column[i].name,
+            s->table[TABLE_MAIN].name);
+    }
+    return ASSAY_OK;
+}
+
 /* Where the main table's columns are in another one: by name below a header, else by place. */
 static int map_columns(struct source *s, struct table *t)
 {
     t->map = calloc(s->n_columns, sizeof(size_t));
     if (t->map == NULL) return source_nomem(s->ctx);
-    if (t->first_row == 0 && t->n_columns != s->n_columns) {
-        return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[0],
-            "expected %zu fields as in %.100s, found %zu", s->n_columns, s->table[0].name,
-            t->n_columns);
+    if (t->first_row > 0 && t != &s->table[TABLE_MAIN]) {
+        map_names(s, t);
+    } else {
+        const int code = map_places(s, t);
+        if (code != ASSAY_OK) return code;
     }
-    for (size_t i = 0; i < s->n_columns; i++) {
-        size_t k = i;
-        if (t->first_row > 0 && t != &s->table[TABLE_MAIN]) {
-            const char *wanted = table_cell(&s->table[TABLE_MAIN], 0, i);
-            for (k = 0; k < t->n_columns && strcmp(table_cell(t, 0, k), wanted) != 0; k++) {
-            }
-            if (k == t->n_columns) {
-                return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[0],
-                    "has no column \"%.60s\", which %.100s has", s->column[i].name,
-                    s->table[TABLE_MAIN].name);
-            }
-        }
-        t->map[i] = k;
-    }
-    return ASSAY_OK;
+    return check_map(s, t);
 }
 
 /* Numbers or categories, by the majority of the main file's cells. */
@@ -274,10 +319,10 @@ int columns_make(struct source *s)
     s->column = calloc(s->n_columns, sizeof(struct column));
     if (s->column == NULL) return source_nomem(s->ctx);
     int code = name_columns(s);
+    if (code == ASSAY_OK) code = give_roles(s);
     for (size_t i = 0; i < N_TABLES && code == ASSAY_OK; i++) {
         if (s->table[i].path != NULL) code = map_columns(s, &s->table[i]);
     }
-    if (code == ASSAY_OK) code = give_roles(s);
     for (size_t i = 0; i < s->n_columns && code == ASSAY_OK; i++) {
         const enum role role = s->column[i].role;
         if (role == ROLE_FEATURE || role == ROLE_TARGET) code = find_kind(s, i);

@@ -3,7 +3,8 @@
  * Each file is read once into cells (table.c); the main file decides what the columns are (columns.c) and which categories
  * and classes there are; then features and targets are laid out. Columns of text become one feature per category, 0 or 1
  * ("origin=usa"). A missing category under missing = "mean" is missing in all of its features, so that the host fills in how
- * frequent each category is. A category that only a test or validation file has is all zero, with a warning. */
+ * frequent each category is. A category that only a test or validation file has is all zero, with a warning. A test file
+ * without the target has rows to be predicted: their target is a placeholder and their weight 0, so that nothing counts it. */
 #include "source.h"
 
 #include <locale.h>
@@ -19,7 +20,9 @@ static const assay_hyper hypers[] = {
     ASSAY_STRING(csv, file, NULL, "the table", .flags = ASSAY_PATH | ASSAY_REQUIRED),
     ASSAY_STRING(csv, validation_file, NULL, "a table whose rows are the validation part",
         .flags = ASSAY_PATH),
-    ASSAY_STRING(csv, test_file, NULL, "a table whose rows are the test part", .flags = ASSAY_PATH),
+    ASSAY_STRING(csv, test_file, NULL,
+        "a table whose rows are the test part; without the target they are only predicted",
+        .flags = ASSAY_PATH),
     ASSAY_STRING(csv, target, NULL,
         "the column to predict: its name, its number from 0, or last; the last one if none is "
         "named"),
@@ -94,6 +97,7 @@ static int keep_row(struct source *s, size_t table, size_t row, bool *out)
     for (size_t i = 0; i < s->n_columns; i++) {
         const enum role role = s->column[i].role;
         if (role == ROLE_DROPPED || source_cell(s, table, row, i) != NULL) continue;
+        if (s->table[table].unlabelled && role != ROLE_FEATURE) continue;
         if (policy == MISSING_DROP) {
             *out = false;
         } else if (policy == MISSING_ERROR) {
@@ -139,14 +143,18 @@ static int places_make(struct source *s)
     return ASSAY_OK;
 }
 
+/* Of a column, SIZE_MAX where there is none; rows without a target weigh nothing. */
 static int weights_make(struct source *s, size_t column, assay_data *out)
 {
     float *weight = s->ctx->host->alloc(s->ctx, s->n_places * sizeof(float));
     if (weight == NULL) return source_nomem(s->ctx);
     for (size_t i = 0; i < s->n_places; i++) {
         const struct place at = s->place[i];
-        double v = 0;
-        const int code = source_number(s, at.table, at.row, column, &v);
+        const bool counts = !s->table[at.table].unlabelled;
+        double v = counts;
+        const int code = counts && column != SIZE_MAX
+            ? source_number(s, at.table, at.row, column, &v)
+            : ASSAY_OK;
         if (code != ASSAY_OK) return code;
         if (v < 0) {
             return source_fail(s, at.table, at.row, column, "weight %g is negative", v);
@@ -167,7 +175,8 @@ static int groups_make(struct source *s, size_t column, assay_data *out)
     if (code != ASSAY_OK) return code;
     for (size_t i = 0; i < s->n_places; i++) {
         const struct place at = s->place[i];
-        const size_t k = categories_find(c, source_cell(s, at.table, at.row, column));
+        const char *cell = source_cell(s, at.table, at.row, column);
+        const size_t k = cell != NULL ? categories_find(c, cell) : SIZE_MAX;
         group[i] = k != SIZE_MAX ? (uint32_t)k : UINT32_MAX; // of no row that a split moves
     }
     out->group = group;
@@ -201,6 +210,9 @@ static int source_make(struct source *s, assay_data *out)
     for (size_t i = 0; i < s->n_columns && code == ASSAY_OK; i++) {
         if (s->column[i].role == ROLE_WEIGHT) code = weights_make(s, i, out);
         if (s->column[i].role == ROLE_GROUP) code = groups_make(s, i, out);
+    }
+    if (code == ASSAY_OK && s->table[TABLE_TEST].unlabelled && out->weight == NULL) {
+        code = weights_make(s, SIZE_MAX, out);
     }
     return code == ASSAY_OK ? parts_make(s, out) : code;
 }

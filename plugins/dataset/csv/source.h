@@ -33,7 +33,8 @@ struct table {
     size_t *line; /* [n_rows], from 1 */
     size_t n_rows, n_columns;
     size_t first_row; /* 1 below a header */
-    size_t *map; /* column i of the main table is column map[i] here */
+    size_t *map; /* column i of the main table is column map[i] here; SIZE_MAX: there is none */
+    bool unlabelled; /* a target is not there: its rows are to be predicted */
 };
 
 /* One different value of a column. */

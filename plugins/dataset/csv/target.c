@@ -82,6 +82,8 @@ static int class_make(struct source *s, assay_data *out)
     int32_t *label = s->ctx->host->alloc(s->ctx, s->n_places * sizeof(int32_t));
     if (label == NULL) return source_nomem(s->ctx);
     for (size_t i = 0; i < s->n_places; i++) {
+        label[i] = 0;
+        if (s->table[s->place[i].table].unlabelled) continue;
         const char *cell = source_cell(s, s->place[i].table, s->place[i].row, column);
         const size_t k = categories_find(c, cell);
         if (k == SIZE_MAX) return fail_unknown_class(s, i, column, cell);
@@ -137,8 +139,9 @@ static int numbers_make(struct source *s, bool is_binary, assay_data *out)
     for (size_t i = 0; i < s->n_places; i++) {
         for (size_t k = 0; k < n; k++) {
             double v = 0;
-            const int code = is_binary ? binary_value(s, i, s->target[k], &v)
-                                       : real_value(s, i, s->target[k], &v);
+            const int code = s->table[s->place[i].table].unlabelled ? ASSAY_OK
+                : is_binary ? binary_value(s, i, s->target[k], &v)
+                            : real_value(s, i, s->target[k], &v);
             if (code != ASSAY_OK) return code;
             targets[i * n + k] = (float)v;
         }

@@ -163,6 +163,51 @@ static void test_new_file__is_seen_as_the_run_saw_its_data(void **state)
     free(got);
 }
 
+/* iris.csv without its last column, the target; with `rows` rows. */
+static void write_unlabelled(const char *name, size_t rows)
+{
+    char *table = slurp(CONFIGS "data/iris.csv"), *line = table;
+    FILE *f = fopen(name, "w");
+    assert_non_null(f);
+    for (size_t i = 0; i <= rows; i++, line = strchr(line, '\n') + 1) {
+        int n = (int)strcspn(line, "\n");
+        while (line[--n] != ',') {
+        }
+        fprintf(f, "%.*s\n", n, line);
+    }
+    fclose(f);
+    free(table);
+}
+
+static void test_new_file__without_the_target_is_predicted_and_not_judged(void **state)
+{
+    (void)state;
+    write_unlabelled("bare.csv", 7);
+    said s = assay("eval", "run", "--file", "bare.csv", "--predictions", "bare-p.csv");
+    assert_code(&s, 0);
+    assert_string_equal(s.out, "");
+    assert_contains(s.err, "bare.csv has no column \"species\", the target");
+    assert_contains(s.err, "7 samples of bare.csv");
+    assert_contains(s.err, "no loss and no metrics");
+    forget(&s);
+    char *got = slurp("bare-p.csv");
+    size_t n = 0;
+    for (char *at = strchr(got, '\n') + 1; *at; at = strchr(at, '\n') + 1, n++) {
+        unsigned row;
+        char predicted[32];
+        assert_int_equal(sscanf(at, "%u,,%31[^,],", &row, predicted), 2);
+        assert_int_equal(row, n);
+        assert_string_equal(predicted, "setosa");
+    }
+    assert_int_equal(n, 7);
+    free(got);
+    s = assay("eval", "run", "--file", "bare.csv", "--predictions", "bare-p.csv", "--json");
+    assert_code(&s, 0);
+    assert_true(is_json(s.out));
+    assert_null(strstr(s.out, "\"loss\""));
+    forget(&s);
+}
+
 static void expect_refusal(said s, const char *message)
 {
     assert_code(&s, 2);
@@ -183,6 +228,20 @@ static void test_refusals__say_what_to_do(void **state)
         assay("eval", "run", "--file", "iris.cfg", "--split", "training"), "leave --split out");
     expect_refusal(assay("eval", "run", "model[0].units=10"), "dense1");
     expect_refusal(assay("eval", "run", "data.split.test=0"), "the test part is empty");
+}
+
+static void test_refusals__of_a_new_file_name_the_option(void **state)
+{
+    (void)state;
+    write_unlabelled("bare.csv", 7);
+    expect_refusal(assay("eval", "run", "--file", "bare.csv"), "--predictions");
+    spill("narrow.csv", "sepal_length_cm,species\n5.1,setosa\n");
+    expect_refusal(assay("eval", "run", "--file", "narrow.csv"),
+        "eval: --file: narrow.csv:1: has no column \"sepal_width_cm\"");
+    spill("odd.csv",
+        "sepal_length_cm,sepal_width_cm,petal_length_cm,petal_width_cm,species\n5.1,3,2,1,oak\n");
+    expect_refusal(assay("eval", "run", "--file", "odd.csv"),
+        "eval: --file: odd.csv:2: column \"species\": class \"oak\" does not occur in iris.csv");
 }
 
 static void test_generated_data__have_no_file(void **state)
@@ -233,7 +292,9 @@ int main(void)
         cmocka_unit_test(test_predictions__are_a_row_per_sample),
         cmocka_unit_test(test_npy__is_what_numpy_reads),
         cmocka_unit_test(test_new_file__is_seen_as_the_run_saw_its_data),
+        cmocka_unit_test(test_new_file__without_the_target_is_predicted_and_not_judged),
         cmocka_unit_test(test_refusals__say_what_to_do),
+        cmocka_unit_test(test_refusals__of_a_new_file_name_the_option),
         cmocka_unit_test(test_generated_data__have_no_file),
         cmocka_unit_test(test_regression__predicts_in_the_units_of_the_data),
     };

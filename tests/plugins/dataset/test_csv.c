@@ -305,6 +305,37 @@ static void test_csv__files_of_their_own_are_parts(void **state)
         "z.csv:2: column \"x\": expected a number, found \"oops\"");
 }
 
+static void test_csv__a_test_file_without_the_target_counts_nothing(void **state)
+{
+    fixture *f = *state;
+    fixture_write(f, "a.csv", "x,w,g,id,t\n1.5,0.25,b,1,p\n2.5,2,a,2,q\n3.5,1,b,3,q\n");
+    fixture_write(f, "z.csv", "x\n5.5\n6.5\n");
+    const dataset *d = fixture_open(f,
+        "type = \"csv\"; file = \"$/a.csv\"; test_file = \"$/z.csv\"; weight = \"w\"; group = "
+        "\"g\"; drop = ( \"id\" );");
+    const assay_data *v = dataset_view(d);
+    assert_int_equal(dataset_size(d, PART_TEST), 2);
+    assert_true(v->weight[1] == 2 && v->weight[3] == 0 && v->weight[4] == 0);
+    assert_true(x_of(d, 4)[0] == 6.5f);
+    assert_non_null(strstr(f->log, "z.csv has no column \"t\", the target"));
+    fixture_write(f, "n.csv", "1,10,5\n2,20,6\n3,30,7\n");
+    fixture_write(f, "m.csv", "4,8\n");
+    d = fixture_open(f,
+        "type = \"csv\"; file = \"$/n.csv\"; test_file = \"$/m.csv\"; target = \"1\"; task = "
+        "\"real\";");
+    v = dataset_view(d);
+    assert_true(v->weight[0] == 1 && v->weight[3] == 0 && v->targets[3] == 0);
+    assert_true(x_of(d, 3)[0] == 4 && x_of(d, 3)[1] == 8);
+
+    fixture_refuse(f, "type = \"csv\"; file = \"$/a.csv\"; validation_file = \"$/z.csv\";", E_PARSE,
+        "z.csv:1: has no column \"w\"");
+    fixture_write(f, "z.csv", "x,t\n5.5,p\n");
+    fixture_refuse(f,
+        "type = \"csv\"; file = \"$/a.csv\"; test_file = \"$/z.csv\"; weight = \"w\"; drop = ( "
+        "\"g\", \"id\" );",
+        E_PARSE, "z.csv:1: has no column \"w\"");
+}
+
 /* Bad inputs: a table, what else the block says, and the message. */
 static const struct bad_case {
     const char *content, *more;
@@ -424,6 +455,8 @@ int main(void)
             test_csv__weights_and_groups, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             test_csv__files_of_their_own_are_parts, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_csv__a_test_file_without_the_target_counts_nothing,
+            fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             test_csv__says_what_is_wrong_and_where, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
