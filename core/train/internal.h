@@ -6,6 +6,7 @@
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/scheduler.h"
+#include "train/trace.h"
 #include "train/trainer.h"
 
 /* Where the run stands. Everything here is in checkpoints. */
@@ -63,6 +64,8 @@ struct trainer {
     double start_wall_s, start_cpu_s, start_optimizer_s, last_progress_s, last_checkpoint_s;
     char *fingerprint; /* "key=hash key=hash ...": what a checkpoint must agree with */
     text diverged;
+    trace *trace; /* NULL: operations are not looked over */
+    float *seen_g; /* [n_flat] the last step's gradient, kept for who asked; or NULL */
 
     record_value *values; /* of a training record: room for all */
     size_t n_columns;
@@ -78,6 +81,15 @@ status plan_columns(trainer *t, error *err) MUST_CHECK;
 
 /* step.c: notes that the run is over because something is not finite. */
 void trainer_diverge(trainer *t, uint64_t step, const char *what);
+
+/* The last pass's gradient as the optimizer gets it, clipped: g[n_flat]. */
+void trainer_gradient_as_used(const trainer *t, float scale, float *g);
+
+/* trace.c: each looks over what has happened since the one before it; true: something was not finite, and the run is over. */
+bool trace_begin(trace *r); /* before a step; looks at the first one only */
+bool trace_pass(trace *r, float clip_scale); /* the step's gradient is made */
+bool trace_update(trace *r); /* the step is done */
+bool trace_evaluation(trace *r); /* checks are done */
 
 /* check.c: one check; and the numbers at the end, at the final weights. */
 status trainer_check(trainer *t, error *err) MUST_CHECK;

@@ -136,6 +136,9 @@ status trainer_run(trainer *t, run_result *out, error *err)
         if (t->at.stop == STOP_NONE) {
             TRY(between_steps(t, err));
         }
+        if (t->at.stop != STOP_DIVERGED && t->trace) {
+            (void)trace_evaluation(t->trace);
+        }
     }
     TRY(finish(t, out, err));
 done:

@@ -304,6 +304,46 @@ size_t optimizer_find_hyper(optimizer *o, const char *name,
     return n;
 }
 
+static bool updates(const group *k, size_t i_tensor, size_t *out_resolved)
+{
+    *out_resolved = 0;
+    for (size_t i = 0; i < k->n_tensors; i++) {
+        if (k->tensor[i] == i_tensor) {
+            *out_resolved = k->resolved_of[i];
+            return true;
+        }
+    }
+    return i_tensor >= k->model->n_tensors;
+}
+
+static void visit_hypers(const group *k, size_t i_tensor,
+    void (*each)(void *self, const char *component, const char *name, double value), void *self)
+{
+    const component *c = k->instance->component;
+    size_t resolved;
+    if (!updates(k, i_tensor, &resolved)) {
+        return;
+    }
+    for (size_t i = 0; i < c->hypers.n; i++) {
+        const char *name = hyper_row(&c->hypers, i)->name;
+        const double *at = hyper_real_at(c, k->resolved[resolved], name);
+        if (at) {
+            each(self, c->id, name, *at);
+        }
+    }
+    for (size_t i = 0; i < k->n_nested; i++) {
+        visit_hypers(&k->nested[i], i_tensor, each, self);
+    }
+}
+
+void optimizer_visit_hypers(const optimizer *o, size_t i_tensor,
+    void (*each)(void *self, const char *component, const char *name, double value), void *self)
+{
+    for (size_t i = 0; i < o->n_groups; i++) {
+        visit_hypers(&o->groups[i], i_tensor, each, self);
+    }
+}
+
 /* Walks every array of state of a group and its nested ones. */
 typedef status (*array_visitor)(
     void *self, const char *name, array_dtype dtype, void *data, size_t n, error *err);

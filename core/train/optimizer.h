@@ -53,6 +53,11 @@ status optimizer_eval_weights(optimizer *o, uint64_t t, float *out, error *err) 
 size_t optimizer_find_hyper(optimizer *o, const char *name,
     void (*each)(void *self, double *place, double base), void *self);
 
+/* Every real hyperparameter, as resolved, of who updates a tensor, and of the optimizers nested in it. A tensor beyond the last
+ * stands for all optimizers. */
+void optimizer_visit_hypers(const optimizer *o, size_t i_tensor,
+    void (*each)(void *self, const char *component, const char *name, double value), void *self);
+
 /* Every array of state, under "optimizer/<group>/<tensor>/<slot>", for checkpoints; data points into the state itself. */
 size_t optimizer_n_arrays(const optimizer *o);
 status optimizer_arrays(const optimizer *o, arena *a, array *out, error *err) MUST_CHECK;

@@ -173,6 +173,14 @@ static bool is_recorded(const trainer *t)
     return (every && (t->at.step + 1) % every == 0) || t->at.i_batch + n_micro(t) >= t->n_batches;
 }
 
+void trainer_gradient_as_used(const trainer *t, float scale, float *g)
+{
+    objective_gather(t->objective, g);
+    if (scale != 1.0f) {
+        vec_scale(g, t->model->n_flat, scale);
+    }
+}
+
 status trainer_step(trainer *t, error *err)
 {
     status st = OK;
@@ -180,8 +188,14 @@ status trainer_step(trainer *t, error *err)
     update_finding found;
     const pass p = { .n = n_micro(t), .gradient = true, .in_pieces = in_pieces(t) };
     const assay_when when = when_of(t);
+    if (t->trace && trace_begin(t->trace)) {
+        return OK;
+    }
     TRY(scheduler_apply(t->scheduler, &when, err));
     TRY(run_pass(t, &p, &v, err));
+    if (t->trace && trace_pass(t->trace, clip_scale(t, v.squared_norm))) {
+        return OK;
+    }
     const double loss = loss_of(&v);
     if (!isfinite(loss)) {
         blame(t, "the loss is not finite");
@@ -200,6 +214,9 @@ status trainer_step(trainer *t, error *err)
         .stretch = v.in_pieces ? stretch : NULL,
         .stretch_self = t,
         .wants_norm = is_recorded(t) };
+    if (t->seen_g) {
+        trainer_gradient_as_used(t, u.scale, t->seen_g);
+    }
     TRY(optimizer_update(t->optimizer, &u, &found, err));
     TRY(model_prepare(t->model, true, err));
     t->last_loss = loss;
@@ -212,6 +229,9 @@ status trainer_step(trainer *t, error *err)
     t->at.interval_loss += v.loss_sum;
     t->at.interval_weight += v.denominator;
     move_on(t, p.n);
+    if (t->trace) {
+        (void)trace_update(t->trace);
+    }
 done:
     return st;
 }
