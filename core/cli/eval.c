@@ -17,6 +17,7 @@ typedef struct eval_job {
     session session;
     part of;
     const char *weights; /* the file */
+    const char *which; /* of the run's, for people; "" for another file */
     size_t first_row;
     const record_value *values;
     bool
@@ -42,6 +43,16 @@ static status choose_part(eval_job *j, error *err)
     return OK;
 }
 
+/* Whether the run's own numbers are those of its best weights: early stopping put them back. */
+static bool ended_with_best(const session *s)
+{
+    const value *train = value_find(config_root(s->config), "train");
+    const value *early = value_find(train, "early_stopping");
+    const value *restores = value_find(early, "restore_best");
+    return early && (!restores || restores->kind != VALUE_BOOL || restores->as.boolean);
+}
+
+/* Unless told otherwise those that the run itself judged, so that both give the same numbers. */
 static status choose_weights(eval_job *j, error *err)
 {
     session *s = &j->session;
@@ -52,9 +63,15 @@ static status choose_weights(eval_job *j, error *err)
         return fail_nomem(err, "a path");
     }
     j->weights = asked;
-    if (!asked) j->weights = file_exists(best) ? best : last;
-    if (asked && strcmp(asked, "best") == 0) j->weights = best;
-    if (asked && strcmp(asked, "last") == 0) j->weights = last;
+    j->which = "";
+    if (!asked) asked = file_exists(best) && ended_with_best(s) ? "best" : "last";
+    if (strcmp(asked, "best") == 0) {
+        j->weights = best;
+        j->which = "the best weights: ";
+    } else if (strcmp(asked, "last") == 0) {
+        j->weights = last;
+        j->which = "the last weights: ";
+    }
     if (!file_exists(j->weights)) {
         return fail(err, E_MISSING,
             "%s: no such weights; they are written when a run ends: assay train --resume %s",
@@ -148,7 +165,6 @@ static status open_run(eval_job *j, error *err)
         TRY(fail(err, E_USAGE, "%s: not the folder of a run", j->args->word[0]));
     }
     TRY(choose_part(j, err));
-    TRY(choose_weights(j, err));
     if (file && !file_exists(file)) {
         TRY(fail(err, E_USAGE, "%s: no such file", file));
     }
@@ -156,6 +172,7 @@ static status open_run(eval_job *j, error *err)
         TRY(original_split(j, hash, &held_back, &n_samples, err));
     }
     TRY(session_open(s, j->cli, j->args->word[0], j->args->word + 1, j->args->n - 1, err));
+    TRY(choose_weights(j, err));
     (void)value_remove(value_find(config_root(s->config), "train"), "init_from");
     if (file) {
         TRY(set_file(j, file, held_back, err));
@@ -278,9 +295,10 @@ static void say_what_is_judged(const eval_job *j)
     const char *why =
         j->unjudged ? "; no loss and no metrics, as no row has a target that counts" : "";
     if (file) {
-        cli_say(j->cli, "  %zu %s of %s, %s%s", n, samples, file, j->weights, why);
+        cli_say(j->cli, "  %zu %s of %s, %s%s%s", n, samples, file, j->which, j->weights, why);
     } else {
-        cli_say(j->cli, "  %zu %s %s, %s%s", n, part_name(j->of), samples, j->weights, why);
+        cli_say(
+            j->cli, "  %zu %s %s, %s%s%s", n, part_name(j->of), samples, j->which, j->weights, why);
     }
 }
 
@@ -314,7 +332,7 @@ static const option_row options[] = {
     { "split", 's', "PART", "training|validation|test", COMPLETE_CHOICES,
         "which part (default test)" },
     { "weights", 'w', "WHICH", NULL, COMPLETE_FILE,
-        "best, last or a file (default best where there is one)" },
+        "best, last or a file (default: those that the run itself judged)" },
     { "file", 'f', "FILE", NULL, COMPLETE_FILE, "judge on the rows of this table instead" },
     { "predictions", 'p', "FILE", NULL, COMPLETE_FILE,
         "write predictions: a .csv table, or raw outputs as .npy" },
@@ -327,6 +345,8 @@ const command command_eval = { .name = "eval",
     .doc =
         "Prints loss and metrics of a run's weights; a metric's standard error stands beside it. "
         "KEY=VALUE changes the run's config first, as in metrics=confusion.\n\n"
+        "The weights are those that the run itself judged at its end: the best ones where early "
+        "stopping restored them, else the last ones.\n\n"
         "Predictions as CSV have the row (from 0), the target and the prediction, for classes also "
         "the "
         "probability of each. A FILE without the target column is predicted and not judged: there "

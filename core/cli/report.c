@@ -173,7 +173,8 @@ static void add_result(const train_job *j, text *t)
         return;
     }
     if (!ends_with_best(j) && r->best_step > 0 && r->best_step != r->step) {
-        text_printf(t, "  %s%-14s%sthe last weights, below; eval takes the best ones\n",
+        text_printf(t,
+            "  %s%-14s%sthe last weights, as eval does; eval --weights best takes the best ones\n",
             terminal_style(style, STYLE_DIM), "judged", terminal_style(style, STYLE_PLAIN));
     }
     text_add(t, "\n");

@@ -51,7 +51,7 @@ static void test_json__agrees_with_the_run(void **state)
 {
     (void)state;
     said trained = assay("train", "iris.cfg", "--json", "-q", "--output", "again");
-    said s = assay("eval", "again", "--json", "--weights", "last");
+    said s = assay("eval", "again", "--json");
     assert_code(&s, 0);
     assert_true(is_json(s.out));
     const char *test = strstr(trained.out, "\"test\": ");
@@ -64,6 +64,37 @@ static void test_json__agrees_with_the_run(void **state)
     assert_int_equal((int)number_of(s.out, "samples"), 30);
     forget(&s);
     forget(&trained);
+}
+
+static void test_weights__are_those_that_the_run_judged(void **state)
+{
+    static const struct {
+        char *setting;
+        const char *which;
+    } cases[] = { { "train.early_stopping={restore_best=true;}", "best" },
+        { "train.early_stopping={restore_best=false;}", "last" }, { "train.epochs=14", "last" } };
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char dir[] = "judged-0", expected[64];
+        dir[7] = (char)('0' + i);
+        /* a rate at which the last check is hardly the best one */
+        said trained = assay("train", "iris.cfg", "--json", "-q", "--output", dir, cases[i].setting,
+            "optimizer.lr=0.7");
+        assert_code(&trained, 0);
+        said s = assay("eval", dir, "--json");
+        assert_code(&s, 0);
+        const char *test = strstr(trained.out, "\"test\": ");
+        assert_true(number_of(s.out, "loss") == number_of(test, "loss"));
+        snprintf(expected, sizeof expected, "the %s weights: %s/%s.safetensors", cases[i].which,
+            dir, cases[i].which);
+        assert_contains(s.err, expected);
+        forget(&s);
+        s = assay("eval", dir, "--json", "--weights", i == 0 ? "last" : "best");
+        assert_code(&s, 0);
+        assert_false(number_of(s.out, "loss") == number_of(test, "loss"));
+        forget(&s);
+        forget(&trained);
+    }
 }
 
 static void test_predictions__are_a_row_per_sample(void **state)
@@ -289,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table__has_the_standard_error_and_the_confusion),
         cmocka_unit_test(test_json__agrees_with_the_run),
+        cmocka_unit_test(test_weights__are_those_that_the_run_judged),
         cmocka_unit_test(test_predictions__are_a_row_per_sample),
         cmocka_unit_test(test_npy__is_what_numpy_reads),
         cmocka_unit_test(test_new_file__is_seen_as_the_run_saw_its_data),

@@ -93,7 +93,7 @@ static void test_the_result__says_whose_weights_and_which_rule_it_is_of(void **s
     (void)state;
     said s = assay("train", "small.cfg", "train.epochs=60", "optimizer.lr=0.3");
     assert_code(&s, 0);
-    assert_contains(s.out, "the last weights, below; eval takes the best ones");
+    assert_contains(s.out, "the last weights, as eval does; eval --weights best takes");
     forget(&s);
     s = assay("train", "small.cfg", "train.epochs=60", "optimizer.lr=0.3",
         "train.early_stopping.restore_best=true", "train.early_stopping.rule=gl");
