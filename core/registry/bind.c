@@ -31,6 +31,33 @@ static bool is_reserved(const binder *b, const char *key)
     return false;
 }
 
+/* Whether it was written on the command line. */
+static bool is_typed(const value *v)
+{
+    return !v->is_default && v->at.file && v->at.line == 0;
+}
+
+/* Whether the key stands in the file, and `type` alone was changed on the command line. */
+static bool is_left_over(const binder *b, const value *v)
+{
+    const value *type = value_find(b->group, "type");
+    return type && type->kind == VALUE_STRING && is_typed(type) && !is_typed(v);
+}
+
+static void add_way_out(const binder *b, const value *v, text *t)
+{
+    const char *type = value_find(b->group, "type")->as.string;
+    text group = { 0 }, key = { 0 };
+    value_path(b->group, &group);
+    value_path(v, &key);
+    text_printf(t,
+        "it was meant for the type in the file; %s=%s leaves out all of that one's keys, ~%s only "
+        "this",
+        group.s ? group.s : "", type, key.s ? key.s : "");
+    text_release(&group);
+    text_release(&key);
+}
+
 static status fail_unknown_key(const binder *b, const value *v)
 {
     size_t n_reserved = 0;
@@ -48,7 +75,9 @@ static status fail_unknown_key(const binder *b, const value *v)
     const char *nearest = text_nearest(v->name, known, n);
     text t;
     text_init(&t);
-    if (nearest) {
+    if (is_left_over(b, v)) {
+        add_way_out(b, v, &t);
+    } else if (nearest) {
         text_printf(&t, "did you mean \"%s\"?", nearest);
     } else if (n_rows == 0) {
         text_add(&t, "it has none");

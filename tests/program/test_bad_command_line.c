@@ -47,6 +47,22 @@ static const bad_input rows[] = {
         "eval: something is missing: assay eval RUN_DIR [KEY=VALUE...]" },
     { "a part that is not there", NULL, NULL, NULL, { "eval", "run", "--split", "tests" }, 2,
         "eval: --split: expected one of training|validation|test, found \"tests\"" },
+    { "another schedule over the keys of the one in the file", NULL, "train = {",
+        "schedule = { type = \"exponential\"; decay = 0.9; }; train = {",
+        { "train", "bad.cfg", "schedule.type=cosine" }, 2,
+        "bad.cfg:17: schedule \"cosine\": unknown hyperparameter \"decay\": it was meant for the "
+        "type "
+        "in the file; schedule=cosine leaves out all of that one's keys, ~schedule.decay only "
+        "this" },
+    { "another layer over the keys of the one in the file", NULL, NULL, NULL,
+        { "train", "bad.cfg", "model[0].type=tanh" }, 2,
+        "bad.cfg:10: layer \"tanh\": unknown hyperparameter \"units\": it was meant for the type "
+        "in the "
+        "file; model[0]=tanh leaves out all of that one's keys, ~model[0].units only this" },
+    { "a key that is wrong by itself", NULL, NULL, NULL,
+        { "train", "bad.cfg", "optimizer.type=adam", "+optimizer.momentun=0.9" }, 2,
+        "command line: optimizer \"adam\": unknown hyperparameter \"momentun\": known are lr, "
+        "beta1, beta2, eps, amsgrad, weight_decay" },
     { "a summary of nothing", NULL, NULL, NULL, { "model", "summary", "absent.cfg" }, 2,
         "absent.cfg: no such config file or run folder" },
 };
