@@ -27,6 +27,7 @@ typedef enum record_kind {
     RECORD_EPOCH, /* an epoch ended: its running loss */
     RECORD_NOTE, /* a warning or remark for the user, in `text` */
     RECORD_END, /* once: why it ended, and the final numbers */
+    RECORD_PROBE, /* every train.probe.every steps: a look inside the step */
 } record_kind;
 
 /* One named number. A matrix-valued metric has `rows` x `cols` values at `matrix`. */

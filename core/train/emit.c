@@ -59,6 +59,15 @@ void trainer_emit_training(trainer *t, record_kind kind, double loss)
     trainer_emit(t, &r);
 }
 
+void trainer_emit_probe(trainer *t)
+{
+    record r = { .kind = RECORD_PROBE };
+    r.n_values = probe_take(t->probe, &r.values);
+    if (r.n_values) {
+        trainer_emit(t, &r);
+    }
+}
+
 void trainer_emit_progress(trainer *t)
 {
     const double now = clock_wall_s();

@@ -5,6 +5,7 @@
 #include "train/early_stop.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
+#include "train/probe.h"
 #include "train/scheduler.h"
 #include "train/trace.h"
 #include "train/trainer.h"
@@ -45,6 +46,7 @@ struct trainer {
     objective *objective;
     batcher *batches;
     early_stop early;
+    probe *probe; /* NULL: none */
 
     size_t n_replicas, n_threads, batch_size, eval_batch;
     uint64_t n_batches, steps_per_epoch, total_steps;
@@ -78,6 +80,7 @@ status plan_model(trainer *t, error *err) MUST_CHECK;
 status plan_replicas(trainer *t, error *err) MUST_CHECK;
 status plan_monitor(trainer *t, error *err) MUST_CHECK;
 status plan_columns(trainer *t, error *err) MUST_CHECK;
+status plan_probe(trainer *t, error *err) MUST_CHECK;
 
 /* step.c: notes that the run is over because something is not finite. */
 void trainer_diverge(trainer *t, uint64_t step, const char *what);
@@ -101,6 +104,7 @@ status checkpoint_write(trainer *t, const char *dir, error *err) MUST_CHECK;
 /* emit.c: records. */
 void trainer_emit(trainer *t, record *r);
 void trainer_emit_training(trainer *t, record_kind kind, double loss);
+void trainer_emit_probe(trainer *t); /* of a step that was probed */
 void trainer_emit_progress(trainer *t);
 void trainer_emit_evaluation(trainer *t, const char *name, const record_value *values, bool best);
 void trainer_note(trainer *t, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -70,6 +70,9 @@ static status between_steps(trainer *t, error *err)
     if (log_every && t->at.step % log_every == 0) {
         trainer_emit_training(t, RECORD_STEP, t->last_loss);
     }
+    if (t->probe) {
+        trainer_emit_probe(t);
+    }
     trainer_emit_progress(t);
     if (t->at.i_batch == 0) {
         end_epoch(t);

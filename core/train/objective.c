@@ -52,6 +52,8 @@ struct objective {
     bool gradient;
     objective_visitor visit;
     void *visit_self;
+    void (*look)(void *self); /* at the end of a gradient; NULL: nobody */
+    void *look_self;
     uint64_t passes;
     const observer *observer; /* NULL: nobody looks */
 };
@@ -165,7 +167,7 @@ void objective_begin(objective *o, double denominator, bool in_pieces)
 }
 
 /* Where shard i of n samples begins. */
-static size_t shard_begin(const objective *o, size_t n, size_t i)
+size_t objective_shard_begin(const objective *o, size_t n, size_t i)
 {
     return n * i / o->options.n_replicas;
 }
@@ -174,7 +176,8 @@ static shard shard_of(const objective *o, size_t i)
 {
     const batch *b = &o->batch;
     const size_t features = dataset_features(o->data);
-    const size_t begin = shard_begin(o, b->n, i), end = shard_begin(o, b->n, i + 1);
+    const size_t begin = objective_shard_begin(o, b->n, i);
+    const size_t end = objective_shard_begin(o, b->n, i + 1);
     return (shard){ .n = end - begin,
         .time = 1,
         .x = b->x ? b->x + begin * features : NULL,
@@ -372,6 +375,9 @@ void objective_end(objective *o, bool gradient, objective_value *out)
         }
     }
     *out = (objective_value){ .loss_sum = o->loss_sum, .denominator = o->denominator };
+    if (o->look) {
+        o->look(o->look_self);
+    }
     out->in_pieces = o->in_pieces && bound <= FLT_MAX / 2; /* half: for what rounding adds */
     if (out->in_pieces) {
         return;
@@ -458,6 +464,39 @@ void objective_gather(const objective *o, float *g)
             }
         }
     }
+}
+
+void objective_look(objective *o, void (*look)(void *self), void *self)
+{
+    o->look = look;
+    o->look_self = self;
+}
+
+size_t objective_n_parts(const objective *o)
+{
+    return o->n_parts;
+}
+
+const float *objective_part(
+    const objective *o, size_t i, size_t i_tensor, size_t begin, size_t n, float *room)
+{
+    const tensor *t = &o->m->tensors[i_tensor];
+    const product *p = replica_deferred(o->sources[i], i_tensor);
+    if (!p) {
+        return o->parts[i] + t->offset + begin;
+    }
+    make_product(p, begin / t->info.cols, n / t->info.cols, t->info.cols, false, room);
+    return room;
+}
+
+const float *objective_layer_output(const objective *o, size_t i, size_t i_layer, size_t *out_n)
+{
+    const size_t n = o->batch.n;
+    const float *y = replica_layer_output(o->replicas[i], i_layer, out_n);
+    if (objective_shard_begin(o, n, i) == objective_shard_begin(o, n, i + 1)) {
+        *out_n = 0;
+    }
+    return y;
 }
 
 float *objective_gradient(objective *o)

@@ -61,6 +61,19 @@ void objective_observe(objective *o, const observer *by);
 uint64_t objective_passes(const objective *o); /* begun so far: each is one batch */
 const batch *objective_batch(const objective *o); /* of the last pass */
 
+/* What the replicas have given, in their order, before it is added up: `look` is called at the end of every gradient, while each
+ * replica's own still stands. objective_part is a stretch of the i-th, in `room` or where it lies. [worker] NULL: nobody looks. */
+void objective_look(objective *o, void (*look)(void *self), void *self);
+size_t objective_n_parts(const objective *o);
+const float *objective_part(
+    const objective *o, size_t i, size_t i_tensor, size_t begin, size_t n, float *room);
+
+/* Of a batch of n samples replica i runs those from the i-th of these to the next. */
+size_t objective_shard_begin(const objective *o, size_t n, size_t i);
+
+/* The output of a layer for replica i's shard of the last batch; *out_n is 0 when it had none. */
+const float *objective_layer_output(const objective *o, size_t i, size_t i_layer, size_t *out_n);
+
 float *objective_gradient(objective *o); /* [n_flat] */
 size_t objective_n_replicas(const objective *o);
 model *objective_model(const objective *o);

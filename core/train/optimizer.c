@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "train/optimizer_group.h"
+#include "train/optimizer_probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,6 +206,24 @@ status optimizer_plan(optimizer *o, model *m, float *g, team *t, error *err)
     }
 done:
     return st;
+}
+
+status optimizer_probe_plan(optimizer *o, error *err)
+{
+    float *before = arena_alloc_array(&o->memory, o->model->n_flat, sizeof *before);
+    status st = before ? OK : fail_nomem(err, "a probe");
+    for (size_t i = 0; i < o->n_groups && st == OK; i++) {
+        st = group_probe_plan(&o->groups[i], before, &o->memory, err);
+    }
+    return st;
+}
+
+void optimizer_probe_read(
+    const optimizer *o, void (*each)(void *self, const probed_tensor *t), void *self)
+{
+    for (size_t i = 0; i < o->n_groups; i++) {
+        group_probe_read(&o->groups[i], each, self);
+    }
 }
 
 bool optimizer_takes_pieces(const optimizer *o)

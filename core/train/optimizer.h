@@ -31,6 +31,7 @@ typedef struct update {
      * which optimizer_takes_pieces holds. */
     const float *(*stretch)(void *self, size_t i_tensor, size_t begin, size_t n, float *room);
     void *stretch_self;
+    bool probes; /* note what optimizer_probe_read tells; only after optimizer_probe_plan */
     bool wants_norm; /* with `stretch`: fill in squared_norm */
 } update;
 

@@ -6,6 +6,7 @@
 #include "train/optimizer_group.h"
 
 #include "num/vec.h"
+#include "train/optimizer_probe.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -380,8 +381,14 @@ static void elem_piece(void *arg, size_t i)
     if (k->update->stretch) {
         span.g = make_gradient(k, c);
     }
+    if (k->update->probes) {
+        group_probe_before(k, i, span.g);
+    }
     note_failure(
         k, k->ops->elem(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span), "elem");
+    if (k->update->probes) {
+        group_probe_after(k, i);
+    }
     team_scratch_reset(k->team);
 }
 
@@ -533,6 +540,31 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
     return ASSAY_OK;
 }
 
+static void probe_before(void *arg, size_t i)
+{
+    group *k = arg;
+    group_probe_before(k, i, k->chunks[i].span.g);
+}
+
+static void probe_after(void *arg, size_t i)
+{
+    group_probe_after(arg, i);
+}
+
+/* Where tensors are updated whole, their chunks are probed before and after. */
+static status run_tier_probed(group *k, const update *u, error *err)
+{
+    const bool around = u->probes && !k->ops->elem;
+    if (around) {
+        team_run(k->team, k->n_chunks, probe_before, k);
+    }
+    status st = run_tier(k, u, err);
+    if (around) {
+        team_run(k->team, k->n_chunks, probe_after, k);
+    }
+    return st;
+}
+
 /* What the chunks found, in their order. */
 static void gather_findings(const group *k, const update *u, update_finding *out)
 {
@@ -550,7 +582,7 @@ status group_update(group *k, const update *u, update_finding *out, error *err)
     begin_step(k, u);
     status st = reduce_phase(k, err);
     if (st == OK) {
-        st = run_tier(k, u, err);
+        st = run_tier_probed(k, u, err);
     }
     if (st == OK) {
         gather_findings(k, u, out);

@@ -71,6 +71,7 @@ typedef struct group {
     atomic_int code; /* the first failure of a concurrent callback */
     const char *failed_op;
     const update *update;
+    struct group_probe *probe; /* NULL: no update is probed */
     float **rooms; /* [threads] STRETCH_FLOATS each, for a gradient that is made as it is used */
 } group;
 

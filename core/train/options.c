@@ -70,6 +70,11 @@ static const assay_hyper checkpoint_rows[] = {
     ASSAY_INT(checkpoint_options, keep, 2, 1, 1e6, "how many of the last ones stay"),
 };
 
+static const assay_hyper probe_rows[] = {
+    ASSAY_INT(probe_settings, every, 50, 0, 1e12, "steps from one look inside to the next; 0: none",
+        .unit = "steps"),
+};
+
 const hyper_table train_table = { train_rows, sizeof train_rows / sizeof train_rows[0],
     sizeof(assay_hyper), sizeof(struct train_options) };
 const hyper_table early_stop_table = { early_stop_rows,
@@ -78,6 +83,8 @@ const hyper_table early_stop_table = { early_stop_rows,
 const hyper_table checkpoint_table = { checkpoint_rows,
     sizeof checkpoint_rows / sizeof checkpoint_rows[0], sizeof(assay_hyper),
     sizeof(struct checkpoint_options) };
+const hyper_table probe_table = { probe_rows, sizeof probe_rows / sizeof probe_rows[0],
+    sizeof(assay_hyper), sizeof(struct probe_settings) };
 
 static value *group_of(config *c, value *parent, const char *name, error *err)
 {
@@ -128,9 +135,19 @@ static status check_early(const train_config *t, const value *early, error *err)
     return OK;
 }
 
+static status read_probe(config *c, value *train, struct probe_settings *out, error *err)
+{
+    const hyper_bind_options bind = { .what = "probe", .noun = "setting" };
+    value *block = group_of(c, train, "probe", err);
+    if (!block) {
+        return err ? err->code : E_TYPE;
+    }
+    return hyper_bind(c, block, &probe_table, &bind, out, NULL, err);
+}
+
 status train_config_read(config *c, train_config *out, error *err)
 {
-    static const char *const reserved[] = { "early_stopping", "checkpoint", NULL };
+    static const char *const reserved[] = { "early_stopping", "checkpoint", "probe", NULL };
     const hyper_bind_options train_bind = {
         .what = "train", .noun = "setting", .reserved = reserved
     };
@@ -151,6 +168,9 @@ status train_config_read(config *c, train_config *out, error *err)
     }
     TRY(hyper_bind(
         c, checkpoint, &checkpoint_table, &checkpoint_bind, &out->checkpoint, NULL, err));
+    if (value_find(train, "probe")) {
+        TRY(read_probe(c, train, &out->probe, err));
+    }
     out->stops_early = value_find(train, "early_stopping") != NULL;
     if (out->stops_early) {
         value *early = group_of(c, train, "early_stopping", err);

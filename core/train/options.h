@@ -43,14 +43,20 @@ struct checkpoint_options {
     int64_t every, unit, keep;
 };
 
+/* train.probe = { ... } */
+struct probe_settings {
+    int64_t every;
+};
+
 typedef struct train_config {
     struct train_options train;
     bool stops_early;
     struct early_stop_options early;
     struct checkpoint_options checkpoint;
+    struct probe_settings probe; /* every = 0: none */
 } train_config;
 
-extern const hyper_table train_table, early_stop_table, checkpoint_table;
+extern const hyper_table train_table, early_stop_table, checkpoint_table, probe_table;
 
 /* Reads `train` of the root; adds it and every default to the tree. */
 status train_config_read(config *c, train_config *out, error *err) MUST_CHECK;

@@ -220,3 +220,11 @@ status plan_columns(trainer *t, error *err)
     }
     return OK;
 }
+
+status plan_probe(trainer *t, error *err)
+{
+    const probe_options o = { .every = (uint64_t)t->settings.probe.every,
+        .l2 = t->settings.train.l2,
+        .clip_value = t->settings.train.clip_value };
+    return o.every ? probe_new(t->objective, t->optimizer, t->team, &o, &t->probe, err) : OK;
+}

@@ -136,7 +136,7 @@ static bool write_line(run_records *f, FILE *to, const char *name)
 }
 
 static const char *const kind_names[] = { "start", "step", "progress", "evaluation", "epoch",
-    "note", "end" };
+    "note", "end", "probe" };
 
 static void value_json(json *j, const record_value *v)
 {

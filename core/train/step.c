@@ -49,6 +49,7 @@ static double denominator_of(trainer *t, uint64_t n, uint64_t ahead)
 typedef struct pass {
     uint64_t n, ahead, fresh;
     bool gradient, in_pieces;
+    bool probes;
 } pass;
 
 /* Objective (and gradient) of one update's batches at the weights as they stand. */
@@ -61,6 +62,9 @@ static status run_pass(trainer *t, const pass *p, objective_value *out, error *e
         batch b;
         get_batch(t, i, p->ahead, &b);
         TRY(objective_add(t->objective, &b, draw_of(t->at.step, p->fresh, i), p->gradient, err));
+        if (p->probes) {
+            probe_add(t->probe, &b);
+        }
         t->at.spent.samples_forward += b.n;
         t->at.spent.samples_backward += p->gradient ? b.n : 0;
     }
@@ -186,13 +190,22 @@ status trainer_step(trainer *t, error *err)
     status st = OK;
     objective_value v;
     update_finding found;
-    const pass p = { .n = n_micro(t), .gradient = true, .in_pieces = in_pieces(t) };
+    const pass p = { .n = n_micro(t),
+        .gradient = true,
+        .in_pieces = in_pieces(t),
+        .probes = t->probe && probe_is_due(t->probe, t->at.step + 1) };
     const assay_when when = when_of(t);
     if (t->trace && trace_begin(t->trace)) {
         return OK;
     }
     TRY(scheduler_apply(t->scheduler, &when, err));
+    if (p.probes) {
+        probe_begin(t->probe);
+    }
     TRY(run_pass(t, &p, &v, err));
+    if (p.probes) {
+        probe_look(t->probe);
+    }
     if (t->trace && trace_pass(t->trace, clip_scale(t, v.squared_norm))) {
         return OK;
     }
@@ -213,11 +226,15 @@ status trainer_step(trainer *t, error *err)
         .evaluate_self = t,
         .stretch = v.in_pieces ? stretch : NULL,
         .stretch_self = t,
+        .probes = p.probes,
         .wants_norm = is_recorded(t) };
     if (t->seen_g) {
         trainer_gradient_as_used(t, u.scale, t->seen_g);
     }
     TRY(optimizer_update(t->optimizer, &u, &found, err));
+    if (p.probes) {
+        probe_end(t->probe, v.denominator, u.scale);
+    }
     TRY(model_prepare(t->model, true, err));
     t->last_loss = loss;
     t->last_l2 = v.l2;

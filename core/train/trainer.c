@@ -208,6 +208,7 @@ static status build(trainer *t, error *err)
     TRY(plan_monitor(t, err));
     TRY(lay_out(t, err));
     TRY(plan_columns(t, err));
+    TRY(plan_probe(t, err));
     TRY(init_weights(t, err));
     TRY(model_prepare(t->model, true, err));
     TRY(make_fingerprint(t, err));
@@ -245,6 +246,7 @@ void trainer_free(trainer *t)
     if (!t) {
         return;
     }
+    probe_free(t->probe);
     batcher_free(t->batches);
     evaluator_free(t->evaluator);
     objective_free(t->objective);

@@ -112,7 +112,9 @@ static void write_form(char *out, size_t size, const char *form, const char *id)
     }
 }
 
-#define TRAIN "train = { replicas = 2; threads = 2; accumulate = 2; clip_norm = 0.5; l2 = 0.01; };"
+#define TRAIN \
+    "train = { replicas = 2; threads = 2; accumulate = 2; clip_norm = 0.5; l2 = 0.01;" \
+    " probe = { every = 2; }; };"
 #define DATA \
     "data = { type = \"blobs\"; samples = 70; classes = 3; features = 6; batch_size = 8; }; " \
     "loss = \"softmax_xent\"; "

@@ -178,7 +178,8 @@ static const char source[] =
     "  { type = \"lookahead_like\"; inner = { type = \"keeper\"; lr = 0.1; }; pace = \"plateau\"; "
     "} );\n"
     "schedule = ( \"plateau\", { type = \"cosine\"; target = \"model.dropout1.rate\"; } );\n"
-    "train = { steps = 3; replicas = 2; threads = 2; accumulate = 2; clip_norm = 1.0; l2 = 0.01;\n"
+    "train = { steps = 3; replicas = 2; threads = 2; accumulate = 2; clip_norm = 1.0; l2 = 0.01; "
+    "probe = { every = 2; };\n"
     "  validate_every = 1; validate_unit = \"step\"; train_eval = 10; early_stopping = {};\n"
     "  checkpoint = { every = 1; unit = \"step\"; }; };\n";
 
