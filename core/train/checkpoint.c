@@ -325,24 +325,25 @@ static bool is_checkpoint(const char *name, uint64_t *out_step)
     return true;
 }
 
-/* Steps of the checkpoints in a folder, newest first; at most `max`. */
-static size_t list_checkpoints(const char *dir, uint64_t *steps, size_t max)
+static int newest_first(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Counts the checkpoints of a folder and writes the steps of at most `room` of them to `out`. */
+static size_t scan_checkpoints(const char *dir, uint64_t *out, size_t room)
 {
     size_t n = 0;
     DIR *d = opendir(dir);
     for (struct dirent *e; d && (e = readdir(d));) {
         uint64_t step;
-        if (!is_checkpoint(e->d_name, &step)) {
-            continue;
+        if (is_checkpoint(e->d_name, &step)) {
+            if (n < room) {
+                out[n] = step;
+            }
+            n++;
         }
-        size_t at = n < max ? n++ : max - 1;
-        if (at == max - 1 && n == max && steps[at] > step) {
-            continue;
-        }
-        for (; at > 0 && steps[at - 1] < step; at--) {
-            steps[at] = steps[at - 1];
-        }
-        steps[at] = step;
     }
     if (d) {
         closedir(d);
@@ -350,39 +351,57 @@ static size_t list_checkpoints(const char *dir, uint64_t *steps, size_t max)
     return n;
 }
 
+/* Steps of the checkpoints in a folder, newest first. */
+static status list_checkpoints(const char *dir, arena *a, uint64_t **out, size_t *out_n, error *err)
+{
+    const size_t room = scan_checkpoints(dir, NULL, 0);
+    uint64_t *steps = arena_alloc_array(a, room, sizeof *steps);
+    if (!steps) {
+        return fail_nomem(err, "the list of checkpoints");
+    }
+    const size_t n = scan_checkpoints(dir, steps, room);
+    *out_n = n < room ? n : room;
+    qsort(steps, *out_n, sizeof *steps, newest_first);
+    *out = steps;
+    return OK;
+}
+
 static char *checkpoint_path(arena *a, const char *dir, uint64_t step)
 {
     return arena_printf(a, "%s/step-%08llu.safetensors", dir, (unsigned long long)step);
 }
 
-enum { MAX_LISTED = 64 };
-
 status checkpoint_write(trainer *t, const char *dir, error *err)
 {
     arena a = { 0 };
-    uint64_t steps[MAX_LISTED] = { 0 };
+    status st = OK;
+    uint64_t *steps = NULL;
+    size_t n = 0;
     char *path = checkpoint_path(&a, dir, t->at.step);
-    status st = path ? trainer_save(t, path, err) : fail_nomem(err, "a checkpoint");
-    const size_t n = st == OK ? list_checkpoints(dir, steps, MAX_LISTED) : 0;
+    if (!path) {
+        TRY(fail_nomem(err, "a checkpoint"));
+    }
+    TRY(trainer_save(t, path, err));
+    TRY(list_checkpoints(dir, &a, &steps, &n, err));
     for (size_t i = (size_t)t->settings.checkpoint.keep; i < n; i++) {
         char *old = checkpoint_path(&a, dir, steps[i]);
         if (old) {
             (void)unlink(old);
         }
     }
+done:
     arena_release(&a);
     return st;
 }
 
-status trainer_restore_latest(trainer *t, const char *dir, error *err)
+/* The first of `steps` that is whole; E_MISSING when there are none. */
+static status restore_first(
+    trainer *t, const char *dir, const uint64_t *steps, size_t n, arena *a, error *err)
 {
-    arena a = { 0 };
-    uint64_t steps[MAX_LISTED] = { 0 };
-    const size_t n = list_checkpoints(dir, steps, MAX_LISTED);
     status st = E_MISSING;
     error why = { 0 };
     for (size_t i = 0; i < n && st != OK; i++) {
-        char *path = checkpoint_path(&a, dir, steps[i]);
+        char *path = checkpoint_path(a, dir, steps[i]);
         st = path ? trainer_restore(t, path, &why) : fail_nomem(&why, "a checkpoint");
         if (st != OK && st != E_CORRUPT && st != E_PARSE) {
             break;
@@ -391,12 +410,24 @@ status trainer_restore_latest(trainer *t, const char *dir, error *err)
             trainer_note(t, "passing over a damaged checkpoint: %s", why.text);
         }
     }
-    arena_release(&a);
     if (n == 0) {
         return fail(err, E_MISSING, "%s: there is no checkpoint to resume from", dir);
     }
     if (st != OK && err) {
         *err = why;
     }
+    return st;
+}
+
+status trainer_restore_latest(trainer *t, const char *dir, error *err)
+{
+    arena a = { 0 };
+    uint64_t *steps = NULL;
+    size_t n = 0;
+    status st = list_checkpoints(dir, &a, &steps, &n, err);
+    if (st == OK) {
+        st = restore_first(t, dir, steps, n, &a, err);
+    }
+    arena_release(&a);
     return st;
 }

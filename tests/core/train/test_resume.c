@@ -378,6 +378,20 @@ static void test_resume__keeps_the_last_checkpoints_only(void **state)
         snprintf(name, sizeof name, "step-%08d.safetensors", k);
         assert_int_equal(file_exists(rig_path(&g, name)), k == 8 || k == 10 || k == 12);
     }
+    char dir[200];
+    snprintf(dir, sizeof dir, "%s", rig_path(&g, "many"));
+    const trainer_options many = { .checkpoint_dir = dir };
+    assert_int_equal(file_make_dirs(many.checkpoint_dir, &g.err), OK);
+    rig_open(&g,
+        SMALL "train = { epochs = 6; checkpoint = { every = 1; unit = \"step\"; keep = 66; }; };",
+        &many);
+    rig_run(&g);
+    assert_int_equal(g.result.step, 72);
+    for (int k = 1; k <= 72; k++) {
+        char name[48];
+        snprintf(name, sizeof name, "many/step-%08d.safetensors", k);
+        assert_int_equal(file_exists(rig_path(&g, name)), k > 72 - 66);
+    }
     rig_release(&g);
 }
 
