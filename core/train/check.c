@@ -32,7 +32,18 @@ static status with_eval_weights(trainer *t, bool enter, error *err)
         }
     }
     swap_floats(t->model->w, t->eval_w, t->model->n_flat);
-    return model_prepare(t->model, !enter, err);
+    status st = model_prepare(t->model, !enter, err);
+    if (st != OK && enter) {
+        swap_floats(t->model->w, t->eval_w, t->model->n_flat);
+    }
+    return st;
+}
+
+/* Back to the training point after work that came to `st`; the first failure is told. */
+static status leave_eval_weights(trainer *t, status st, error *err)
+{
+    const status back = with_eval_weights(t, false, st == OK ? err : NULL);
+    return st == OK ? back : st;
 }
 
 status trainer_evaluate(
@@ -128,9 +139,7 @@ status trainer_check(trainer *t, error *err)
     if (st != OK) {
         return st;
     }
-    st = check(t, err);
-    const status back = with_eval_weights(t, false, st == OK ? err : NULL);
-    return st == OK ? back : st;
+    return leave_eval_weights(t, check(t, err), err);
 }
 
 static status final_evaluations(trainer *t, error *err)
@@ -158,23 +167,28 @@ static bool restores_best(const trainer *t)
     return t->settings.stops_early && t->settings.early.restore_best && t->at.has_best;
 }
 
-/* Final numbers at the final weights, which are put back afterwards: a checkpoint holds the training point. */
+static void swap_best(trainer *t)
+{
+    swap_floats(t->model->w, t->best_w, t->model->n_flat);
+    swap_floats(t->model->b, t->best_b, t->model->n_flat_buffers);
+}
+
+/* Final numbers at the final weights, which are put back afterwards, come what may: a checkpoint holds the training point. */
 status trainer_evaluate_at_the_end(trainer *t, error *err)
 {
-    const size_t n = t->model->n_flat, n_b = t->model->n_flat_buffers;
     status st = OK;
     if (!restores_best(t)) {
         TRY(with_eval_weights(t, true, err));
-        TRY(final_evaluations(t, err));
-        return with_eval_weights(t, false, err);
+        return leave_eval_weights(t, final_evaluations(t, err), err);
     }
-    swap_floats(t->model->w, t->best_w, n);
-    swap_floats(t->model->b, t->best_b, n_b);
-    TRY(model_prepare(t->model, false, err));
-    TRY(final_evaluations(t, err));
-    swap_floats(t->model->w, t->best_w, n);
-    swap_floats(t->model->b, t->best_b, n_b);
-    TRY(model_prepare(t->model, true, err));
+    swap_best(t);
+    st = model_prepare(t->model, false, err);
+    if (st == OK) {
+        st = final_evaluations(t, err);
+    }
+    swap_best(t);
+    const status back = model_prepare(t->model, true, st == OK ? err : NULL);
+    st = st == OK ? back : st;
 done:
     return st;
 }
@@ -201,8 +215,7 @@ status trainer_save_weights(trainer *t, bool best, const char *path, error *err)
     }
     status st = with_eval_weights(t, true, err);
     if (st == OK) {
-        st = weights_save(t->model, NULL, path, notes, 3, err);
+        st = leave_eval_weights(t, weights_save(t->model, NULL, path, notes, 3, err), err);
     }
-    const status back = with_eval_weights(t, false, st == OK ? err : NULL);
-    return st == OK ? back : st;
+    return st;
 }
