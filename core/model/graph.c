@@ -21,7 +21,7 @@ status layer_fail(const model *m, const layer *l, status code, error *err, const
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return fail_at(err, code, &l->block->at, "layer %td \"%s\" (%s): %s", l - m->layers + 1,
+    return fail_at(err, code, &l->block->at, "model[%td]: layer \"%s\" (%s): %s", l - m->layers,
         l->name, l->type, what);
 }
 
@@ -61,8 +61,8 @@ static status check_name(const model *m, const layer *l, error *err)
     for (const layer *other = m->layers; other < l; other++) {
         if (strcmp(other->name, l->name) == 0) {
             return layer_fail(m, l, E_CONFLICT, err,
-                "the name is taken by layer %td (line %d); give one of them another `name`",
-                other - m->layers + 1, other->block->at.line);
+                "the name is taken by model[%td] (line %d); give one of them another `name`",
+                other - m->layers, other->block->at.line);
         }
     }
     return OK;
@@ -75,9 +75,9 @@ static status layer_open(model *m, config *c, value *block, size_t i, error *err
     const char *type = block_type(block);
     if (!type) {
         return fail_at(err, E_MISSING, &block->at,
-            "layer %zu: expected a name or a group with `type`, for example { type = \"dense\"; "
+            "model[%zu]: expected a name or a group with `type`, for example { type = \"dense\"; "
             "units = 10; }",
-            i + 1);
+            i);
     }
     l->type = type;
     const value *name = value_find(block->kind == VALUE_GROUP ? block : NULL, "name");
@@ -95,10 +95,11 @@ static status layer_open(model *m, config *c, value *block, size_t i, error *err
     if (st != OK) {
         return st;
     }
-    char purpose[256];
+    char purpose[256], title[512];
     snprintf(purpose, sizeof purpose, "layer/%s", l->name);
-    st = instance_new(
-        m->registry, c, "layer", block, reserved_keys, m->seed, purpose, &l->instance, err);
+    snprintf(title, sizeof title, "model[%zu]: layer \"%s\" (%s)", i, l->name, l->type);
+    st = instance_new_titled(
+        m->registry, c, "layer", block, reserved_keys, m->seed, purpose, title, &l->instance, err);
     if (st != OK) {
         return st;
     }

@@ -29,7 +29,7 @@ typedef struct planner {
 /* Puts the calls that a layer's plan may make into `plan`. (declare.c) */
 void planner_offer(planner *p, assay_plan *plan);
 
-/* The layer at fault, for messages: `layer 3 "dense1" (dense)`, with a leading origin. */
+/* The layer at fault, for messages: `model[2]: layer "dense1" (dense)`, with a leading origin. */
 status layer_fail(const model *m, const layer *l, status code, error *err, const char *format, ...)
     PRINTF_LIKE(5, 6);
 

@@ -53,15 +53,15 @@ static status block_type(const value *block, const char *kind, const value **out
     return OK;
 }
 
-/* A plugin that the user brought is named in full, a built-in by its id. */
-static const char *make_label(arena *a, const component *c)
+/* A plugin that the user brought is named in full, a built-in by its id or by the title that the config gives it. */
+static const char *make_label(arena *a, const component *c, const char *title)
 {
     const entry *e = (const entry *)(const void *)c->file;
     const bool is_brought =
         e->found == FOUND_CONFIG || e->found == FOUND_ENVIRONMENT || e->found == FOUND_USER;
-    if (!is_brought) return arena_printf(a, "%s \"%s\"", c->kind, c->id);
-    return arena_printf(
-        a, "%s \"%s\" (%s %s, %s)", c->kind, c->id, c->file->name, c->file->version, c->file->path);
+    const char *own = title ? title : arena_printf(a, "%s \"%s\"", c->kind, c->id);
+    if (!is_brought || !own) return own ? arena_strdup(a, own) : NULL;
+    return arena_printf(a, "%s (%s %s, %s)", own, c->file->name, c->file->version, c->file->path);
 }
 
 static status make_state(instance *i, error *err)
@@ -74,7 +74,8 @@ static status make_state(instance *i, error *err)
     return OK;
 }
 
-static instance *instance_make(registry *r, const component *c, const value *block)
+static instance *instance_make(
+    registry *r, const component *c, const value *block, const char *title)
 {
     instance *i = calloc(1, sizeof *i);
     if (!i) return NULL;
@@ -88,7 +89,7 @@ static instance *instance_make(registry *r, const component *c, const value *blo
     i->block = block;
     const size_t bytes = c->hypers.bytes;
     i->hyper = arena_alloc(&i->memory, bytes < LEAST_HYPER_BYTES ? LEAST_HYPER_BYTES : bytes);
-    i->label = make_label(&i->memory, c);
+    i->label = make_label(&i->memory, c, title);
     if (i->hyper && i->label) return i;
     instance_free(i);
     return NULL;
@@ -116,6 +117,13 @@ static status bind_block(instance *i, config *c, value *block, const char *const
 status instance_new(registry *r, config *c, const char *kind, value *block,
     const char *const *reserved, uint64_t seed, const char *purpose, instance **out, error *err)
 {
+    return instance_new_titled(r, c, kind, block, reserved, seed, purpose, NULL, out, err);
+}
+
+status instance_new_titled(registry *r, config *c, const char *kind, value *block,
+    const char *const *reserved, uint64_t seed, const char *purpose, const char *title,
+    instance **out, error *err)
+{
     const value *type = NULL;
     const component *found = NULL;
     instance *i = NULL;
@@ -123,7 +131,7 @@ status instance_new(registry *r, config *c, const char *kind, value *block,
     TRY(block_as_group(c, block, err));
     TRY(block_type(block, kind, &type, err));
     TRY(registry_find(r, kind, type->as.string, &type->at, &found, err));
-    i = instance_make(r, found, block);
+    i = instance_make(r, found, block, title);
     if (!i) TRY(fail_nomem(err, kind));
     i->random = rng_make(seed, purpose);
     TRY(bind_block(i, c, block, reserved, seed, purpose, err));

@@ -47,6 +47,12 @@ struct instance {
 status instance_new(registry *r, config *c, const char *kind, value *block,
     const char *const *reserved, uint64_t seed, const char *purpose, instance **out,
     error *err) MUST_CHECK;
+
+/* The same for one of several that the config tells apart: messages begin with `title` (`model[2]: layer "last" (dense)`)
+ * instead of kind and id. NULL: as instance_new. */
+status instance_new_titled(registry *r, config *c, const char *kind, value *block,
+    const char *const *reserved, uint64_t seed, const char *purpose, const char *title,
+    instance **out, error *err) MUST_CHECK;
 void instance_free(instance *i);
 
 /* Turns what a callback returned into a status. ASSAY_OK gives OK. Otherwise the message is

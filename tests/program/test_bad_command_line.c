@@ -56,7 +56,8 @@ static const bad_input rows[] = {
         "this" },
     { "another layer over the keys of the one in the file", NULL, NULL, NULL,
         { "train", "bad.cfg", "model[0].type=tanh" }, 2,
-        "bad.cfg:10: layer \"tanh\": unknown hyperparameter \"units\": it was meant for the type "
+        "bad.cfg:10: model[0]: layer \"hidden\" (tanh): unknown hyperparameter \"units\": it was "
+        "meant for the type "
         "in the "
         "file; model[0]=tanh leaves out all of that one's keys, ~model[0].units only this" },
     { "a key that is wrong by itself", NULL, NULL, NULL,

@@ -33,10 +33,12 @@ static const bad_input rows[] = {
         "bad.cfg:6: dataset \"csv\": unknown hyperparameter \"batchsize\": did you mean "
         "\"batch_size\"?" },
     { "text for a whole number", NULL, "units = 5", "units = \"five\"", { 0 }, 2,
-        "bad.cfg:10: layer \"dense\": units: expected a whole number in [1, 16777216], found "
+        "bad.cfg:10: model[0]: layer \"hidden\" (dense): units: expected a whole number in [1, "
+        "16777216], found "
         "\"five\"" },
     { "a real for a whole number", NULL, "units = 5", "units = 5.5", { 0 }, 2,
-        "bad.cfg:10: layer \"dense\": units: expected a whole number in [1, 16777216], found 5.5" },
+        "bad.cfg:10: model[0]: layer \"hidden\" (dense): units: expected a whole number in [1, "
+        "16777216], found 5.5" },
     { "a list for a group", NULL, "train = { epochs = 2; }", "train = ( 2 )", { 0 }, 2,
         "bad.cfg:17: train: expected a group { ... }, found a list" },
     { "a negative learning rate", NULL, "lr = 0.1", "lr = -0.1", { 0 }, 2,

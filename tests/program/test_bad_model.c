@@ -20,35 +20,44 @@ static const bad_input rows[] = {
     { "inputs that do not add up", NULL, "{ type = \"dense\"; units = 3; name = \"last\"; }",
         "{ type = \"add\"; from = ( \"relu1\", \"input\" ); }, { type = \"dense\"; units = 3; }",
         { 0 }, 2,
-        "bad.cfg:12: layer \"add\": adds inputs of one shape, but input 1 is [5] and input 2 is "
+        "bad.cfg:12: model[2]: layer \"add1\" (add): adds inputs of one shape, but input 1 is [5] "
+        "and input 2 is "
         "[2]" },
     { "an unknown input", NULL, "name = \"last\";", "name = \"last\"; from = \"hiden\";", { 0 }, 2,
-        "bad.cfg:12: layer 3 \"last\" (dense): `from` names \"hiden\", but no layer is called so: "
+        "bad.cfg:12: model[2]: layer \"last\" (dense): `from` names \"hiden\", but no layer is "
+        "called so: "
         "did you mean \"hidden\"?" },
     { "an input from below", NULL, "{ type = \"relu\"; }", "{ type = \"relu\"; from = \"last\"; }",
         { 0 }, 2,
-        "bad.cfg:11: layer 2 \"relu1\" (relu): `from` names \"last\", which does not stand before "
+        "bad.cfg:11: model[1]: layer \"relu1\" (relu): `from` names \"last\", which does not stand "
+        "before "
         "it in the list" },
     { "an output that nobody uses", NULL, "name = \"last\";", "name = \"last\"; from = \"input\";",
         { 0 }, 2,
-        "bad.cfg:11: layer 2 \"relu1\" (relu): nothing uses its output; name it in another layer's "
+        "bad.cfg:11: model[1]: layer \"relu1\" (relu): nothing uses its output; name it in another "
+        "layer's "
         "`from` or remove it" },
     { "a name taken twice", NULL, "\"last\"", "\"hidden\"", { 0 }, 2,
-        "bad.cfg:12: layer 3 \"hidden\" (dense): the name is taken by layer 1 (line 10); give one "
+        "bad.cfg:12: model[2]: layer \"hidden\" (dense): the name is taken by model[0] (line 10); "
+        "give one "
         "of them another `name`" },
     { "a name with a dot", NULL, "\"last\"", "\"the.last\"", { 0 }, 2,
-        "bad.cfg:12: layer 3 \"the.last\" (dense): a layer's name must not be empty or hold '.', "
+        "bad.cfg:12: model[2]: layer \"the.last\" (dense): a layer's name must not be empty or "
+        "hold '.', "
         "'/', '*', '?', quotes or spaces" },
     { "a tie to nothing", NULL, "name = \"last\";", "name = \"last\"; tie = \"hiden\";", { 0 }, 2,
-        "bad.cfg:12: layer 3 \"last\" (dense): `tie = \"hiden\"`: no earlier layer of that name "
+        "bad.cfg:12: model[2]: layer \"last\" (dense): `tie = \"hiden\"`: no earlier layer of that "
+        "name "
         "has a parameter that this one can share" },
     { "a tie of other shapes", NULL, "name = \"last\";", "name = \"last\"; tie = \"hidden\";",
         { 0 }, 2,
-        "bad.cfg:12: layer 3 \"last\" (dense): `tie`: hidden.weight has 2 x 5 numbers and cannot "
+        "bad.cfg:12: model[2]: layer \"last\" (dense): `tie`: hidden.weight has 2 x 5 numbers and "
+        "cannot "
         "stand for this layer's weight" },
     { "a tie of a layer without parameters", NULL, "{ type = \"relu\"; }",
         "{ type = \"relu\"; tie = \"hidden\"; }", { 0 }, 2,
-        "bad.cfg:11: layer 2 \"relu1\" (relu): `tie = \"hidden\"`: no earlier layer of that name "
+        "bad.cfg:11: model[1]: layer \"relu1\" (relu): `tie = \"hidden\"`: no earlier layer of "
+        "that name "
         "has a parameter that this one can share" },
     { "an unknown initialiser", NULL, "units = 5;", "units = 5; init = \"glorot_unifrom\";", { 0 },
         2, "bad.cfg:10: unknown initialiser \"glorot_unifrom\": did you mean \"glorot_uniform\"?" },
@@ -57,17 +66,21 @@ static const bad_input rows[] = {
         "bad.cfg:10: init \"normal\": unknown hyperparameter \"sd\": did you mean \"std\"?" },
     { "an initialiser for nothing", NULL, "{ type = \"relu\"; }",
         "{ type = \"relu\"; init = \"zeros\"; }", { 0 }, 2,
-        "bad.cfg:11: layer 2 \"relu1\" (relu): `init` is set, but this layer has no parameters" },
+        "bad.cfg:11: model[1]: layer \"relu1\" (relu): `init` is set, but this layer has no "
+        "parameters" },
     { "a dense layer without units", NULL, "units = 5; name", "name", { 0 }, 2,
-        "bad.cfg:10: layer \"dense\": \"units\" is required: outputs of a row" },
+        "bad.cfg:10: model[0]: layer \"hidden\" (dense): \"units\" is required: outputs of a row" },
     { "a rate of one", NULL, "{ type = \"relu\"; }", "{ type = \"dropout\"; rate = 1.0; }", { 0 },
-        2, "bad.cfg:11: layer \"dropout\": rate: expected a real number in [0, 1), found 1.0" },
+        2,
+        "bad.cfg:11: model[1]: layer \"dropout1\" (dropout): rate: expected a real number in [0, "
+        "1), found 1.0" },
     { "a layer that is a number", NULL, "{ type = \"relu\"; }", "7", { 0 }, 2,
-        "bad.cfg:11: layer 2: expected a name or a group with `type`, for example { type = "
+        "bad.cfg:11: model[1]: expected a name or a group with `type`, for example { type = "
         "\"dense\"; units = 10; }" },
     { "a negative scale of the learning rate", NULL, "units = 5;", "units = 5; lr_scale = -1.0;",
         { 0 }, 2,
-        "bad.cfg:10: layer 1 \"hidden\" (dense): lr_scale: expected a number >= 0, found -1" },
+        "bad.cfg:10: model[0]: layer \"hidden\" (dense): lr_scale: expected a number >= 0, found "
+        "-1" },
 };
 
 static void test_bad_model__is_told_by_layer(void **state)

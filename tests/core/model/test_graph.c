@@ -112,32 +112,35 @@ static const refused names_refused[] = {
     { E_CONFLICT,
         "model = ( { type = \"relu\"; name = \"a\"; },\n \"tanh\",\n"
         " { type = \"tanh\"; name = \"a\"; } );",
-        "x.cfg:3: layer 3 \"a\" (tanh): the name is taken by layer 1 (line 1); give one of them "
+        "x.cfg:3: model[2]: layer \"a\" (tanh): the name is taken by model[0] (line 1); give one "
+        "of them "
         "another `name`" },
     { E_CONFLICT, "model = ( { type = \"tanh\"; name = \"relu2\"; },\n \"relu\",\n \"relu\" );",
-        "x.cfg:3: layer 3 \"relu2\" (relu): the name is taken by layer 1 (line 1); give one of "
+        "x.cfg:3: model[2]: layer \"relu2\" (relu): the name is taken by model[0] (line 1); give "
+        "one of "
         "them another `name`" },
     { E_CONFLICT, "model = ( { type = \"relu\"; name = \"input\"; } );",
-        "x.cfg:1: layer 1 \"input\" (relu): \"input\" is the name of the model's own input; choose "
+        "x.cfg:1: model[0]: layer \"input\" (relu): \"input\" is the name of the model's own "
+        "input; choose "
         "another" },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"\"; } );",
-        "x.cfg:1: layer 1 \"\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"\" (relu): " NAME_RULE },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"a.b\"; } );",
-        "x.cfg:1: layer 1 \"a.b\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"a.b\" (relu): " NAME_RULE },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"a/b\"; } );",
-        "x.cfg:1: layer 1 \"a/b\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"a/b\" (relu): " NAME_RULE },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"a b\"; } );",
-        "x.cfg:1: layer 1 \"a b\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"a b\" (relu): " NAME_RULE },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"a\\tb\"; } );",
-        "x.cfg:1: layer 1 \"a b\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"a b\" (relu): " NAME_RULE },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"a\\nb\"; } );",
-        "x.cfg:1: layer 1 \"a b\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"a b\" (relu): " NAME_RULE },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"a*\"; } );",
-        "x.cfg:1: layer 1 \"a*\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"a*\" (relu): " NAME_RULE },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"a?\"; } );",
-        "x.cfg:1: layer 1 \"a?\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"a?\" (relu): " NAME_RULE },
     { E_RANGE, "model = ( { type = \"relu\"; name = \"a\\\"\"; } );",
-        "x.cfg:1: layer 1 \"a\"\" (relu): " NAME_RULE },
+        "x.cfg:1: model[0]: layer \"a\"\" (relu): " NAME_RULE },
     { E_TYPE, "model = ( \"relu\",\n { type = \"relu\"; name = 3; } );",
         "x.cfg:2: model[1].name: expected a string, found 3" },
 };
@@ -146,28 +149,35 @@ static const refused links_refused[] = {
     { E_UNKNOWN,
         "model = ( { type = \"relu\"; name = \"encoder\"; },\n"
         " { type = \"tanh\"; from = \"encodr\"; } );",
-        "x.cfg:2: layer 2 \"tanh1\" (tanh): `from` names \"encodr\", but no layer is called so: "
+        "x.cfg:2: model[1]: layer \"tanh1\" (tanh): `from` names \"encodr\", but no layer is "
+        "called so: "
         "did you mean \"encoder\"?" },
     { E_UNKNOWN, "model = ( { type = \"relu\"; from = \"inptu\"; } );",
-        "x.cfg:1: layer 1 \"relu1\" (relu): `from` names \"inptu\", but no layer is called so: did "
+        "x.cfg:1: model[0]: layer \"relu1\" (relu): `from` names \"inptu\", but no layer is called "
+        "so: did "
         "you mean \"input\"?" },
     { E_UNKNOWN, "model = ( \"relu\",\n { type = \"tanh\"; from = \"somewhere\"; } );",
-        "x.cfg:2: layer 2 \"tanh1\" (tanh): `from` names \"somewhere\", but no layer is called "
+        "x.cfg:2: model[1]: layer \"tanh1\" (tanh): `from` names \"somewhere\", but no layer is "
+        "called "
         "so" },
     { E_CONFLICT, "model = ( \"relu\",\n { type = \"tanh\"; from = \"relu2\"; },\n \"relu\" );",
-        "x.cfg:2: layer 2 \"tanh1\" (tanh): `from` names \"relu2\", which does not stand before it "
+        "x.cfg:2: model[1]: layer \"tanh1\" (tanh): `from` names \"relu2\", which does not stand "
+        "before it "
         "in the list" },
     { E_CONFLICT, "model = ( { type = \"tanh\"; from = \"tanh1\"; } );",
-        "x.cfg:1: layer 1 \"tanh1\" (tanh): `from` names \"tanh1\", which does not stand before it "
+        "x.cfg:1: model[0]: layer \"tanh1\" (tanh): `from` names \"tanh1\", which does not stand "
+        "before it "
         "in the list" },
     { E_RANGE, "model = ( \"relu\",\n { type = \"add\"; from = (); } );",
-        "x.cfg:2: layer 2 \"add1\" (add): `from` is an empty list; name at least one layer" },
+        "x.cfg:2: model[1]: layer \"add1\" (add): `from` is an empty list; name at least one "
+        "layer" },
     { E_TYPE, "model = ( \"relu\",\n { type = \"add\"; from = 3; } );",
         "x.cfg:2: model[1].from: expected a string, found 3" },
     { E_TYPE, "model = ( \"relu\",\n { type = \"add\"; from = ( \"relu1\", 2.5 ); } );",
         "x.cfg:2: model[1].from[1]: expected a string, found 2.5" },
     { E_CONFLICT, "model = ( \"relu\",\n \"tanh\",\n { type = \"relu\"; from = \"relu1\"; } );",
-        "x.cfg:2: layer 2 \"tanh1\" (tanh): nothing uses its output; name it in another layer's "
+        "x.cfg:2: model[1]: layer \"tanh1\" (tanh): nothing uses its output; name it in another "
+        "layer's "
         "`from` or remove it" },
 };
 
@@ -179,20 +189,24 @@ static const refused blocks_refused[] = {
         "x.cfg:2: model: expected a list of layers, for example ( { type = \"dense\"; units = 10; "
         "} )" },
     { E_MISSING, "model = ( \"relu\",\n { units = 3; } );",
-        "x.cfg:2: layer 2: expected a name or a group with `type`, for example { type = \"dense\"; "
+        "x.cfg:2: model[1]: expected a name or a group with `type`, for example { type = "
+        "\"dense\"; "
         "units = 10; }" },
     { E_MISSING, "model = ( 3 );",
-        "x.cfg:1: layer 1: expected a name or a group with `type`, for example { type = \"dense\"; "
+        "x.cfg:1: model[0]: expected a name or a group with `type`, for example { type = "
+        "\"dense\"; "
         "units = 10; }" },
     { E_MISSING, "model = ( { type = 3; } );",
-        "x.cfg:1: layer 1: expected a name or a group with `type`, for example { type = \"dense\"; "
+        "x.cfg:1: model[0]: expected a name or a group with `type`, for example { type = "
+        "\"dense\"; "
         "units = 10; }" },
     { E_UNKNOWN, "model = ( \"relu\",\n { type = \"dropout\";\n  rat = 0.3; } );",
-        "x.cfg:3: layer \"dropout\": unknown hyperparameter \"rat\": did you mean \"rate\"?" },
+        "x.cfg:3: model[1]: layer \"dropout1\" (dropout): unknown hyperparameter \"rat\": did you "
+        "mean \"rate\"?" },
     { E_UNKNOWN, "model = ( \"relu\",\n { type = \"dence\"; } );",
         "x.cfg:2: unknown layer \"dence\": did you mean \"dense\"?" },
     { E_MISSING, "model = ( \"dense\" );",
-        "x.cfg:1: layer \"dense\": \"units\" is required: outputs of a row" },
+        "x.cfg:1: model[0]: layer \"dense1\" (dense): \"units\" is required: outputs of a row" },
 };
 
 static void refuse_all(const refused *rows, size_t n)
@@ -216,7 +230,7 @@ static void test_graph__refuses_names_without_end(void **state)
     name[201] = '\0';
     snprintf(source, sizeof source, "model = ( { type = \"dropout\"; name = \"%s\"; } );", name);
     snprintf(message, sizeof message,
-        "x.cfg:1: layer 1 \"%s\" (dropout): a layer's name has at most 200 bytes", name);
+        "x.cfg:1: model[0]: layer \"%s\" (dropout): a layer's name has at most 200 bytes", name);
     assert_refused(source, vector_of(3), E_RANGE, message);
     const char *const longest[] = { name + 1 };
     snprintf(

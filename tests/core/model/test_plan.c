@@ -326,25 +326,30 @@ typedef struct refused {
 
 static const refused keys_refused[] = {
     { E_UNKNOWN, "model = ( \"relu\",\n { type = \"dense\"; units = 3; tie = \"nobody\"; } );",
-        "x.cfg:2: layer 2 \"dense1\" (dense): `tie = \"nobody\"`: no earlier layer of that name "
+        "x.cfg:2: model[1]: layer \"dense1\" (dense): `tie = \"nobody\"`: no earlier layer of that "
+        "name "
         "has "
         "a parameter that this one can share" },
     { E_UNKNOWN,
         "model = ( { type = \"dense\"; units = 6; },\n"
         " { type = \"dense\"; units = 6; tie = \"dense1.bia\"; } );",
-        "x.cfg:2: layer 2 \"dense2\" (dense): `tie = \"dense1.bia\"`: no earlier layer of that "
+        "x.cfg:2: model[1]: layer \"dense2\" (dense): `tie = \"dense1.bia\"`: no earlier layer of "
+        "that "
         "name "
         "has a parameter that this one can share" },
     { E_UNKNOWN, "model = ( { type = \"relu\"; tie = \"relu1\"; } );",
-        "x.cfg:1: layer 1 \"relu1\" (relu): `tie = \"relu1\"`: no earlier layer of that name has a "
+        "x.cfg:1: model[0]: layer \"relu1\" (relu): `tie = \"relu1\"`: no earlier layer of that "
+        "name has a "
         "parameter that this one can share" },
     { E_SHAPE,
         "model = ( { type = \"dense\"; units = 4; },\n"
         " { type = \"dense\"; units = 5; tie = \"dense1\"; } );",
-        "x.cfg:2: layer 2 \"dense2\" (dense): `tie`: dense1.weight has 6 x 4 numbers and cannot "
+        "x.cfg:2: model[1]: layer \"dense2\" (dense): `tie`: dense1.weight has 6 x 4 numbers and "
+        "cannot "
         "stand for this layer's weight" },
     { E_RANGE, "model = ( { type = \"dense\"; units = 4;\n lr_scale = -0.5; } );",
-        "x.cfg:1: layer 1 \"dense1\" (dense): lr_scale: expected a number >= 0, found -0.5" },
+        "x.cfg:1: model[0]: layer \"dense1\" (dense): lr_scale: expected a number >= 0, found "
+        "-0.5" },
     { E_TYPE, "model = ( { type = \"dense\"; units = 4;\n lr_scale = \"x\"; } );",
         "x.cfg:2: model[0].lr_scale: expected a real number, found \"x\"" },
     { E_TYPE, "model = ( { type = \"dense\"; units = 4;\n trainable = 1; } );",
@@ -354,14 +359,18 @@ static const refused keys_refused[] = {
     { E_UNKNOWN, "model = ( { type = \"dense\"; units = 4;\n init = \"he_norml\"; } );",
         "x.cfg:2: unknown initialiser \"he_norml\": did you mean \"he_normal\"?" },
     { E_CONFLICT, "model = ( \"relu\",\n { type = \"tanh\"; init = \"ones\"; } );",
-        "x.cfg:2: layer 2 \"tanh1\" (tanh): `init` is set, but this layer has no parameters" },
+        "x.cfg:2: model[1]: layer \"tanh1\" (tanh): `init` is set, but this layer has no "
+        "parameters" },
     { E_CONFLICT, "model = ( \"relu\",\n { type = \"tanh\"; bias_init = \"ones\"; } );",
-        "x.cfg:2: layer 2 \"tanh1\" (tanh): `bias_init` is set, but this layer has no bias" },
+        "x.cfg:2: model[1]: layer \"tanh1\" (tanh): `bias_init` is set, but this layer has no "
+        "bias" },
     { E_CONFLICT,
         "model = ( { type = \"dense\"; units = 3;\n bias = false; bias_init = \"ones\"; } );",
-        "x.cfg:1: layer 1 \"dense1\" (dense): `bias_init` is set, but this layer has no bias" },
+        "x.cfg:1: model[0]: layer \"dense1\" (dense): `bias_init` is set, but this layer has no "
+        "bias" },
     { E_SHAPE, "model = ( \"relu\",\n { type = \"add\"; from = \"relu1\"; } );",
-        "x.cfg:2: layer \"add\": adds two or more inputs: name them, as in from = ( \"a\", \"b\" "
+        "x.cfg:2: model[1]: layer \"add1\" (add): adds two or more inputs: name them, as in from = "
+        "( \"a\", \"b\" "
         ")" },
 };
 
@@ -374,7 +383,7 @@ static void test_plan__refuses_keys_that_do_not_fit(void **state)
     }
 }
 
-/* What the message says after `x.cfg:2: layer 2 "odd" (model_odd): `. */
+/* What the message says after `x.cfg:2: model[1]: layer "odd" (model_odd): `. */
 static const struct {
     const char *fault;
     status code;
@@ -414,8 +423,8 @@ static void test_plan__refuses_plans_that_break_the_contract(void **state)
             "model = ( { type = \"dense\"; units = 3; },\n"
             "  { type = \"model_odd\"; name = \"odd\"; fault = \"%s\"; } );",
             faults[i].fault);
-        snprintf(
-            message, sizeof message, "x.cfg:2: layer 2 \"odd\" (model_odd): %s", faults[i].message);
+        snprintf(message, sizeof message, "x.cfg:2: model[1]: layer \"odd\" (model_odd): %s",
+            faults[i].message);
         assert_refused(source, vector_of(6), faults[i].code, message);
     }
 }
@@ -427,7 +436,8 @@ static void test_plan__refuses_to_join_a_sequence_with_a_step(void **state)
                    "  { type = \"model_odd\"; fault = \"last_step\"; name = \"last\"; },\n"
                    "  { type = \"add\"; from = ( \"last\", \"dense1\" ); } );",
         vector_of(6), E_SHAPE,
-        "x.cfg:3: layer 3 \"add1\" (add): its inputs differ in time: one is a sequence, another a "
+        "x.cfg:3: model[2]: layer \"add1\" (add): its inputs differ in time: one is a sequence, "
+        "another a "
         "single step");
 }
 
@@ -436,11 +446,13 @@ static void test_plan__names_a_plugin_that_answers_nonsense(void **state)
     (void)state;
     assert_refused("model = ( { type = \"model_odd\"; fault = \"strange_code\"; } );", vector_of(6),
         E_PLUGIN,
-        "x.cfg:1: layer \"model_odd\": plan returned -4711, which is no code of the plugin ABI");
+        "x.cfg:1: model[0]: layer \"model_odd1\" (model_odd): plan returned -4711, which is no "
+        "code of the plugin ABI");
     assert_refused(
         "model = ( { type = \"model_odd\"; name = \"odd\"; fault = \"unknown_init\"; } );",
         vector_of(6), E_PLUGIN,
-        "x.cfg:1: layer 1 \"odd\" (model_odd): its parameter \"scale\" wants the initialiser "
+        "x.cfg:1: model[0]: layer \"odd\" (model_odd): its parameter \"scale\" wants the "
+        "initialiser "
         "\"hee_normal\", which there is not");
 }
 

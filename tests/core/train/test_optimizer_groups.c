@@ -79,7 +79,7 @@ static void test_closure__passes_on_why_it_failed(void **state)
         NULL);
     assert_int_not_equal(trainer_step(g.t, &g.err), OK);
     if (!strstr(g.err.text, "x.cfg:3: optimizer \"sam_like\"") ||
-        !strstr(g.err.text, "x.cfg:2: layer \"limited\"") ||
+        !strstr(g.err.text, "x.cfg:2: model[1]: layer \"limited1\" (limited)") ||
         !strstr(g.err.text, "x is beyond the limit")) {
         GIVE_UP("%s", g.err.text);
     }
