@@ -27,7 +27,8 @@ static bool is_missing(const struct csv *h, const char *cell)
 {
     if (cell[0] == '\0') return true;
     for (uint64_t i = 0; i < h->missing_values.n; i++) {
-        if (strcmp(cell, h->missing_values.item[i]) == 0) return true;
+        const char *word = h->missing_values.item[i];
+        if (word[0] == cell[0] && strcmp(word, cell) == 0) return true; // most cells differ at once
     }
     return false;
 }
