@@ -146,7 +146,7 @@ ASSAY_MULTIVERSION static void measure(
     memset(mean, 0, e.n * sizeof *mean);
     memset(squares, 0, e.n * sizeof *squares);
     for (uint64_t i = 0; i < io_rows(io); i++) {
-        if (counts(io, i)) norm_add_bias((const float *)io->x[0] + i * e.n, e.n, mean);
+        if (counts(io, i)) norm_add((const float *)io->x[0] + i * e.n, e.n, mean);
     }
     share(mean, e);
     for (uint64_t j = 0; j < e.n; j++) {

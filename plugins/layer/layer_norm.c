@@ -106,7 +106,7 @@ ASSAY_MULTIVERSION static void param_gradient(const assay_io *io, uint64_t i_par
         if (i_param == NORM_GAIN) {
             norm_add_gain(dy, x, r, n, sum);
         } else {
-            norm_add_bias(dy, n, sum);
+            norm_add(dy, n, sum);
         }
     }
     norm_store(io, i_param, sum, n);

@@ -78,10 +78,11 @@ static inline void norm_add_gain(
     }
 }
 
-static inline void norm_add_bias(const float *dy, uint64_t n, double *sum)
+/* sum[i] += v[i] */
+static inline void norm_add(const float *v, uint64_t n, double *sum)
 {
     for (uint64_t i = 0; i < n; i++) {
-        sum[i] += (double)dy[i];
+        sum[i] += (double)v[i];
     }
 }
 
