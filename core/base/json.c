@@ -4,6 +4,8 @@
  * whatever goes in. */
 #include "base/json.h"
 
+#include "base/json_in.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -60,26 +62,6 @@ void json_end_array(json *j)
     end_container(j, "]");
 }
 
-static bool is_continuation(unsigned char c)
-{
-    return (c & 0xC0) == 0x80;
-}
-
-/* The length of the well-formed UTF-8 sequence at `s`, or 0 (Unicode 15, table 3-7). */
-static size_t utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80) return 1;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || !is_continuation(s[1])) return 0;
-    if (s[0] < 0xE0) return 2;
-    if (s[0] == 0xE0 && s[1] < 0xA0) return 0; /* too long a form */
-    if (s[0] == 0xED && s[1] > 0x9F) return 0; /* a surrogate */
-    if (!is_continuation(s[2])) return 0;
-    if (s[0] < 0xF0) return 3;
-    if (s[0] == 0xF0 && s[1] < 0x90) return 0;
-    if (s[0] == 0xF4 && s[1] > 0x8F) return 0; /* beyond U+10FFFF */
-    return is_continuation(s[3]) ? 4 : 0;
-}
-
 static const char *short_escape(char c)
 {
     switch (c) {
@@ -96,15 +78,15 @@ static void add_quoted(text *out, const char *s)
 {
     text_add(out, "\"");
     while (*s) {
-        const unsigned char *bytes = (const unsigned char *)s;
-        const size_t n = utf8_length(bytes);
+        const unsigned char first = (unsigned char)*s;
+        const size_t n = utf8_sequence(s, strnlen(s, 4));
         const char *escape = short_escape(*s);
         if (escape) {
             text_add(out, escape);
         } else if (n == 0) {
             text_add(out, "\\ufffd");
-        } else if (*bytes < 0x20 || *bytes == 0x7f) {
-            text_printf(out, "\\u%04x", (unsigned)*bytes);
+        } else if (first < 0x20 || first == 0x7f) {
+            text_printf(out, "\\u%04x", (unsigned)first);
         } else {
             text_add_bytes(out, s, n);
         }

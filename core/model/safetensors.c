@@ -7,7 +7,7 @@
  * their type are they copied. */
 #include "model/safetensors.h"
 
-#include "model/json_header.h"
+#include "base/json_in.h"
 #include "model/safetensors_layout.h"
 
 #include <inttypes.h>
@@ -201,7 +201,7 @@ static status read_header(safetensors *s, const char *header, size_t n, error *e
 {
     status st = OK;
     bool more, has_metadata = false;
-    json_in j = { .s = header, .n = n, .strings = arena_alloc(&s->memory, n) };
+    json_in j = { .what = "header", .s = header, .n = n, .strings = arena_alloc(&s->memory, n) };
     if (!j.strings) TRY(fail_nomem(err, "header"));
     TRY(json_in_open(&j, '{', err));
     for (size_t i = 0;; i++) {

@@ -5,7 +5,7 @@
  * would otherwise have to cover itself. */
 #include "model/safetensors_layout.h"
 
-#include "model/json_header.h"
+#include "base/json_in.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "model/json_header.h"
+#include "base/json_in.h"
 #include "model/safetensors_layout.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-/* A strict JSON reader for the header of a safetensors file: RFC 8259 and nothing more, pulled token by token.
+/* A strict JSON reader: RFC 8259 and nothing more, pulled token by token.
  *
  * The caller asks for what the format demands at each place, so what is not demanded is an error where it stands, and
  * nesting is as deep as the caller's own calls: no input can make it deeper. Errors are E_PARSE with the place. */
-#ifndef ASSAY_CORE_MODEL_JSON_HEADER_H
-#define ASSAY_CORE_MODEL_JSON_HEADER_H
+#ifndef ASSAY_CORE_BASE_JSON_IN_H
+#define ASSAY_CORE_BASE_JSON_IN_H
 
 #include "base/error.h"
 
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 typedef struct json_in {
+    const char *what; /* is read, for messages: "header" */
     const char *s; /* [n], not NUL-terminated */
     size_t n, at;
     char *strings; /* [n]: where the next decoded string goes; together they never need more */
@@ -31,6 +32,15 @@ status json_in_key(json_in *j, const char **out, error *err) MUST_CHECK;
 
 /* Digits only: no sign, fraction or exponent, no leading zero, at most 2^64 - 1. */
 status json_in_u64(json_in *j, uint64_t *out, error *err) MUST_CHECK;
+
+/* A number, or one of the strings that json_real writes for what is none: "nan", "inf", "-inf". */
+status json_in_real(json_in *j, double *out, error *err) MUST_CHECK;
+
+/* The first character of the next token; NUL at the end. */
+char json_in_peek(json_in *j);
+
+/* Passes over one value of any kind, well-formed and not nested deeper than 32. */
+status json_in_skip(json_in *j, error *err) MUST_CHECK;
 
 /* Nothing but spaces is left. */
 status json_in_end(json_in *j, error *err) MUST_CHECK;

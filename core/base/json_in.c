@@ -1,12 +1,17 @@
-/* The strict JSON reader: what json_header.h promises, over a buffer of known length.
+/* The strict JSON reader: what json_in.h promises, over a buffer of known length.
  *
  * A decoded string is never longer than its written form less one quote (every escape shrinks), so one
  * buffer as long as the input takes all strings, and a hostile header cannot make the reader allocate
  * more than it is long itself. */
-#include "model/json_header.h"
+#include "base/json_in.h"
 
+#include "base/text.h"
+
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { MAX_DEPTH = 32, NUMBER_BYTES = 64 };
 
 enum { HIGH_SURROGATE = 0xD800, LOW_SURROGATE = 0xDC00, AFTER_SURROGATES = 0xE000 };
 
@@ -62,10 +67,10 @@ quoted quote_name(const char *name)
 /* What stands at the cursor against what should. */
 static status unexpected(const json_in *j, const char *expected, error *err)
 {
-    if (j->at >= j->n) return fail(err, E_PARSE, "header ends, expected %s", expected);
+    if (j->at >= j->n) return fail(err, E_PARSE, "%s ends, expected %s", j->what, expected);
     const char found[2] = { j->s[j->at], '\0' };
-    return fail(
-        err, E_PARSE, "header byte %zu: got %s, expected %s", j->at, quote_name(found).s, expected);
+    return fail(err, E_PARSE, "%s byte %zu: got %s, expected %s", j->what, j->at,
+        quote_name(found).s, expected);
 }
 
 static void skip_space(json_in *j)
@@ -155,10 +160,12 @@ static status read_code_point(json_in *j, size_t *n, error *err)
         }
     }
     if (code >= HIGH_SURROGATE && code < AFTER_SURROGATES) {
-        TRY(fail(err, E_PARSE, "header byte %zu: got a lone surrogate, expected a pair", begin));
+        TRY(fail(
+            err, E_PARSE, "%s byte %zu: got a lone surrogate, expected a pair", j->what, begin));
     }
     if (code == 0) {
-        TRY(fail(err, E_PARSE, "header byte %zu: got a NUL in a string, expected text", begin));
+        TRY(fail(
+            err, E_PARSE, "%s byte %zu: got a NUL in a string, expected text", j->what, begin));
     }
     *n += put_utf8(j->strings + *n, code);
 done:
@@ -223,7 +230,7 @@ status json_in_u64(json_in *j, uint64_t *out, error *err)
     while (j->at < j->n && is_between((unsigned char)j->s[j->at], '0', '9')) {
         const uint64_t digit = (uint64_t)(j->s[j->at] - '0');
         if (v > (UINT64_MAX - digit) / 10) {
-            return fail(err, E_PARSE, "header byte %zu: got a number above 2^64 - 1", begin);
+            return fail(err, E_PARSE, "%s byte %zu: got a number above 2^64 - 1", j->what, begin);
         }
         v = 10 * v + digit;
         j->at++;
@@ -231,15 +238,127 @@ status json_in_u64(json_in *j, uint64_t *out, error *err)
     if (j->at == begin) return unexpected(j, "a whole number, not negative", err);
     if (j->s[begin] == '0' && j->at > begin + 1) {
         return fail(
-            err, E_PARSE, "header byte %zu: got a leading 0, expected a whole number", begin);
+            err, E_PARSE, "%s byte %zu: got a leading 0, expected a whole number", j->what, begin);
     }
     *out = v;
     return OK;
+}
+
+/* Digits go on into `number`, as far as there is room. */
+static status read_digits(json_in *j, char *number, size_t *n, error *err)
+{
+    const size_t begin = j->at;
+    while (j->at < j->n && is_between((unsigned char)j->s[j->at], '0', '9')) {
+        if (*n + 1 >= NUMBER_BYTES) {
+            return fail(err, E_PARSE, "%s byte %zu: got a number of more than %d characters",
+                j->what, begin, NUMBER_BYTES - 1);
+        }
+        number[(*n)++] = j->s[j->at++];
+    }
+    return j->at > begin ? OK : unexpected(j, "a digit", err);
+}
+
+/* One of `set`, kept in `number`. */
+static bool take_one(json_in *j, const char *set, char *number, size_t *n)
+{
+    const bool is_there = j->at < j->n && j->s[j->at] != '\0' && strchr(set, j->s[j->at]);
+    if (is_there && *n + 1 < NUMBER_BYTES) {
+        number[(*n)++] = j->s[j->at++];
+        return true;
+    }
+    return false;
+}
+
+static status read_number(json_in *j, double *out, error *err)
+{
+    char number[NUMBER_BYTES];
+    size_t n = 0;
+    status st = OK;
+    (void)take_one(j, "-", number, &n);
+    if (!take_one(j, "0", number, &n)) TRY(read_digits(j, number, &n, err));
+    if (take_one(j, ".", number, &n)) TRY(read_digits(j, number, &n, err));
+    if (take_one(j, "eE", number, &n)) {
+        (void)take_one(j, "+-", number, &n);
+        TRY(read_digits(j, number, &n, err));
+    }
+    number[n] = '\0';
+    *out = text_to_real(number, NULL);
+done:
+    return st;
+}
+
+status json_in_real(json_in *j, double *out, error *err)
+{
+    const char *word;
+    if (json_in_peek(j) != '"') return read_number(j, out, err);
+    const size_t begin = j->at;
+    status st = json_in_string(j, &word, err);
+    if (st != OK) return st;
+    const double sign = word[0] == '-' ? -1 : 1;
+    if (strcmp(word, "nan") == 0) {
+        *out = NAN;
+    } else if (strcmp(word + (sign < 0), "inf") == 0) {
+        *out = sign * INFINITY;
+    } else {
+        return fail(err, E_PARSE, "%s byte %zu: got %s, expected a number", j->what, begin,
+            quote_name(word).s);
+    }
+    return OK;
+}
+
+char json_in_peek(json_in *j)
+{
+    skip_space(j);
+    return j->at < j->n ? j->s[j->at] : '\0';
+}
+
+static status skip_word(json_in *j, error *err)
+{
+    static const char *const words[] = { "true", "false", "null" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const size_t n = strlen(words[i]);
+        if (j->n - j->at >= n && memcmp(j->s + j->at, words[i], n) == 0) {
+            j->at += n;
+            return OK;
+        }
+    }
+    return unexpected(j, "a value", err);
+}
+
+static status skip_value(json_in *j, int depth, error *err)
+{
+    const char first = json_in_peek(j), closing = first == '{' ? '}' : ']';
+    const char *ignored;
+    double number;
+    status st = OK;
+    if (first == '"') return json_in_string(j, &ignored, err);
+    if (first == '-' || is_between((unsigned char)first, '0', '9')) {
+        return read_number(j, &number, err);
+    }
+    if (first != '{' && first != '[') return skip_word(j, err);
+    if (depth == MAX_DEPTH) {
+        return fail(err, E_PARSE, "%s byte %zu: nested deeper than %d", j->what, j->at, MAX_DEPTH);
+    }
+    TRY(json_in_open(j, first, err));
+    for (size_t i = 0;; i++) {
+        bool more;
+        TRY(json_in_more(j, closing, i, &more, err));
+        if (!more) break;
+        if (first == '{') TRY(json_in_key(j, &ignored, err));
+        TRY(skip_value(j, depth + 1, err));
+    }
+done:
+    return st;
+}
+
+status json_in_skip(json_in *j, error *err)
+{
+    return skip_value(j, 0, err);
 }
 
 status json_in_end(json_in *j, error *err)
 {
     while (take(j, ' ')) {
     }
-    return j->at == j->n ? OK : unexpected(j, "nothing but spaces after the header's object", err);
+    return j->at == j->n ? OK : unexpected(j, "nothing but spaces behind it", err);
 }
