@@ -34,6 +34,8 @@ static const assay_hyper train_rows[] = {
         "training samples also evaluated in evaluation mode at every validation; 0: none"),
     ASSAY_INT(train_options, log_every, 0, 0, 1e12,
         "steps from one record of the running loss to the next; 0: only per epoch"),
+    ASSAY_BOOL(train_options, tensorboard, 0,
+        "the numbers of metrics.csv also go to a TensorBoard event file in the run folder"),
     ASSAY_BOOL(train_options, flush_denormals, 1, "denormal floats count as 0 (faster)"),
     ASSAY_STRING(
         train_options, init_from, NULL, "weights to start from (safetensors)", .flags = ASSAY_PATH),

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "num/gemm.h"
+#include "train/events.h"
 #include "train/run_records.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ struct run_folder {
     arena memory;
     const char *path, *checkpoints;
     run_records records;
+    events events;
 };
 
 static char *in_folder(run_folder *f, const char *name)
@@ -115,6 +117,7 @@ void run_folder_free(run_folder *f)
 {
     if (f) {
         run_records_release(&f->records);
+        events_release(&f->events);
         arena_release(&f->memory);
         free(f);
     }
@@ -206,16 +209,35 @@ done:
     return st;
 }
 
+static bool wants_events(const config *c)
+{
+    const value *asked = value_find(value_find(config_root(c), "train"), "tensorboard");
+    return asked && asked->kind == VALUE_BOOL && asked->as.boolean;
+}
+
 status run_folder_begin(
     run_folder *f, trainer *t, config *c, const registry *r, bool resumed, error *err)
 {
-    status st = write_config(f, t, c, r, err);
-    return st == OK ? run_records_open(&f->records, t, resumed, err) : st;
+    status st = OK;
+    TRY(write_config(f, t, c, r, err));
+    TRY(run_records_open(&f->records, t, resumed, err));
+    if (wants_events(c)) {
+        TRY(events_open(&f->events, f->path, t, resumed, err));
+    }
+done:
+    return st;
+}
+
+static void emit(void *self, const record *r)
+{
+    run_folder *f = self;
+    run_records_emit(&f->records, r);
+    events_emit(&f->events, r);
 }
 
 record_sink run_folder_sink(run_folder *f)
 {
-    return (record_sink){ .emit = run_records_emit, .self = &f->records };
+    return (record_sink){ .emit = emit, .self = f };
 }
 
 static status save_weights(run_folder *f, trainer *t, error *err)
@@ -237,5 +259,7 @@ status run_folder_end(run_folder *f, trainer *t, error *err)
 {
     status st = save_weights(f, t, err);
     const status closed = run_records_close(&f->records, st == OK ? err : NULL);
-    return st == OK ? closed : st;
+    st = st == OK ? closed : st;
+    const status sent = events_close(&f->events, st == OK ? err : NULL);
+    return st == OK ? sent : st;
 }

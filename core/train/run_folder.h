@@ -5,6 +5,7 @@
  *   metrics.jsonl        every record, one JSON object a line
  *   metrics.csv          one row per check, the same numbers as a table
  *   log.txt              notes, with times
+ *   events.out.tfevents.*  what metrics.csv has, for TensorBoard (train.tensorboard = true)
  *   checkpoints/         step-<n>.safetensors, the last few
  *   best.safetensors     weights of the best check      last.safetensors     the last weights
  */
