@@ -112,16 +112,17 @@ static void write_form(char *out, size_t size, const char *form, const char *id)
     }
 }
 
-#define TRAIN \
-    "train = { replicas = 2; threads = 2; accumulate = 2; clip_norm = 0.5; l2 = 0.01;" \
+#define TRAIN_BY(replicas) \
+    "train = { replicas = " replicas "; threads = 2; accumulate = 2; clip_norm = 0.5; l2 = 0.01;" \
     " probe = { every = 2; }; };"
+#define TRAIN TRAIN_BY("2")
 #define DATA \
     "data = { type = \"blobs\"; samples = 70; classes = 3; features = 6; batch_size = 8; }; " \
     "loss = \"softmax_xent\"; "
-#define AROUND(middle) \
+#define AROUND(middle, train) \
     DATA "optimizer = \"sgd\"; model = ( { type = \"dense\"; units = 6; name = \"a\"; }, " \
          "{ type = \"tanh\"; name = \"b\"; }, " middle \
-         ", { type = \"dense\"; units = 3; } ); " TRAIN
+         ", { type = \"dense\"; units = 3; } ); " train
 #define NET \
     "model = ( { type = \"dense\"; units = 6; }, \"dropout\", { type = \"dense\"; units = 3; } " \
     "); "
@@ -134,9 +135,10 @@ static void write_form(char *out, size_t size, const char *form, const char *id)
     "\"dense\"; units = " units "; } ); " TRAIN
 
 static const char *const layer_forms[] = {
-    AROUND("{ type = \"@\"; }"),
-    AROUND("{ type = \"@\"; units = 5; }"),
-    AROUND("{ type = \"@\"; from = ( \"a\", \"b\" ); }"),
+    AROUND("{ type = \"@\"; }", TRAIN),
+    AROUND("{ type = \"@\"; }", TRAIN_BY("1")), /* couples samples */
+    AROUND("{ type = \"@\"; units = 5; }", TRAIN),
+    AROUND("{ type = \"@\"; from = ( \"a\", \"b\" ); }", TRAIN),
     NULL,
 };
 static const char *const optimizer_forms[] = {
