@@ -158,11 +158,19 @@ static bool is_wanted(const model *m, const char *name)
     return false;
 }
 
+/* PyTorch's BatchNorm counts its batches for a momentum that we do not have; the count says nothing about the weights. */
+static bool is_bookkeeping(const char *name)
+{
+    static const char ending[] = ".num_batches_tracked";
+    const size_t n = strlen(name);
+    return n > sizeof ending - 1 && strcmp(name + n - (sizeof ending - 1), ending) == 0;
+}
+
 static void list_extra(const model *m, const safetensors *file, text *wrong)
 {
     for (size_t i = 0; i < safetensors_count(file); i++) {
         const char *name = safetensors_at(file, i)->name;
-        if (!is_wanted(m, name)) {
+        if (!is_wanted(m, name) && !is_bookkeeping(name)) {
             text_printf(wrong, "%s%s is not in the model", wrong->n ? "; " : "", name);
         }
     }

@@ -239,6 +239,21 @@ static void test_weights_load__wants_buffers_too(void **state)
         "not the weights of this model: norm.kept is missing");
 }
 
+static void test_weights_load__passes_over_the_batch_count_of_batch_norm(void **state)
+{
+    (void)state;
+    static const double kept[3] = { 2.385, -0.731, 1.062 };
+    const array arrays[] = { f64_array("norm.kept", kept, 3, 0),
+        f64_array("norm.num_batches_tracked", kept, 1, 0) };
+    model_rig rig;
+    rig_make(&rig, "model = ( { type = \"model_odd\"; name = \"norm\"; fault = \"couples\"; } );",
+        vector_of(3));
+    write_arrays("tracked.safetensors", arrays, 2);
+    assert_int_equal(weights_load(rig.m, path_of("tracked.safetensors"), &rig.err), OK);
+    assert_float_equal(rig.m->b[1], -0.731, 1e-6);
+    rig_close(&rig);
+}
+
 static void test_weights_load__says_when_there_is_no_file(void **state)
 {
     (void)state;
@@ -301,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_weights_load__rounds_doubles),
         cmocka_unit_test(test_weights_load__lists_all_that_does_not_fit),
         cmocka_unit_test(test_weights_load__wants_buffers_too),
+        cmocka_unit_test(test_weights_load__passes_over_the_batch_count_of_batch_norm),
         cmocka_unit_test(test_weights_load__says_when_there_is_no_file),
         cmocka_unit_test(test_weights_save__says_when_it_cannot_write),
         cmocka_unit_test(test_weights_save__is_read_without_any_library),
