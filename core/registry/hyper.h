@@ -52,6 +52,9 @@ struct instance;
 status hyper_bind(config *c, value *group, const hyper_table *t, const hyper_bind_options *o,
     void *out_struct, struct instance ***out_nested, error *err) MUST_CHECK;
 
+/* Whether `v` is in the valid range of a REAL or INT row or of the items of a list. */
+bool hyper_in_range(const assay_hyper *row, double v);
+
 /* For docs: "real", "whole number", "one of a | b"; "0.9"; "[0, 1)". Added to `t`. */
 void hyper_type_text(const assay_hyper *row, text *t);
 void hyper_default_text(const assay_hyper *row, text *t);

@@ -99,8 +99,6 @@ void component_destroy(instance *i);
 /* The services. */
 const assay_host *host_table(void);
 
-/* Whether `v` is in the valid range of a REAL or INT row or of the items of a list. */
-bool hyper_in_range(const assay_hyper *row, double v);
 /* "0", "0.5", "inf": as short as it reads back equal. */
 void hyper_number_text(double v, text *t);
 /* The items of a list's default, in the arena: numbers or strings as the row's type says. */

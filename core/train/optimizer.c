@@ -294,8 +294,7 @@ status optimizer_eval_weights(optimizer *o, uint64_t t, float *out, error *err)
     return OK;
 }
 
-static size_t find_in_group(
-    group *k, const char *name, void (*each)(void *self, double *place, double base), void *self)
+static size_t find_in_group(group *k, const char *name, hyper_visitor each, void *self)
 {
     const component *c = k->instance->component;
     const assay_hyper *row = hyper_find(&c->hypers, name);
@@ -303,7 +302,7 @@ static size_t find_in_group(
     if (row && (row->flags & ASSAY_SCHED) && hyper_real_at(c, k->resolved[0], name)) {
         for (size_t i = 0; i < k->n_resolved; i++) {
             double *place = hyper_real_at(c, k->resolved[i], name);
-            each(self, place, *place);
+            each(self, place, *place, row);
             n++;
         }
     }
@@ -313,8 +312,7 @@ static size_t find_in_group(
     return n;
 }
 
-size_t optimizer_find_hyper(optimizer *o, const char *name,
-    void (*each)(void *self, double *place, double base), void *self)
+size_t optimizer_find_hyper(optimizer *o, const char *name, hyper_visitor each, void *self)
 {
     size_t n = 0;
     for (size_t i = 0; i < o->n_groups; i++) {

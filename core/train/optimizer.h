@@ -49,10 +49,12 @@ status optimizer_update(optimizer *o, const update *u, update_finding *out, erro
 bool optimizer_has_eval_weights(const optimizer *o);
 status optimizer_eval_weights(optimizer *o, uint64_t t, float *out, error *err) MUST_CHECK;
 
+/* What is told of a place that a schedule may drive: its base value, and its row with the valid range. */
+typedef void (*hyper_visitor)(void *self, double *place, double base, const assay_hyper *row);
+
 /* Places that a schedule may drive: every resolved copy of the REAL hyperparameter of that name in any group or nested
- * optimizer. Calls `each` with the place and its base value; returns how many there are. A row without ASSAY_SCHED is not found. */
-size_t optimizer_find_hyper(optimizer *o, const char *name,
-    void (*each)(void *self, double *place, double base), void *self);
+ * optimizer. Calls `each` for every place; returns how many there are. A row without ASSAY_SCHED is not found. */
+size_t optimizer_find_hyper(optimizer *o, const char *name, hyper_visitor each, void *self);
 
 /* Every real hyperparameter, as resolved, of who updates a tensor, and of the optimizers nested in it. A tensor beyond the last
  * stands for all optimizers. */

@@ -38,8 +38,9 @@ typedef struct places {
     size_t n;
 } places;
 
-static void add_place(void *self, double *at, double base)
+static void add_place(void *self, double *at, double base, const assay_hyper *row)
 {
+    (void)row;
     places *p = self;
     if (p->place) p->place[p->n] = (place){ at, base };
     p->n++;

@@ -11,6 +11,7 @@
 
 typedef struct place {
     double *at, base;
+    const assay_hyper *row; /* with the valid range */
 } place;
 
 typedef struct entry {
@@ -93,11 +94,11 @@ void scheduler_free(scheduler *s)
     free(s);
 }
 
-static void add_place(void *self, double *at, double base)
+static void add_place(void *self, double *at, double base, const assay_hyper *row)
 {
     entry *e = self;
     if (e->places) {
-        e->places[e->n_places] = (place){ at, base };
+        e->places[e->n_places] = (place){ at, base, row };
     }
     e->n_places++;
 }
@@ -107,7 +108,7 @@ static void find_in_instance(entry *e, const component *c, void *hyper, const ch
     const assay_hyper *row = hyper_find(&c->hypers, name);
     double *at = row && (row->flags & ASSAY_SCHED) ? hyper_real_at(c, hyper, name) : NULL;
     if (at) {
-        add_place(e, at, *at);
+        add_place(e, at, *at, row);
     }
 }
 
@@ -182,6 +183,32 @@ status scheduler_plan(
     return OK;
 }
 
+static status fail_range(
+    const entry *e, const place *p, double factor, const assay_when *when, error *err)
+{
+    text range = { 0 };
+    hyper_range_text(p->row, &range);
+    const status st = fail_at(err, E_RANGE, &e->instance->block->at,
+        "%s: %s is %g at step %llu, outside its valid range %s: %g times the factor %g",
+        e->instance->label, e->target, p->base * factor, (unsigned long long)when->step,
+        range.s ? range.s : "", p->base, factor);
+    text_release(&range);
+    return st;
+}
+
+/* A schedule must not bring a hyperparameter where the config could not. */
+static status drive(const entry *e, double factor, const assay_when *when, error *err)
+{
+    for (size_t i = 0; i < e->n_places; i++) {
+        const place *p = &e->places[i];
+        if (!hyper_in_range(p->row, p->base * factor)) {
+            return fail_range(e, p, factor, when, err);
+        }
+        *p->at = p->base * factor;
+    }
+    return OK;
+}
+
 status scheduler_apply(scheduler *s, const assay_when *when, error *err)
 {
     for (size_t i = 0; i < s->n; i++) {
@@ -197,8 +224,9 @@ status scheduler_apply(scheduler *s, const assay_when *when, error *err)
                 "%s: gave the factor %g at step %llu; expected a number >= 0", e->instance->label,
                 factor, (unsigned long long)when->step);
         }
-        for (size_t k = 0; k < e->n_places; k++) {
-            *e->places[k].at = e->places[k].base * factor;
+        status st = drive(e, factor, when, err);
+        if (st != OK) {
+            return st;
         }
     }
     return OK;
