@@ -278,8 +278,8 @@ static void add_table(const eval_job *j, text *t)
             values.value[values.n++] = j->values[i].value;
         }
     }
-    const result_column column = { option_has(j->args, "file") ? "file" : part_name(j->of),
-        &values };
+    const result_column column = { option_has(j->args, "file") ? "file" : part_name(j->of), &values,
+        result_rows(trainer_data(tr), j->of) };
     result_table(&column, 1, &j->cli->out, t);
     for (size_t i = 0; i < n; i++) {
         if (j->values[i].matrix) {

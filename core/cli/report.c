@@ -152,8 +152,10 @@ static void add_result(const train_job *j, text *t)
 {
     const run_result *r = &j->result;
     const terminal *style = &j->cli->out;
-    const result_column columns[] = { { "validation", &j->progress.final[1] },
-        { "test", &j->progress.final[2] } };
+    const dataset *d = trainer_data(j->session.trainer);
+    const result_column columns[] = { { "validation", &j->progress.final[1],
+                                          result_rows(d, PART_VALIDATION) },
+        { "test", &j->progress.final[2], result_rows(d, PART_TEST) } };
     text_printf(t, "  %s%-14s%s", terminal_style(style, STYLE_DIM), "stopped",
         terminal_style(style, STYLE_PLAIN));
     text_printf(

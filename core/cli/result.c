@@ -27,7 +27,16 @@ static bool is_error(const part_values *v, size_t i)
     return find_value(v, name) < v->n;
 }
 
-static void cell(const part_values *v, const char *name, char out[64])
+/* What a share of rows may be at 95 %, one-sided, where none of n is wrong, or right: p^n = 0.05 ("rule of three", Hanley and
+ * Lippman-Hand 1983). Rounded to the safe side. */
+static int add_bound(char *out, size_t size, bool all, double n)
+{
+    const double p = pow(0.05, 1 / n), steps = 1e4;
+    return all ? snprintf(out, size, " (≥ %.4f)", floor(p * steps) / steps)
+               : snprintf(out, size, " (≤ %.4f)", ceil((1 - p) * steps) / steps);
+}
+
+static void cell(const part_values *v, const char *name, double n_rows, char out[64])
 {
     char error_name[PROGRESS_NAME + 4];
     const size_t i = find_value(v, name);
@@ -41,7 +50,13 @@ static void cell(const part_values *v, const char *name, char out[64])
     const double size = fabs(x);
     const char *format = size != 0 && (size < 1e-3 || size >= 1e4) ? "%.4g" : "%.4f";
     int n = snprintf(out, 64, format, x);
-    if (i_error < v->n && n > 0 && n < 64) {
+    if (i_error == v->n || n < 0 || n >= 64) {
+        return;
+    }
+    const bool is_certain = v->value[i_error] <= 0 && (x <= 0 || x >= 1);
+    if (is_certain && n_rows > 0) {
+        (void)add_bound(out + n, 64 - (size_t)n, x >= 1, n_rows);
+    } else if (!is_certain) {
         n += snprintf(out + n, 64 - (size_t)n, " ± ");
         snprintf(out + n, 64 - (size_t)n, format, v->value[i_error]);
     }
@@ -92,7 +107,7 @@ void result_table(const result_column *c, size_t n_columns, const terminal *styl
         text_add(t, terminal_style(style, STYLE_BOLD));
         for (size_t k = 0; k < n_columns; k++) {
             char numbers[64];
-            cell(c[k].values, names->name[i], numbers);
+            cell(c[k].values, names->name[i], c[k].rows, numbers);
             if (c[k].values->n) pad(t, numbers, CELL_WIDTH);
         }
         end_line(t, terminal_style(style, STYLE_PLAIN));

@@ -6,11 +6,13 @@
 #include "cli/progress.h"
 #include "train/trainer.h"
 
-/* A table with a row per metric and a column per part: `0.9733 ± 0.0049` where a metric has a standard error. Parts without
+/* A table with a row per metric and a column per part: `0.9733 ± 0.0049` where a metric has a standard error. Of a share of
+ * 0 or 1, whose estimated error is 0 however few the rows, it is the one-sided 95 % bound: `1.0000 (≥ 0.9050)`. Parts without
  * values are left out. */
 typedef struct result_column {
     const char *title;
     const part_values *values;
+    double rows; /* that count, see result_rows; 0: not known, then there is no bound */
 } result_column;
 
 void result_table(const result_column *columns, size_t n_columns, const terminal *style, text *t);

@@ -52,7 +52,8 @@ const char *terminal_style(const terminal *t, text_style s)
 static const char *in_ascii(const char *s, size_t *out_bytes)
 {
     static const char *const spelled[][2] = { { "─", "-" }, { "━", "=" }, { "╸", ">" },
-        { "±", "+-" }, { "×", "x" }, { "·", "-" }, { "★", "*" }, { "✓", "ok" }, { "µ", "u" } };
+        { "±", "+-" }, { "≥", ">=" }, { "≤", "<=" }, { "×", "x" }, { "·", "-" }, { "★", "*" },
+        { "✓", "ok" }, { "µ", "u" } };
     for (size_t i = 0; i < sizeof spelled / sizeof spelled[0]; i++) {
         const size_t n = strlen(spelled[i][0]);
         if (strncmp(s, spelled[i][0], n) == 0) {

@@ -38,13 +38,44 @@ static double number_of(const char *words, const char *key)
 static void test_table__has_the_standard_error_and_the_confusion(void **state)
 {
     (void)state;
-    said s = assay("eval", "run");
+    said s = assay("eval", "run", "--split", "training");
     assert_code(&s, 0);
-    assert_contains(s.out, "test");
+    assert_contains(s.out, "training");
     assert_contains(s.out, "+-");
     assert_contains(s.out, "versicolor");
-    assert_contains(s.err, "45 test samples");
+    assert_contains(s.err, "75 training samples");
     forget(&s);
+}
+
+/* Seven rows of one class, far from the others: all right. 0.05^(1/7) = 0.65184; no row right: 1 - 0.65184 = 0.34816. */
+static void test_table__of_a_perfect_share_has_a_bound_and_no_error(void **state)
+{
+    (void)state;
+    char *table = slurp(CONFIGS "data/iris.csv"), *end = table;
+    for (size_t i = 0; i < 8; i++) {
+        end = strchr(end, '\n') + 1;
+    }
+    *end = '\0';
+    spill("seven.csv", table);
+    said s = assay("eval", "run", "--file", "seven.csv", "metrics=accuracy");
+    assert_code(&s, 0);
+    assert_contains(s.out, "1.0000 (>= 0.6518)\n");
+    assert_null(strstr(s.out, "+-"));
+    forget(&s);
+    for (char *at; (at = strstr(table, "setosa"));) {
+        memcpy(at, "virgin", 6);
+        memmove(at + 9, at + 6, strlen(at + 6) + 1);
+        memcpy(at + 6, "ica", 3);
+    }
+    spill("seven.csv", table);
+    s = assay("eval", "run", "--file", "seven.csv", "metrics=accuracy", "--json");
+    assert_code(&s, 0);
+    assert_true(number_of(s.out, "accuracy_se") == 0);
+    forget(&s);
+    s = assay("eval", "run", "--file", "seven.csv", "metrics=accuracy");
+    assert_contains(s.out, "0.0000 (<= 0.3482)\n");
+    forget(&s);
+    free(table);
 }
 
 static void test_json__agrees_with_the_run(void **state)
@@ -319,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table__has_the_standard_error_and_the_confusion),
+        cmocka_unit_test(test_table__of_a_perfect_share_has_a_bound_and_no_error),
         cmocka_unit_test(test_json__agrees_with_the_run),
         cmocka_unit_test(test_weights__are_those_that_the_run_judged),
         cmocka_unit_test(test_predictions__are_a_row_per_sample),
