@@ -99,7 +99,10 @@ void describe_run(const train_job *j, bool resumed)
     text_printf(&t, "%s\n", j->path);
     if (resumed) {
         label(c, &t, "resumes");
-        text_printf(&t, "after step %llu\n", (unsigned long long)trainer_steps_done(tr));
+        text_printf(&t, "after step %llu%s\n", (unsigned long long)trainer_steps_done(tr),
+            trainer_is_over(tr)
+                ? ", where the run had ended: nothing is left to train, its result is told again"
+                : "");
     }
     text_add(&t, "\n");
     say_text(c, &t);

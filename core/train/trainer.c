@@ -284,6 +284,11 @@ uint64_t trainer_steps_done(const trainer *t)
     return t->at.step;
 }
 
+bool trainer_is_over(const trainer *t)
+{
+    return t->at.stop != STOP_NONE || t->at.step >= t->total_steps;
+}
+
 uint64_t trainer_last_checked(const trainer *t)
 {
     return t->at.last_checked;

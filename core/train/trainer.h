@@ -64,6 +64,8 @@ model *trainer_model(trainer *t);
 dataset *trainer_data(trainer *t);
 evaluator *trainer_evaluator(trainer *t);
 uint64_t trainer_steps_done(const trainer *t);
+bool trainer_is_over(const trainer
+        *t); /* nothing is left to train: all steps are done, or the run ended by itself */
 uint64_t trainer_last_checked(const trainer *t); /* the step of the last check; 0: none yet */
 uint64_t trainer_total_steps(const trainer *t); /* planned; 0: none are */
 uint64_t trainer_steps_per_epoch(const trainer *t);

@@ -78,6 +78,26 @@ static void test_a_bar__hides_the_cursor_and_shows_it_again(void **state)
     forget(&s);
 }
 
+static void test_resume__of_a_run_that_had_ended_says_so(void **state)
+{
+    static const char ended[] = "where the run had ended: nothing is left to train";
+    (void)state;
+    said first = assay("train", "small.cfg", "--output", "ended", "train.epochs=2");
+    assert_code(&first, 0);
+    assert_null(strstr(first.err, ended));
+    said s = assay("train", "--resume", "ended");
+    assert_code(&s, 0);
+    assert_contains(s.err, ended);
+    assert_contains(s.out, "accuracy");
+    forget(&s);
+    s = assay("train", "--resume", "ended", "train.epochs=3");
+    assert_code(&s, 0);
+    assert_contains(s.err, "after step ");
+    assert_null(strstr(s.err, ended));
+    forget(&s);
+    forget(&first);
+}
+
 static void test_quiet__leaves_the_result_alone(void **state)
 {
     (void)state;
@@ -302,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_a_run__leaves_its_folder_and_prints_its_result),
         cmocka_unit_test(test_a_log__gets_no_escape_codes),
         cmocka_unit_test(test_a_bar__hides_the_cursor_and_shows_it_again),
+        cmocka_unit_test(test_resume__of_a_run_that_had_ended_says_so),
         cmocka_unit_test(test_quiet__leaves_the_result_alone),
         cmocka_unit_test(test_the_result__says_whose_weights_and_which_rule_it_is_of),
         cmocka_unit_test(test_json__is_the_only_thing_on_standard_output),
