@@ -19,6 +19,9 @@ typedef enum stop_reason {
 
 const char *stop_reason_name(stop_reason r);
 
+/* The same for people: "all epochs are done". */
+const char *stop_reason_text(stop_reason r);
+
 typedef enum record_kind {
     RECORD_START, /* once, before the first step (or after a resume) */
     RECORD_STEP, /* every train.log_every steps: running training loss, learning rate */

@@ -132,13 +132,10 @@ static void add_reason(const train_job *j, text *t)
 {
     const run_result *r = &j->result;
     switch (r->stop) {
-    case STOP_EPOCHS: text_add(t, "all epochs are done"); break;
     case STOP_EARLY: add_early(j, t); break;
     case STOP_TARGET: text_printf(t, "%s has reached its target", r->monitor); break;
-    case STOP_TIME: text_add(t, "the time limit is reached"); break;
     case STOP_DIVERGED: text_printf(t, "diverged: %s", r->diverged ? r->diverged : ""); break;
-    case STOP_INTERRUPTED: text_add(t, "interrupted"); break;
-    default: text_add(t, stop_reason_name(r->stop)); break;
+    default: text_add(t, stop_reason_text(r->stop)); break;
     }
 }
 
@@ -254,8 +251,6 @@ static void describe_next(const train_job *j)
         text_add(&t, "a smaller optimizer.lr, or train.clip_norm=1; the records are in ");
         text_printf(&t, "%s\n", j->path);
     } else {
-        label(j->cli, &t, "folder");
-        text_printf(&t, "%s\n", j->path);
         next_step(j, &t, "evaluate", " eval ", which_part(trainer_data(j->session.trainer)));
         if (stop == STOP_EPOCHS || stop == STOP_TIME) {
             next_step(j, &t, "train on", " train --resume ",

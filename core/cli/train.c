@@ -143,6 +143,9 @@ static status run(train_job *j, error *err)
     status st = trainer_run(j->session.trainer, &j->result, err);
     progress_close(&j->progress);
     if (st != OK) {
+        const record_sink sink = run_folder_sink(j->folder);
+        const record note = { .kind = RECORD_NOTE, .text = err->text };
+        sink.emit(sink.self, &note);
         return st;
     }
     st = run_folder_end(j->folder, j->session.trainer, &later);

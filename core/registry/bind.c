@@ -68,9 +68,10 @@ static status fail_unknown_key(const binder *b, const value *v)
     size_t n = 0;
     for (size_t i = 0; i < b->table->n; i++)
         known[n++] = hyper_row(b->table, i)->name;
-    const size_t n_rows = n;
+    size_t n_listed = n;
     for (size_t i = 0; i < n_reserved; i++)
         known[n++] = b->o->reserved[i];
+    if (b->o->noun) n_listed = n; /* a block of the host's: the groups in it are its own, too */
     const char *noun = b->o->noun ? b->o->noun : "hyperparameter";
     const char *nearest = text_nearest(v->name, known, n);
     text t;
@@ -79,10 +80,10 @@ static status fail_unknown_key(const binder *b, const value *v)
         add_way_out(b, v, &t);
     } else if (nearest) {
         text_printf(&t, "did you mean \"%s\"?", nearest);
-    } else if (n_rows == 0) {
+    } else if (n_listed == 0) {
         text_add(&t, "it has none");
     } else {
-        for (size_t i = 0; i < n_rows; i++)
+        for (size_t i = 0; i < n_listed; i++)
             text_printf(&t, "%s%s", i ? ", " : "known are ", known[i]);
     }
     const status st = fail_at(b->err, E_UNKNOWN, &v->at, "%s: unknown %s \"%s\": %s", b->o->what,

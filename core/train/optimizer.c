@@ -122,6 +122,11 @@ static status check_pattern(const value *v, const char **out, error *err)
         return fail_at(err, E_UNKNOWN, &v->at,
             "match: there is no place \"%s\"; expected input, hidden or output", *out + 6);
     }
+    if (strncmp(*out, "dims:", 5) == 0 &&
+        !((*out)[5] >= '1' && (*out)[5] <= '0' + ASSAY_MAX_DIMS && (*out)[6] == '\0')) {
+        return fail_at(err, E_RANGE, &v->at, "match: expected dims:1 to dims:%d, found \"%s\"",
+            ASSAY_MAX_DIMS, *out);
+    }
     return OK;
 }
 

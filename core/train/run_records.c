@@ -296,10 +296,15 @@ static void log_record(run_records *f, const record *r)
     } else if (r->kind == RECORD_START || r->kind == RECORD_END) {
         snprintf(message, sizeof message, "%s at step %llu%s%s", kind_names[r->kind],
             (unsigned long long)r->step, r->kind == RECORD_END ? ": " : "",
-            r->kind == RECORD_END ? stop_reason_name(r->stop) : "");
+            r->kind == RECORD_END ? stop_reason_text(r->stop) : "");
         log_note(f, message);
         if (r->text) {
             log_note(f, r->text);
+        }
+        if (r->kind == RECORD_END && r->n_values == 2) {
+            snprintf(message, sizeof message, "best at step %.0f: %.6g", r->values[0].value,
+                r->values[1].value);
+            log_note(f, message);
         }
     }
 }

@@ -78,6 +78,8 @@ static void check_reals(void)
     assert_real(0.1, "0.1");
     assert_real(1.0, "1.0");
     assert_real(-3.0, "-3.0");
+    assert_real(0.00194, "0.00194");
+    assert_real(0.002 * 0.97, "0.0019399999999999999"); /* another number: the one below it */
     assert_real(1e300, "1e+300");
     assert_real(0.1 + 0.2, "0.30000000000000004");
     assert_real((double)NAN, "nan");

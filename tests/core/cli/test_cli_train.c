@@ -93,6 +93,10 @@ static void test_resume__of_a_run_that_had_ended_says_so(void **state)
     s = assay("train", "--resume", "ended", "train.epochs=3");
     assert_code(&s, 0);
     assert_contains(s.err, "after step ");
+    char *log = slurp("ended/log.txt");
+    assert_contains(log, ": all epochs are done\n");
+    assert_contains(log, " best at step ");
+    free(log);
     assert_null(strstr(s.err, ended));
     forget(&s);
     forget(&first);
@@ -119,6 +123,9 @@ static void test_the_result__says_whose_weights_and_which_rule_it_is_of(void **s
         "train.early_stopping.restore_best=true", "train.early_stopping.rule=gl");
     assert_code(&s, 0);
     assert_contains(s.out, "early: validation.loss, by the rule gl");
+    const char *folder = strstr(s.err, "folder ");
+    assert_non_null(folder);
+    assert_null(strstr(folder + 1, "folder "));
     assert_null(strstr(s.out, "the last weights"));
     forget(&s);
     s = assay("train", "small.cfg", "~train.early_stopping", "~data.split");

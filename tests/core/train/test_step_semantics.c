@@ -379,6 +379,15 @@ static void test_groups__refuse_tensors_without_a_block_and_blocks_without_tenso
         "there is no role \"biass\"");
     rig_refuse(&g, GROUPS("{ type = \"probe\"; match = \"place:middle\"; }, \"sgd\""), E_UNKNOWN,
         "there is no place \"middle\"");
+    static const char *const dims[] = { "abc", "", "0", "2x", "-1", "17" };
+    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+        char source[1024], expected[64];
+        snprintf(source, sizeof source,
+            GROUPS("{ type = \"probe\"; match = \"dims:%s\"; }, \"sgd\""), dims[i]);
+        snprintf(expected, sizeof expected, "expected dims:1 to dims:%d, found \"dims:%s\"",
+            ASSAY_MAX_DIMS, dims[i]);
+        rig_refuse(&g, source, E_RANGE, expected);
+    }
     rig_refuse(&g, GROUPS(""), E_RANGE, "expected at least one block");
     rig_release(&g);
 }

@@ -265,6 +265,15 @@ static void test_run__judges_with_and_without_class_weights_alike(void **state)
     rig_release(&g);
 }
 
+static void test_train__names_its_groups_among_the_known_keys(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_refuse(&g, TRAIN("qqq = 1;"), E_UNKNOWN, ", early_stopping, checkpoint");
+    rig_release(&g);
+}
+
 static void test_run__monitors_the_training_loss_since_the_last_check(void **state)
 {
     static const char still[] =
@@ -438,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_run__dry_is_two_steps_of_everything),
         cmocka_unit_test(test_run__overfits_one_batch),
         cmocka_unit_test(test_run__does_not_depend_on_being_watched_or_checked),
+        cmocka_unit_test(test_train__names_its_groups_among_the_known_keys),
         cmocka_unit_test(test_run__reports_the_mean_loss_over_what_counts),
         cmocka_unit_test(test_run__judges_with_and_without_class_weights_alike),
         cmocka_unit_test(test_run__monitors_the_training_loss_since_the_last_check),
