@@ -11,6 +11,7 @@
 
 static const double page_width = 860, plot_left = 78, plot_right = 836, plot_top = 46,
                     plot_height = 380, legend_row = 22, mark_row = 18, em = 7.3, sample = 34;
+static const double near_zero = 0.2; /* an axis of steps that begins here begins at 0 */
 enum { X_TICKS = 10, Y_TICKS = 8, LONGEST_NAME = 96 };
 
 /* From numbers to pixels. */
@@ -124,6 +125,7 @@ static status plan(plot *p, error *err)
     for (size_t i = 0; i < f->n_marks; i++) {
         n_labels += f->marks[i].label && is_vertical(&f->marks[i]);
     }
+    if (!p->x.is_log && p->x.low > 0 && p->x.low < near_zero * p->x.high) p->x.low = 0;
     if (!(p->x.high > p->x.low)) add_air(&p->x, 0);
     add_air(&p->y, 0.05);
     p->bottom = plot_top + plot_height;
@@ -187,34 +189,57 @@ static void draw_curve(const plot *p, const curve *c)
     svg_path_end(&path);
 }
 
-static void draw_mark(const plot *p, const mark *m, size_t *i_row)
+static bool can_mark(const plot *p, const mark *m)
 {
-    const double x = at(&p->x, m->x);
-    const bool is_right = x > plot_left + 0.6 * (plot_right - plot_left);
-    const svg_anchor anchor = is_right ? SVG_END : SVG_START;
-    const double beside = is_right ? -8 : 8;
-    if (!is_vertical(m)) {
-        const double y = at(&p->y, m->y);
-        svg_dot(p->out, m->stroke, x, y);
-        if (m->label) svg_text(p->out, "note", anchor, x + beside, y - 9, m->label);
-        return;
-    }
-    double y = plot_top;
-    if (m->label) {
-        y += mark_row * (double)(*i_row)++;
-        svg_text(p->out, "note", anchor, x + beside, y + 13, m->label);
-    }
-    svg_line(p->out, "mark", x, y + 2, x, p->bottom);
+    return can_show(&p->x, m->x) && (is_vertical(m) || can_show(&p->y, m->y));
 }
 
+/* Whether a label stands to the left of its place: where there is more room. */
+static bool is_leftward(const plot *p, const mark *m)
+{
+    return at(&p->x, m->x) > plot_left + 0.6 * (plot_right - plot_left);
+}
+
+/* The row of a vertical mark's label, from above. Labels grow away from the lines of those above them: first those that
+ * stand to the right, from left to right, then those that stand to the left, from right to left. */
+static size_t row_of(const plot *p, size_t i)
+{
+    const mark *mine = &p->of->marks[i];
+    const bool is_left = is_leftward(p, mine);
+    size_t row = 0;
+    for (size_t k = 0; k < p->of->n_marks; k++) {
+        const mark *m = &p->of->marks[k];
+        if (k == i || !m->label || !is_vertical(m) || !can_mark(p, m)) continue;
+        const bool same_side = is_leftward(p, m) == is_left;
+        const bool is_outer = is_left ? m->x > mine->x : m->x < mine->x;
+        row += same_side ? is_outer || (m->x == mine->x && k < i) : is_left;
+    }
+    return row;
+}
+
+/* Lines and dots first: labels have a rim in the colour of the page, which keeps them readable above lines. */
 static void draw_marks(const plot *p)
 {
-    size_t i_row = 0;
-    for (size_t i = 0; i < p->of->n_marks; i++) {
-        const mark *m = &p->of->marks[i];
-        if (can_show(&p->x, m->x) && (is_vertical(m) || can_show(&p->y, m->y))) {
-            draw_mark(p, m, &i_row);
+    const figure *f = p->of;
+    for (size_t i = 0; i < f->n_marks; i++) {
+        const mark *m = &f->marks[i];
+        if (!can_mark(p, m)) continue;
+        const double x = at(&p->x, m->x);
+        if (is_vertical(m)) {
+            const double top = m->label ? plot_top + mark_row * (double)row_of(p, i) : p->y.to;
+            svg_line(p->out, "mark", x, top + 2, x, p->bottom);
+        } else {
+            svg_dot(p->out, m->stroke, x, at(&p->y, m->y));
         }
+    }
+    for (size_t i = 0; i < f->n_marks; i++) {
+        const mark *m = &f->marks[i];
+        if (!can_mark(p, m) || !m->label) continue;
+        const bool is_left = is_leftward(p, m);
+        const double y =
+            is_vertical(m) ? plot_top + mark_row * (double)row_of(p, i) + 13 : at(&p->y, m->y) - 9;
+        svg_text(p->out, "note", is_left ? SVG_END : SVG_START,
+            at(&p->x, m->x) + (is_left ? -8 : 8), y, m->label);
     }
 }
 
