@@ -159,7 +159,7 @@ static int fail_member(const struct array *a, const struct directory *d)
 {
     char names[200] = "", quoted[48];
     const unsigned char *at = a->map + d->offset, *end = at + d->bytes;
-    struct entry e;
+    struct entry e = { 0 };
     size_t n = 0;
     for (uint64_t i = 0; i < d->n_entries && n + 1 < sizeof(names); i++) {
         if (read_entry(a, &at, end, &e) != ASSAY_OK) return ASSAY_E_DATA;
@@ -177,8 +177,8 @@ static int fail_member(const struct array *a, const struct directory *d)
 
 static int find_member(const struct array *a, struct entry *out)
 {
-    struct directory d;
-    struct entry e;
+    struct directory d = { 0 };
+    struct entry e = { 0 };
     uint64_t n_found = 0;
     int code = read_end(a, &d);
     if (code != ASSAY_OK) return code;
@@ -222,8 +222,8 @@ static unsigned piece_of(size_t n)
     return n < (1u << 30) ? (unsigned)n : 1u << 30;
 }
 
-/* Inflates all of `from` into exactly e->bytes; zlib counts in unsigned, so in pieces. */
-static bool inflate_all(z_stream *z, const unsigned char *from, const struct entry *e, Bytef *to)
+/* Inflates all of `from` into exactly e->bytes; zlib counts in unsigned, so in pieces. Z_OK, or what is wrong. */
+static int inflate_all(z_stream *z, const unsigned char *from, const struct entry *e, Bytef *to)
 {
     size_t n_in = (size_t)e->packed, n_out = (size_t)e->bytes;
     int r = Z_OK;
@@ -234,7 +234,9 @@ static bool inflate_all(z_stream *z, const unsigned char *from, const struct ent
         if (z->avail_out == 0) n_out -= z->avail_out = piece_of(n_out);
         r = inflate(z, Z_NO_FLUSH);
     }
-    return r == Z_STREAM_END && n_in == 0 && z->avail_in == 0 && n_out == 0 && z->avail_out == 0;
+    if (r != Z_STREAM_END) return r;
+    const bool is_whole = n_in == 0 && z->avail_in == 0 && n_out == 0 && z->avail_out == 0;
+    return is_whole ? Z_OK : Z_DATA_ERROR;
 }
 
 static int inflate_member(struct array *a, const struct entry *e, const unsigned char *from)
@@ -245,15 +247,16 @@ static int inflate_member(struct array *a, const struct entry *e, const unsigned
     }
     a->inflated = malloc(e->bytes > 0 ? (size_t)e->bytes : 1);
     if (a->inflated == NULL || inflateInit2(&z, -MAX_WBITS) != Z_OK) return source_nomem(a->ctx);
-    const bool is_whole = inflate_all(&z, from, e, a->inflated);
+    const int r = inflate_all(&z, from, e, a->inflated);
     inflateEnd(&z);
     a->content = a->inflated;
-    return is_whole ? ASSAY_OK : broken(a, "a member cannot be inflated");
+    if (r == Z_MEM_ERROR) return source_nomem(a->ctx);
+    return r == Z_OK ? ASSAY_OK : broken(a, "a member cannot be inflated");
 }
 
 int zip_open(struct array *a)
 {
-    struct entry e;
+    struct entry e = { 0 };
     const unsigned char *from = NULL;
     int code = find_member(a, &e);
     if (code == ASSAY_OK) code = find_bytes(a, &e, &from);
