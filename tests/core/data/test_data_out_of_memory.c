@@ -157,6 +157,17 @@ static void test_data_out_of_memory__idx(void **state)
         "\"$/l\";");
 }
 
+static void test_data_out_of_memory__npy(void **state)
+{
+#define NPY TEST_SOURCE_DIR "/tests/golden/npy/"
+    check(*state,
+        "type = \"npy\"; x = \"" NPY "f4.npy\"; y = \"" NPY "targets.npy\"; standardize = true;");
+    check(*state,
+        "type = \"npy\"; x = \"" NPY "deflated.npz/x_train\"; y = \"" NPY
+        "deflated.npz/y_train\"; test_x = \"" NPY "deflated.npz/x_test\"; test_y = \"" NPY
+        "deflated.npz/y_test\";");
+}
+
 static void test_data_out_of_memory__generated(void **state)
 {
     check(*state, "type = \"spirals\"; samples = 40;");
@@ -174,6 +185,8 @@ int main(void)
             test_data_out_of_memory__groups_and_real_targets, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             test_data_out_of_memory__idx, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_data_out_of_memory__npy, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             test_data_out_of_memory__generated, fixture_setup, fixture_teardown),
     };
