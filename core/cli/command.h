@@ -27,13 +27,18 @@ typedef struct option_row {
     const char *doc; /* one line, lower case, no full stop */
 } option_row;
 
-enum { MAX_OPTIONS = 24 };
+enum { MAX_OPTIONS = 24, MAX_REPEATED = 64 };
 
 /* A command line after parsing. */
 typedef struct arguments {
     const option_row *row[MAX_OPTIONS]; /* the command's options, then the common ones */
     const char *value[MAX_OPTIONS]; /* "" for a flag that is there; NULL: absent */
     size_t n_rows;
+    struct {
+        size_t i_row;
+        const char *value;
+    } each[MAX_REPEATED]; /* options as they came, for those that may be given more than once */
+    size_t n_each;
     char **word; /* [n] positional arguments */
     size_t n;
 } arguments;
@@ -62,6 +67,7 @@ typedef struct command {
 
 #define COMMAND_OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof((array)[0])
 
+extern const command command_replay, command_diff;
 extern const command command_train, command_eval, command_config, command_model_summary,
     command_plugin_list, command_plugin_info, command_plot, command_lr_find, command_doctor,
     command_completion, command_help;
@@ -80,6 +86,9 @@ const command *command_find(char *const *word, size_t n, size_t *out_words);
 /* The value of an option; NULL when it was not given. The name is one of the table. */
 const char *option_get(const arguments *a, const char *name);
 bool option_has(const arguments *a, const char *name);
+
+/* The i-th value of an option that may be repeated; NULL beyond the last. */
+const char *option_nth(const arguments *a, const char *name, size_t i);
 
 /* Reads argv[1..argc) against the command's table: E_USAGE with did-you-mean. The words are permuted. */
 status arguments_parse(

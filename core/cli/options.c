@@ -28,6 +28,17 @@ bool option_has(const arguments *a, const char *name)
     return option_get(a, name) != NULL;
 }
 
+const char *option_nth(const arguments *a, const char *name, size_t i)
+{
+    const size_t i_row = find_row(a, name);
+    for (size_t k = 0; k < a->n_each; k++) {
+        if (a->each[k].i_row == i_row && i-- == 0) {
+            return a->each[k].value;
+        }
+    }
+    return NULL;
+}
+
 static void collect_rows(const command *cmd, arguments *a)
 {
     for (size_t i = 0; i < cmd->n_options; i++) {
@@ -96,6 +107,11 @@ static status take(const command *cmd, arguments *a, size_t i, const char *v, er
             r->choices, v);
     }
     a->value[i] = v ? v : "";
+    if (a->n_each == MAX_REPEATED) {
+        return fail(err, E_USAGE, "%s: more than %d options", cmd->name, (int)MAX_REPEATED);
+    }
+    a->each[a->n_each].i_row = i;
+    a->each[a->n_each++].value = a->value[i];
     return OK;
 }
 

@@ -4,6 +4,8 @@
  * to the display and to the folder; remarks that came before there was a folder are handed to it afterwards. */
 #include "cli/train.h"
 
+#include "train/trace.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -176,6 +178,7 @@ static status train(train_job *j, const arguments *a, error *err)
         .dry_run = j->dry,
         .overfit_one_batch = j->overfit };
     TRY(session_train(&j->session, &o, err));
+    if (option_has(a, "trace-nan")) TRY(trainer_trace(j->session.trainer, err));
     if (j->dry) {
         TRY(dry_run(j, err));
         j->code = EXIT_DONE;
@@ -216,6 +219,8 @@ static const option_row options[] = {
     { "dry-run", 'n', NULL, NULL, COMPLETE_NOTHING, "two steps of everything, nothing is kept" },
     { "overfit-one-batch", 0, NULL, NULL, COMPLETE_NOTHING,
         "train on one batch, to see whether the model can learn at all" },
+    { "trace-nan", 0, NULL, NULL, COMPLETE_NOTHING,
+        "check every operation; end at the first value that is not finite, and name it" },
     { "threads", 't', "N", NULL, COMPLETE_NOTHING, "train.threads; never changes the result" },
     { "seed", 's', "N", NULL, COMPLETE_NOTHING, "the run's seed" },
     { "progress", 0, "HOW", "auto|bar|plain|none", COMPLETE_CHOICES,

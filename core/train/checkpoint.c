@@ -103,25 +103,26 @@ static status model_arrays(const trainer *t, arena *a, array *out, size_t *n, er
     return OK;
 }
 
-status trainer_save(trainer *t, const char *path, error *err)
+status trainer_arrays(trainer *t, arena *a, array **out, size_t *out_n, error *err)
 {
     status st = OK;
-    arena a = { 0 };
-    uint64_t counts[N_COUNTS], early[N_EARLY];
-    double sums[N_SUMS];
     const model *m = t->model;
     const size_t capacity = 2 * (m->n_tensors + m->n_buffers) + optimizer_n_arrays(t->optimizer) +
         scheduler_n_arrays(t->scheduler) + 5;
-    array *arrays = arena_alloc_array(&a, capacity, sizeof *arrays);
-    size_t n = 0, n_named = 0;
-    if (!arrays) {
+    array *arrays = arena_alloc_array(a, capacity, sizeof *arrays);
+    uint64_t *counts = arena_alloc_array(a, N_COUNTS, sizeof *counts);
+    uint64_t *early = arena_alloc_array(a, N_EARLY, sizeof *early);
+    double *sums = arena_alloc_array(a, N_SUMS, sizeof *sums);
+    size_t n = 0;
+    *out_n = 0;
+    if (!arrays || !counts || !early || !sums) {
         TRY(fail_nomem(err, "a checkpoint"));
     }
     pack(t, counts, sums, early);
-    TRY(model_arrays(t, &a, arrays, &n, err));
-    TRY(optimizer_arrays(t->optimizer, &a, arrays + n, err));
+    TRY(model_arrays(t, a, arrays, &n, err));
+    TRY(optimizer_arrays(t->optimizer, a, arrays + n, err));
     n += optimizer_n_arrays(t->optimizer);
-    TRY(scheduler_arrays(t->scheduler, &a, arrays + n, err));
+    TRY(scheduler_arrays(t->scheduler, a, arrays + n, err));
     n += scheduler_n_arrays(t->scheduler);
     arrays[n++] = vector_of("early_stop/curve", ARRAY_F64, t->early.curve, t->early.n);
     arrays[n++] = vector_of("early_stop/training", ARRAY_F64, t->early.training, t->early.n);
@@ -130,12 +131,24 @@ status trainer_save(trainer *t, const char *path, error *err)
     arrays[n++] = vector_of("state/sums", ARRAY_F64, sums, N_SUMS);
     for (size_t i = 0; i < n; i++) { /* slots that do not exist left their places empty */
         if (arrays[i].name) {
-            arrays[n_named++] = arrays[i];
+            arrays[(*out_n)++] = arrays[i];
         }
     }
+    *out = arrays;
+done:
+    return st;
+}
+
+status trainer_save(trainer *t, const char *path, error *err)
+{
+    status st = OK;
+    arena a = { 0 };
+    array *arrays;
+    size_t n;
+    TRY(trainer_arrays(t, &a, &arrays, &n, err));
     const array_note notes[] = { { "assay.fingerprint", t->fingerprint },
         { "assay.diverged", t->diverged.s ? t->diverged.s : "" }, { "assay.name", t->name } };
-    TRY(safetensors_write(path, arrays, n_named, notes, 3, err));
+    TRY(safetensors_write(path, arrays, n, notes, 3, err));
 done:
     arena_release(&a);
     return st;
@@ -351,8 +364,7 @@ static size_t scan_checkpoints(const char *dir, uint64_t *out, size_t room)
     return n;
 }
 
-/* Steps of the checkpoints in a folder, newest first. */
-static status list_checkpoints(const char *dir, arena *a, uint64_t **out, size_t *out_n, error *err)
+status checkpoint_steps(const char *dir, arena *a, uint64_t **out, size_t *out_n, error *err)
 {
     const size_t room = scan_checkpoints(dir, NULL, 0);
     uint64_t *steps = arena_alloc_array(a, room, sizeof *steps);
@@ -366,7 +378,7 @@ static status list_checkpoints(const char *dir, arena *a, uint64_t **out, size_t
     return OK;
 }
 
-static char *checkpoint_path(arena *a, const char *dir, uint64_t step)
+char *checkpoint_path(arena *a, const char *dir, uint64_t step)
 {
     return arena_printf(a, "%s/step-%08llu.safetensors", dir, (unsigned long long)step);
 }
@@ -382,7 +394,7 @@ status checkpoint_write(trainer *t, const char *dir, error *err)
         TRY(fail_nomem(err, "a checkpoint"));
     }
     TRY(trainer_save(t, path, err));
-    TRY(list_checkpoints(dir, &a, &steps, &n, err));
+    TRY(checkpoint_steps(dir, &a, &steps, &n, err));
     for (size_t i = (size_t)t->settings.checkpoint.keep; i < n; i++) {
         char *old = checkpoint_path(&a, dir, steps[i]);
         if (old) {
@@ -424,7 +436,7 @@ status trainer_restore_latest(trainer *t, const char *dir, error *err)
     arena a = { 0 };
     uint64_t *steps = NULL;
     size_t n = 0;
-    status st = list_checkpoints(dir, &a, &steps, &n, err);
+    status st = checkpoint_steps(dir, &a, &steps, &n, err);
     if (st == OK) {
         st = restore_first(t, dir, steps, n, &a, err);
     }

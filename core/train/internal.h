@@ -6,6 +6,7 @@
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/probe.h"
+#include "train/replay.h"
 #include "train/scheduler.h"
 #include "train/trace.h"
 #include "train/trainer.h"
@@ -68,6 +69,7 @@ struct trainer {
     text diverged;
     trace *trace; /* NULL: operations are not looked over */
     float *seen_g; /* [n_flat] the last step's gradient, kept for who asked; or NULL */
+    bool has_seen; /* seen_g is of the step just done */
 
     record_value *values; /* of a training record: room for all */
     size_t n_columns;
@@ -100,6 +102,12 @@ status trainer_evaluate_at_the_end(trainer *t, error *err) MUST_CHECK;
 
 /* checkpoint.c: writes the state into the folder and removes old ones beyond `keep`. */
 status checkpoint_write(trainer *t, const char *dir, error *err) MUST_CHECK;
+/* All that a checkpoint holds; names in `a`, data mostly the trainer's own. */
+status trainer_arrays(trainer *t, arena *a, array **out, size_t *out_n, error *err) MUST_CHECK;
+/* Steps of the checkpoints in a folder, newest first. */
+status checkpoint_steps(
+    const char *dir, arena *a, uint64_t **out, size_t *out_n, error *err) MUST_CHECK;
+char *checkpoint_path(arena *a, const char *dir, uint64_t step);
 
 /* emit.c: records. */
 void trainer_emit(trainer *t, record *r);

@@ -128,6 +128,28 @@ done:
     return st;
 }
 
+status trainer_run_to(trainer *t, uint64_t step, error *err)
+{
+    status st = OK;
+    const double limit = t->settings.train.time_limit;
+    t->settings.train.time_limit = 0; /* how long it took is no part of what happened */
+    if (t->at.step < step) {
+        check_limits(t);
+    }
+    while (t->at.stop == STOP_NONE && t->at.step < step) {
+        TRY(trainer_step(t, err));
+        if (t->at.stop == STOP_NONE) {
+            TRY(between_steps(t, err));
+        }
+        if (t->at.stop != STOP_DIVERGED && t->trace) {
+            (void)trace_evaluation(t->trace);
+        }
+    }
+done:
+    t->settings.train.time_limit = limit;
+    return st;
+}
+
 status trainer_run(trainer *t, run_result *out, error *err)
 {
     status st = OK;

@@ -230,6 +230,7 @@ status trainer_step(trainer *t, error *err)
         .wants_norm = is_recorded(t) };
     if (t->seen_g) {
         trainer_gradient_as_used(t, u.scale, t->seen_g);
+        t->has_seen = true;
     }
     TRY(optimizer_update(t->optimizer, &u, &found, err));
     if (p.probes) {
