@@ -3,7 +3,8 @@
  *   weights/<tensor>  best/<tensor>  buffers/<buffer>  best_buffers/<buffer>  optimizer/<group>/<tensor>/<slot>
  *   schedule/<i>  early_stop/curve  early_stop/training  early_stop/state  state/counts  state/sums
  *
- * Written under a temporary name, synced, renamed; the last `keep` stay. The note "fingerprint" has a hash for each config
+ * Written under a temporary name, synced, renamed; the last `keep` stay. A run that goes on from an earlier one has left the
+ * later ones behind: they go as soon as it has written its first. The note "fingerprint" has a hash for each config
  * block that state depends on: a checkpoint of another model, data set or optimizer is refused by name, not by a crash. */
 #include "base/clock.h"
 #include "base/file.h"
@@ -256,40 +257,13 @@ static void reopen(trainer *t)
     t->start_cpu_s = clock_cpu_s();
 }
 
-/* Names what is not as it was when the checkpoint was made. */
-static status check_fingerprint(const char *ours, const char *theirs, error *err)
-{
-    char item[128];
-    text differ = { 0 };
-    if (!theirs) {
-        return fail(err, E_CONFLICT,
-            "it is no checkpoint of a run; weights alone are read by train.init_from");
-    }
-    for (const char *at = ours; *at;) {
-        const size_t n = strcspn(at, " ");
-        snprintf(item, sizeof item, "%.*s", (int)n, at);
-        if (!strstr(theirs, item)) {
-            text_printf(&differ, "%s%.*s", differ.n ? ", " : "", (int)strcspn(item, "="), item);
-        }
-        at += n + (at[n] == ' ');
-    }
-    status st = text_check(&differ, err);
-    if (st == OK && differ.n) {
-        st = fail(err, E_CONFLICT,
-            "it belongs to another run: not as they were: %s; leave them so, or start a new run",
-            differ.s);
-    }
-    text_release(&differ);
-    return st;
-}
-
 static status restore_from(trainer *t, const safetensors *f, error *err)
 {
     status st = OK;
     const void *counts, *sums, *early;
     const char *fingerprint = safetensors_metadata(f, "assay.fingerprint");
     const char *diverged = safetensors_metadata(f, "assay.diverged");
-    TRY(check_fingerprint(t->fingerprint, fingerprint, err));
+    TRY(fingerprint_check(t->fingerprint, fingerprint, err));
     TRY(safetensors_get(f, "state/counts", ARRAY_U64, N_COUNTS, &counts, err));
     TRY(safetensors_get(f, "state/sums", ARRAY_F64, N_SUMS, &sums, err));
     TRY(safetensors_get(f, "early_stop/state", ARRAY_U64, N_EARLY, &early, err));
@@ -383,6 +357,16 @@ char *checkpoint_path(arena *a, const char *dir, uint64_t step)
     return arena_printf(a, "%s/step-%08llu.safetensors", dir, (unsigned long long)step);
 }
 
+/* One that stays though a run was taken up before it would be what the next resume goes on from. */
+static void remove_checkpoint(
+    trainer *t, arena *a, const char *dir, uint64_t step, bool is_abandoned)
+{
+    char *path = checkpoint_path(a, dir, step);
+    if (path && unlink(path) != 0 && is_abandoned) {
+        trainer_note(t, "%s: this run went on from an earlier checkpoint; remove this one", path);
+    }
+}
+
 status checkpoint_write(trainer *t, const char *dir, error *err)
 {
     arena a = { 0 };
@@ -395,10 +379,12 @@ status checkpoint_write(trainer *t, const char *dir, error *err)
     }
     TRY(trainer_save(t, path, err));
     TRY(checkpoint_steps(dir, &a, &steps, &n, err));
-    for (size_t i = (size_t)t->settings.checkpoint.keep; i < n; i++) {
-        char *old = checkpoint_path(&a, dir, steps[i]);
-        if (old) {
-            (void)unlink(old);
+    for (size_t i = 0, n_kept = 0; i < n; i++) {
+        const bool is_abandoned = steps[i] > t->at.step;
+        if (!is_abandoned && n_kept < (size_t)t->settings.checkpoint.keep) {
+            n_kept++;
+        } else {
+            remove_checkpoint(t, &a, dir, steps[i], is_abandoned);
         }
     }
 done:

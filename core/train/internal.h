@@ -100,7 +100,12 @@ bool trace_evaluation(trace *r); /* checks are done */
 status trainer_check(trainer *t, error *err) MUST_CHECK;
 status trainer_evaluate_at_the_end(trainer *t, error *err) MUST_CHECK;
 
-/* checkpoint.c: writes the state into the folder and removes old ones beyond `keep`. */
+/* fingerprint.c: makes t->fingerprint; and names what is not as it was when a checkpoint was made (`theirs`; NULL: of none). */
+status fingerprint_make(trainer *t, error *err) MUST_CHECK;
+status fingerprint_check(const char *ours, const char *theirs, error *err) MUST_CHECK;
+
+/* checkpoint.c: writes the state into the folder; removes old ones beyond `keep`, and later ones, which the run has gone back
+ * behind. */
 status checkpoint_write(trainer *t, const char *dir, error *err) MUST_CHECK;
 /* All that a checkpoint holds; names in `a`, data mostly the trainer's own. */
 status trainer_arrays(trainer *t, arena *a, array **out, size_t *out_n, error *err) MUST_CHECK;

@@ -156,36 +156,6 @@ static status init_weights(trainer *t, error *err)
                         : error_where(err, "%s: train.init_from", at->file);
 }
 
-/* Blocks that a checkpoint depends on; `train` is left out so that a run can be given more epochs. */
-static status make_fingerprint(trainer *t, error *err)
-{
-    static const char *const keys[] = { "data", "model", "loss", "optimizer", "seed" };
-    text all = { 0 }, one = { 0 };
-    char hash[33];
-    status st = OK;
-    const value *root = config_root(t->config);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const value *v = value_find(root, keys[i]);
-        text_clear(&one);
-        text_add(&one, "");
-        if (v) {
-            value_to_text(v, &one);
-        }
-        TRY(text_check(&one, err));
-        hash_hex(hash, one.s ? one.s : "", one.n);
-        text_printf(&all, "%s=%s ", keys[i], hash);
-    }
-    text_printf(&all, "train.accumulate=%lld; train.replicas=%zu;",
-        (long long)t->settings.train.accumulate, t->n_replicas);
-    TRY(text_check(&all, err));
-    t->fingerprint = all.s;
-    all = (text){ 0 };
-done:
-    text_release(&one);
-    text_release(&all);
-    return st;
-}
-
 static status build(trainer *t, error *err)
 {
     status st = OK;
@@ -211,7 +181,7 @@ static status build(trainer *t, error *err)
     TRY(plan_probe(t, err));
     TRY(init_weights(t, err));
     TRY(model_prepare(t->model, true, err));
-    TRY(make_fingerprint(t, err));
+    TRY(fingerprint_make(t, err));
     warn_horizon(t);
     warn_unvalidated(t);
 done:
