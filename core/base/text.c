@@ -114,12 +114,31 @@ double text_to_real(const char *s, const char **end)
     return v;
 }
 
+/* A whole number of few digits needs no search for its shortest form. */
+static bool add_whole(text *t, double v)
+{
+    enum { END = 11 }; /* nine digits and ".0" */
+    char written[END + 1] = { 0 };
+    if (!(v >= 0 && v < 1e9) || signbit(v) || v != floor(v)) return false;
+    char *at = written + END;
+    *--at = '0';
+    *--at = '.';
+    uint32_t left = (uint32_t)v;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    text_add(t, at);
+    return true;
+}
+
 void text_add_real(text *t, double v)
 {
     if (!isfinite(v)) {
         text_add(t, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
         return;
     }
+    if (add_whole(t, v)) return;
     char digits[40];
     const locale_switch l = locale_to_c();
     for (int precision = 15; precision <= 17; precision++) {

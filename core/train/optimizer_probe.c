@@ -55,14 +55,20 @@ status group_probe_plan(group *k, float *before, arena *a, error *err)
         return fail_nomem(err, "a probe");
     }
     p->before = before;
+    p->stride = arena_alloc_array(a, k->n_tensors, sizeof *p->stride);
     p->slots = arena_alloc_array(a, n, sizeof *p->slots);
     p->sums = arena_alloc_array(a, k->n_chunks, sizeof *p->sums);
     p->squares = arena_alloc_array(a, numbers, sizeof *p->squares);
     p->dots = arena_alloc_array(a, numbers, sizeof *p->dots);
     p->total_squares = arena_alloc_array(a, n, sizeof *p->total_squares);
     p->total_dots = arena_alloc_array(a, n, sizeof *p->total_dots);
-    if (!p->slots || !p->sums || !p->squares || !p->dots || !p->total_squares || !p->total_dots) {
+    if (!p->stride || !p->slots || !p->sums || !p->squares || !p->dots || !p->total_squares ||
+        !p->total_dots) {
         return fail_nomem(err, "a probe");
+    }
+    for (size_t i = 0; i < k->n_tensors; i++) {
+        const assay_tensor *t = &k->model->tensors[k->tensor[i]].info;
+        p->stride[i] = probe_sample_stride(t->size, t->cols);
     }
     k->probe = p;
     return name_slots(p, k, "", a, err);
@@ -88,12 +94,15 @@ void group_probe_before(group *k, size_t i_chunk, const float *g)
     const size_t offset = t->offset + c->span.begin, n = c->span.n;
     const float *w = k->model->w + offset;
     memcpy(p->before + offset, w, n * sizeof *w);
-    probe_sums_take(&p->sums[i_chunk][PROBED_WEIGHT], w, n);
-    probe_sums_take(&p->sums[i_chunk][PROBED_GRADIENT], g, n);
+    probe_sums *sums = p->sums[i_chunk];
+    sums[PROBED_WEIGHT].squares = vec_sum_squares(w, n);
+    sums[PROBED_GRADIENT].squares = vec_sum_squares(g, n);
+    probe_sums_count(&sums[PROBED_WEIGHT], w, c->span.begin, n, p->stride[c->i_tensor]);
+    probe_sums_count(&sums[PROBED_GRADIENT], g, c->span.begin, n, p->stride[c->i_tensor]);
     for (size_t i = 0; i < p->n_slots; i++) {
         const float *s = slot_at(&p->slots[i], c, t->info.size);
-        p->squares[i_chunk * p->n_slots + i] = vec_sum_squares(s, n);
-        p->dots[i_chunk * p->n_slots + i] = probe_dot(s, g, n);
+        const size_t at = i_chunk * p->n_slots + i;
+        probe_products(s, g, n, &p->squares[at], &p->dots[at]);
     }
 }
 
@@ -104,10 +113,9 @@ void group_probe_after(group *k, size_t i_chunk)
     const size_t offset = tensor_of(k, c)->offset + c->span.begin, n = c->span.n;
     const float *w = k->model->w + offset;
     float *before = p->before + offset;
-    for (size_t i = 0; i < n; i++) {
-        before[i] = w[i] - before[i];
-    }
-    probe_sums_take(&p->sums[i_chunk][PROBED_UPDATE], before, n);
+    probe_sums *sums = &p->sums[i_chunk][PROBED_UPDATE];
+    sums->squares = probe_change(before, w, n);
+    probe_sums_count(sums, before, c->span.begin, n, p->stride[c->i_tensor]);
 }
 
 /* Chunks of a tensor stand one behind the other. */

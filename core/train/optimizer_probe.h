@@ -16,6 +16,7 @@ typedef struct probe_slot {
 typedef struct group_probe {
     size_t n_slots;
     probe_slot *slots;
+    size_t *stride; /* [n_tensors] of the sample for histograms */
     float *before; /* [n_flat] the weights before the update; of all groups together */
     probe_sums (*sums)[N_PROBED]; /* [n_chunks] */
     double *squares, *dots; /* [n_chunks, n_slots] of slots before the update; with the gradient */

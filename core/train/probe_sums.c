@@ -1,71 +1,61 @@
 /* Sums and histograms for probes.
  *
- * A float's exponent field is its bin: it is cut out for a block at a time, which vectorises, and counted bytewise in several
- * tables that take turns, so that an increment need not wait for the one before. Zeros share their field with denormals and are
- * counted by themselves. */
+ * A step's probe has about the time of a step (2 % of 50), while a step of one sample takes hardly longer than reading the
+ * weights: so all numbers enter the sums, in as few passes as can be, but only a sample the histograms, where counting one
+ * costs as much as adding up ten. A float's exponent field gives its bin; counts go to several tables in turn, so that
+ * an increment need not wait for the one before. */
 #include "train/probe_sums.h"
 
 #include <assay/math.h>
 
-#include "num/vec.h"
-
 #include <string.h>
 
-enum { BLOCK = 4096, TABLES = 4, FIELDS = 256, BIAS = 127, LANES = 16 };
+enum { LANES = 16, TABLES = 4, BIAS = 127 };
 
-ASSAY_MULTIVERSION static void cut_exponents(
-    const float *x, size_t n, uint8_t *out, uint32_t *out_zeros)
+static size_t common_divisor(size_t a, size_t b)
 {
-    uint32_t zeros = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        bits <<= 1; /* the sign goes */
-        zeros += bits == 0;
-        out[i] = (uint8_t)(bits >> 24);
+    while (b) {
+        const size_t rest = a % b;
+        a = b;
+        b = rest;
     }
-    *out_zeros = zeros;
+    return a;
 }
 
-static void count(const uint8_t *field, size_t n, uint16_t table[TABLES][FIELDS])
+size_t probe_sample_stride(size_t size, size_t cols)
 {
-    size_t i = 0;
-    for (; i + TABLES <= n; i += TABLES) {
-        table[0][field[i]]++;
-        table[1][field[i + 1]]++;
-        table[2][field[i + 2]]++;
-        table[3][field[i + 3]]++;
+    const size_t row = cols / PROBE_BLOCK;
+    size_t k = size / PROBE_SAMPLE ? size / PROBE_SAMPLE : 1;
+    while (row > 1 && k > 1 && common_divisor(k, row) > 1) {
+        k++;
     }
-    for (; i < n; i++) {
-        table[0][field[i]]++;
-    }
+    return k;
 }
 
-static size_t bin_of(int field)
+static size_t bin_of(float x)
 {
-    const int e = field - BIAS;
-    return e < PROBE_FIRST ? 1 : e >= PROBE_END ? PROBE_BINS - 1 : (size_t)(e - PROBE_FIRST) + 2;
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits <<= 1; /* the sign goes */
+    const int e = (int)(bits >> 24) - BIAS;
+    const int bin = e < PROBE_FIRST ? 1 : e >= PROBE_END ? PROBE_BINS - 1 : e - PROBE_FIRST + 2;
+    return bits == 0 ? 0 : (size_t)bin;
 }
 
-static void add_block(probe_sums *out, const float *x, size_t n)
+void probe_sums_count(probe_sums *out, const float *x, size_t begin, size_t n, size_t stride)
 {
-    uint8_t field[BLOCK];
-    uint16_t table[TABLES][FIELDS] = { { 0 } };
-    uint32_t zeros;
-    cut_exponents(x, n, field, &zeros);
-    count(field, n, table);
-    for (int f = 0; f < FIELDS; f++) {
-        out->bins[bin_of(f)] += (uint64_t)table[0][f] + table[1][f] + table[2][f] + table[3][f];
+    uint32_t table[TABLES][PROBE_BINS] = { { 0 } };
+    const size_t period = stride * PROBE_BLOCK, into = begin % period;
+    for (size_t at = into < PROBE_BLOCK ? 0 : period - into; at < n;) {
+        const size_t whole = PROBE_BLOCK - (begin + at) % period; /* the first may be cut */
+        const size_t end = n - at < whole ? n : at + whole;
+        for (size_t i = at; i < end; i++) {
+            table[i % TABLES][bin_of(x[i])]++;
+        }
+        at += whole + period - PROBE_BLOCK;
     }
-    out->bins[0] += zeros;
-    out->bins[1] -= zeros;
-}
-
-void probe_sums_take(probe_sums *out, const float *x, size_t n)
-{
-    *out = (probe_sums){ .squares = vec_sum_squares(x, n) };
-    for (size_t at = 0; at < n; at += BLOCK) {
-        add_block(out, x + at, n - at < BLOCK ? n - at : BLOCK);
+    for (size_t i = 0; i < PROBE_BINS; i++) {
+        out->bins[i] = table[0][i] + table[1][i] + table[2][i] + table[3][i];
     }
 }
 
@@ -77,20 +67,50 @@ void probe_sums_add(probe_sums *to, const probe_sums *from)
     }
 }
 
-ASSAY_MULTIVERSION double probe_dot(const float *x, const float *y, size_t n)
+static double fold(const double lane[LANES])
 {
-    double lane[LANES] = { 0.0 }, sum = 0;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            lane[l] += (double)x[i + l] * (double)y[i + l];
-        }
-    }
-    for (; i < n; i++) {
-        sum += (double)x[i] * (double)y[i];
-    }
+    double sum = 0;
     for (size_t l = 0; l < LANES; l++) {
         sum += lane[l];
     }
     return sum;
+}
+
+ASSAY_MULTIVERSION void probe_products(
+    const float *x, const float *y, size_t n, double *out_xx, double *out_xy)
+{
+    double xx[LANES] = { 0.0 }, xy[LANES] = { 0.0 };
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            xx[l] += (double)x[i + l] * (double)x[i + l];
+        }
+        for (size_t l = 0; l < LANES; l++) {
+            xy[l] += (double)x[i + l] * (double)y[i + l];
+        }
+    }
+    for (size_t l = 0; i < n; i++, l++) {
+        xx[l] += (double)x[i] * (double)x[i];
+        xy[l] += (double)x[i] * (double)y[i];
+    }
+    *out_xx = fold(xx);
+    *out_xy = fold(xy);
+}
+
+ASSAY_MULTIVERSION double probe_change(float *before, const float *now, size_t n)
+{
+    double squares[LANES] = { 0.0 };
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            const float change = now[i + l] - before[i + l];
+            before[i + l] = change;
+            squares[l] += (double)change * (double)change;
+        }
+    }
+    for (size_t l = 0; i < n; i++, l++) {
+        before[i] = now[i] - before[i];
+        squares[l] += (double)before[i] * (double)before[i];
+    }
+    return fold(squares);
 }

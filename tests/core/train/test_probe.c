@@ -265,7 +265,7 @@ static void test_histogram__counts_every_number_in_its_bin(void **state)
     (void)state;
     rig_init(&g);
     open_with(&g, "{ type = \"sgd\"; lr = 0.0; }", 1, 1, "probe = { every = 1; };");
-    float *w = rig_tensor(&g, "a.weight", &n);
+    float *w = rig_tensor(&g, "b.weight", &n);
     for (size_t i = 0; i < n; i++) {
         w[i] = i % 2 ? 1.5f : -1.0f; /* [2^0, 2^1) */
     }
@@ -281,7 +281,7 @@ static void test_histogram__counts_every_number_in_its_bin(void **state)
     const size_t last = PROBE_BINS - 1, one = 2 - PROBE_FIRST;
     rig_steps(&g, 1);
     take(&g);
-    const record_value *v = value_of("histogram/a.weight");
+    const record_value *v = value_of("histogram/b.weight");
     assert_int_equal(v->rows, N_PROBED);
     assert_int_equal(v->cols, PROBE_BINS);
     const double *bins = v->matrix;
@@ -305,7 +305,7 @@ static void test_histogram__counts_every_number_in_its_bin(void **state)
 
 static void test_sums__agree_with_the_plain_loop(void **state)
 {
-    float x[4999], y[4999];
+    static float x[4999], y[4999], before[4999];
     (void)state;
     for (int i = 0; i < 4999; i++) {
         x[i] = ldexpf(i % 3 ? -1.37f : 1.21f, i % 61 - 40);
@@ -313,8 +313,9 @@ static void test_sums__agree_with_the_plain_loop(void **state)
     }
     for (size_t n = 0; n < 4999; n = 3 * n + 1) {
         probe_sums s;
-        uint64_t bins[PROBE_BINS] = { 0 };
-        probe_sums_take(&s, x, n);
+        double xx, xy;
+        uint32_t bins[PROBE_BINS] = { 0 };
+        probe_sums_count(&s, x, 0, n, 1);
         for (size_t i = 0; i < n; i++) {
             const int e = ilogbf(x[i]);
             bins[e < PROBE_FIRST     ? 1
@@ -322,9 +323,44 @@ static void test_sums__agree_with_the_plain_loop(void **state)
                                      : (size_t)(e - PROBE_FIRST + 2)]++;
         }
         assert_memory_equal(bins, s.bins, sizeof bins);
-        expect_near(sqrt(s.squares), norm(x, n), 1e-12 * norm(x, n));
-        expect_near(probe_dot(x, y, n), dot(x, y, n), 1e-12 * norm(x, n) * norm(y, n));
+        probe_products(x, y, n, &xx, &xy);
+        expect_near(sqrt(xx), norm(x, n), 1e-12 * norm(x, n));
+        expect_near(xy, dot(x, y, n), 1e-12 * norm(x, n) * norm(y, n));
+        memcpy(before, y, sizeof before);
+        const double change = probe_change(before, x, n);
+        expect_near(sqrt(change), norm(before, n), 1e-12 * norm(before, n));
+        assert_true(n == 0 || before[n - 1] == x[n - 1] - y[n - 1]);
     }
+}
+
+/* However a tensor is cut, every k-th block of it is counted. */
+static void test_sample__does_not_depend_on_the_cut(void **state)
+{
+    static float x[4999];
+    static const size_t strides[] = { 1, 2, 7 }, cuts[] = { 1, 15, 16, 100, 1300 };
+    (void)state;
+    for (int i = 0; i < 4999; i++) {
+        x[i] = ldexpf(1.0f, i % 40 - 32);
+    }
+    for (size_t k = 0; k < COUNT(strides); k++) {
+        uint32_t expected[PROBE_BINS] = { 0 };
+        for (size_t i = 0; i < 4999; i++) {
+            expected[2 + i % 40] += i / PROBE_BLOCK % strides[k] == 0;
+        }
+        for (size_t j = 0; j < COUNT(cuts); j++) {
+            probe_sums all = { 0 }, piece = { 0 };
+            for (size_t at = 0; at < 4999; at += cuts[j]) {
+                const size_t n = 4999 - at < cuts[j] ? 4999 - at : cuts[j];
+                probe_sums_count(&piece, x + at, at, n, strides[k]);
+                probe_sums_add(&all, &piece);
+            }
+            assert_memory_equal(all.bins, expected, sizeof expected);
+        }
+    }
+    assert_int_equal(probe_sample_stride(4096, 64), 1);
+    assert_int_equal(probe_sample_stride(8100, 100), 1);
+    assert_int_equal(probe_sample_stride((size_t)784 * 256, 256) % 2, 1); /* a row is 16 blocks */
+    assert_true(probe_sample_stride((size_t)784 * 256, 256) >= 49);
 }
 
 /* -- the noise scale, by hand: five samples, two numbers in, one out -- */
@@ -502,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_dead__counts_units_that_are_zero_for_the_whole_batch),
         cmocka_unit_test(test_histogram__counts_every_number_in_its_bin),
         cmocka_unit_test(test_sums__agree_with_the_plain_loop),
+        cmocka_unit_test(test_sample__does_not_depend_on_the_cut),
         cmocka_unit_test(test_noise__is_that_of_two_shards_worked_out_by_hand),
         cmocka_unit_test(test_noise__needs_replicas),
         cmocka_unit_test(test_settings__are_checked),
