@@ -185,8 +185,9 @@ static size_t steepest(const range_point *p, size_t n, size_t i_lowest)
 range_finding range_test_judge(const range_point *p, size_t n, range_end end, double smoothing)
 {
     range_finding f = { .steepest = NAN, .lowest = NAN, .tenth_of_lowest = NAN, .falls_from = NAN };
+    const bool exploded = end == RANGE_BLEW_UP || end == RANGE_NOT_FINITE;
     if (n < 2) {
-        f.doubts = RANGE_FLAT;
+        f.doubts = exploded ? RANGE_RISES : RANGE_FLAT;
         return f;
     }
     const size_t n_start = n / 10 > 1 ? n / 10 : 2;
@@ -197,7 +198,6 @@ range_finding range_test_judge(const range_point *p, size_t n, range_end end, do
         f.i_lowest = p[i].smooth < p[f.i_lowest].smooth ? i : f.i_lowest;
     }
     const double fall = f.start_loss - p[f.i_lowest].smooth;
-    const bool exploded = end == RANGE_BLEW_UP || end == RANGE_NOT_FINITE;
     if (!(fall > least_fall * fabs(f.start_loss) && fall > least_noises * f.noise)) {
         f.doubts = exploded ? RANGE_RISES : RANGE_FLAT;
         return f;

@@ -14,6 +14,16 @@
 
 enum { N = 40 };
 
+/* Text grows by realloc, and by nothing else. */
+static long fails_at; /* the call that gives nothing, from 1; 0: none */
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return fails_at > 0 && --fails_at == 0 ? NULL : __real_realloc(p, n);
+}
+
 static double xs[N], ys[N], others[N];
 
 static int set_up(void **state)
@@ -261,6 +271,27 @@ static void test_a_sparkline__goes_from_lowest_to_highest(void **state)
     expect_sparkline((const double[]){ 0.731, 0.731 }, 2, 2, false, "==");
 }
 
+static void test_memory_that_runs_out__is_an_error(void **state)
+{
+    (void)state;
+    const curve c[] = { { "c", xs, ys, N, { 0, 0, false }, false } };
+    const figure f = plain(c, 1);
+    error err;
+    long n_failed = 0;
+    for (long k = 1;; k++) {
+        text t = { 0 };
+        fails_at = k;
+        const status st = figure_svg(&f, &t, &err);
+        const bool has_failed = fails_at == 0;
+        fails_at = 0;
+        text_release(&t);
+        assert_int_equal(st, has_failed ? E_NOMEM : OK);
+        if (!has_failed) break;
+        n_failed++;
+    }
+    assert_true(n_failed > 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_a_gap__breaks_the_line),
         cmocka_unit_test(test_a_background_curve__leaves_the_scale_alone),
         cmocka_unit_test(test_nothing_to_draw__is_an_error),
+        cmocka_unit_test(test_memory_that_runs_out__is_an_error),
         cmocka_unit_test(test_ticks__are_round_numbers),
         cmocka_unit_test(test_ticks__are_never_too_many_nor_outside),
         cmocka_unit_test(test_a_sparkline__goes_from_lowest_to_highest),

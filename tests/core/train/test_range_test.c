@@ -268,7 +268,8 @@ static void test_judge__doubts_edges_and_flat_curves(void **state)
     assert_int_equal(range_test_judge(p, N, RANGE_DONE, beta).doubts, RANGE_FLAT);
     make_points(p, rising_curve, 0.01);
     assert_int_equal(range_test_judge(p, N, RANGE_BLEW_UP, beta).doubts, RANGE_RISES);
-    assert_int_equal(range_test_judge(p, 1, RANGE_NOT_FINITE, beta).doubts, RANGE_FLAT);
+    assert_int_equal(range_test_judge(p, 1, RANGE_NOT_FINITE, beta).doubts, RANGE_RISES);
+    assert_int_equal(range_test_judge(p, 1, RANGE_DONE, beta).doubts, RANGE_FLAT);
 }
 
 int main(void)
