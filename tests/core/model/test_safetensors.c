@@ -261,10 +261,8 @@ static void test_open__refuses_what_is_not_json(void **state)
     refused("{\"a\"", 0, E_PARSE, "header ends, expected \":\"");
     refused("{\"a", 0, E_PARSE, "header ends, expected the end of a string");
     refused("{\"a\":", 0, E_PARSE, "header ends, expected an object");
-    refused("{} x", 0, E_PARSE,
-        "header byte 3: got \"x\", expected nothing but spaces behind it");
-    refused("{}\n", 0, E_PARSE,
-        "header byte 2: got \"?\", expected nothing but spaces behind it");
+    refused("{} x", 0, E_PARSE, "header byte 3: got \"x\", expected nothing but spaces behind it");
+    refused("{}\n", 0, E_PARSE, "header byte 2: got \"?\", expected nothing but spaces behind it");
     refused("{" A_U8 ",}", 1, E_PARSE, "header byte 53: got \"}\", expected a string");
     refused(
         "{" A_U8 " " A_U8 "}", 1, E_PARSE, "header byte 53: got \"\"\", expected \",\" or \"}\"");
