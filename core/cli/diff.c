@@ -333,7 +333,8 @@ static void add_words(const diff_job *j, text *t)
     } else {
         text_add(t, "  records      the same, as far as both go\n");
     }
-    text_printf(t, "  checkpoints  %zu of the same steps%s", j->n_common, j->same ? "" : "\n");
+    text_printf(
+        t, "  checkpoints  %zu of the same steps compared%s", j->n_common, j->same ? "" : "\n");
     if (j->same) text_printf(t, ", the same up to step %llu\n", (unsigned long long)j->same);
     if (j->why_not) text_printf(t, "  not gone through again: %s\n", j->why_not);
     const parting *p = result_of(j);
