@@ -1,4 +1,5 @@
 /* Help for people, from the tables. */
+#include "cli/keys.h"
 #include "cli/session.h"
 
 #include <string.h>
@@ -131,6 +132,11 @@ static int run_help(cli *c, const arguments *a)
         return cli_error(c, &err);
     }
     help_command(cmd, &c->out, &t);
+    if (cmd == &command_config) {
+        heading(&c->out, &t,
+            "Keys of a config that are no component's (those are told by assay plugin info)");
+        keys_all(&c->out, &t);
+    }
     return cli_put(c, &t);
 }
 
@@ -141,8 +147,10 @@ static const option_row options[] = {
 const command command_help = { .name = "help",
     .arguments = "[COMMAND]",
     .summary = "explain a command, or print the manual page",
-    .doc = "Prints what `assay COMMAND --help` prints; without a command, the list of commands.",
-    .examples = "assay help train\nassay help --man | man -l -",
+    .doc = "Prints what `assay COMMAND --help` prints; without a command, the list of commands. Of "
+           "`config` "
+           "it also prints every key that a config may have beside those of components.",
+    .examples = "assay help train\nassay help config | less\nassay help --man | man -l -",
     COMMAND_OPTIONS(options),
     .most = 2,
     .completes = COMPLETE_COMMAND,

@@ -1,12 +1,13 @@
 /* assay plugin info: a component's hyperparameters, as a table, as JSON, or as a piece of config to start from. */
 #include "base/file.h"
 #include "base/json.h"
+#include "cli/keys.h"
 #include "cli/session.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { MAX_COMPONENTS = 256, MAX_COLUMNS = 6 };
+enum { MAX_COMPONENTS = 256 };
 
 typedef struct found {
     const component *item[MAX_COMPONENTS];
@@ -85,73 +86,6 @@ done:
     return st;
 }
 
-static void search_text(const assay_hyper *h, text *t)
-{
-    if (!(h->flags & ASSAY_TUNE)) {
-        return;
-    }
-    text_printf(t, "%g to %g%s", h->tune_min, h->tune_max, h->flags & ASSAY_LOG ? ", log" : "");
-}
-
-static void column_text(const assay_hyper *h, size_t i_column, text *t)
-{
-    switch (i_column) {
-    case 0: text_add(t, h->name); break;
-    case 1: hyper_type_text(h, t); break;
-    case 2:
-        if (h->flags & ASSAY_REQUIRED) {
-            text_add(t, "required");
-        } else {
-            hyper_default_text(h, t);
-        }
-        break;
-    case 3: hyper_range_text(h, t); break;
-    case 4: search_text(h, t); break;
-    default:
-        text_add(t, h->doc);
-        if (h->unit) text_printf(t, " (in %s)", h->unit);
-        break;
-    }
-}
-
-static void add_table(const component *c, const terminal *style, text *t)
-{
-    static const char *const titles[MAX_COLUMNS] = { "name", "type", "default", "range", "search",
-        "meaning" };
-    size_t width[MAX_COLUMNS] = { 0 };
-    text cell = { 0 };
-    for (size_t pass = 0; pass < 2; pass++) {
-        for (size_t r = 0; r <= c->hypers.n; r++) {
-            text_add(t, pass ? "  " : "");
-            for (size_t k = 0; k < MAX_COLUMNS; k++) {
-                text_clear(&cell);
-                if (r == 0) {
-                    text_add(&cell, titles[k]);
-                } else {
-                    column_text(hyper_row(&c->hypers, r - 1), k, &cell);
-                }
-                const size_t n = cell.s ? text_columns(cell.s) : 0;
-                if (pass == 0) {
-                    width[k] = n > width[k] ? n : width[k];
-                    continue;
-                }
-                text_add(t,
-                    terminal_style(style,
-                        r == 0       ? STYLE_DIM
-                            : k == 0 ? STYLE_CYAN
-                                     : STYLE_PLAIN));
-                text_add(t, cell.s ? cell.s : "");
-                text_add(t, terminal_style(style, STYLE_PLAIN));
-                for (size_t i = n; k + 1 < MAX_COLUMNS && i < width[k] + 2; i++) {
-                    text_add(t, " ");
-                }
-            }
-            text_add(t, pass ? "\n" : "");
-        }
-    }
-    text_release(&cell);
-}
-
 static void add_schedulable(const component *c, text *t)
 {
     size_t n = 0;
@@ -171,12 +105,10 @@ static void add_text(const component *c, const terminal *style, text *t)
         c->version, c->doc, terminal_style(style, STYLE_DIM), c->file->path,
         terminal_style(style, STYLE_PLAIN));
     text_add(t, "\n");
-    if (c->hypers.n == 0) {
-        text_add(t, "  no hyperparameters\n");
-        return;
-    }
-    add_table(c, style, t);
+    if (c->hypers.n == 0) text_add(t, "  no hyperparameters\n");
+    if (c->hypers.n > 0) keys_table(&c->hypers, "", style, t);
     add_schedulable(c, t);
+    keys_of_host(c->kind, t);
 }
 
 /* -- JSON -- */

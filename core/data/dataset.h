@@ -4,6 +4,7 @@
 
 #include <assay/dataset.h>
 
+#include "registry/hyper.h"
 #include "registry/instance.h"
 
 #include <stdbool.h>
@@ -22,6 +23,9 @@ typedef struct data_options {
 } data_options;
 
 typedef struct dataset dataset;
+
+/* The keys of `data` that are the host's (the second are read one by one), and those of `data.split`. */
+extern const hyper_table data_table, data_written_table, data_split_table;
 
 /* Opens the config's `data` block. Keys the host reserves in it:
  *   split = { seed; method = "random" | "stratified" | "time"; validation; test; folds; fold; }

@@ -41,6 +41,28 @@ static const assay_hyper split_rows[] = {
     ASSAY_INT(split_keys, fold, 0, 0, 1000000, "which of the folds validates, from 0"),
 };
 
+/* What a table cannot say in full: a number or a word, a word or a list. Read one by one below. */
+static const assay_hyper written_rows[] = {
+    { .name = "batch_size",
+        .type = ASSAY_TYPE_INT,
+        .def = 32,
+        .min = 1,
+        .max = 4294967295.0,
+        .doc = "rows of a batch, or \"all\"" },
+    { .name = "class_weights",
+        .type = ASSAY_TYPE_STRING,
+        .def_string = "none",
+        .doc =
+            "\"none\", \"balanced\" or a list with a weight for each class; counts in the training "
+            "loss alone" },
+};
+
+const hyper_table data_table = { host_rows, sizeof(host_rows) / sizeof(host_rows[0]),
+    sizeof(assay_hyper), sizeof(struct host_keys) };
+const hyper_table data_written_table = HYPER_DOCS(written_rows);
+const hyper_table data_split_table = { split_rows, sizeof(split_rows) / sizeof(split_rows[0]),
+    sizeof(assay_hyper), sizeof(struct split_keys) };
+
 static const char *const reserved[] = { "split", "batch_size", "shuffle", "drop_last",
     "standardize", "standardize_target", "class_weights", NULL };
 
@@ -152,7 +174,6 @@ static origin at_of(const value *group, const char *key)
 
 static status read_split(config *c, value *block, split_options *out, error *err)
 {
-    const hyper_table table = HYPER_TABLE(split_keys, split_rows);
     const hyper_bind_options o = { .what = "data.split" };
     struct split_keys k;
     bool is_new = false;
@@ -160,7 +181,7 @@ static status read_split(config *c, value *block, split_options *out, error *err
     if (group == NULL) return fail_nomem(err, "a config value");
     if (is_new) group->kind = VALUE_GROUP;
     if (group->kind != VALUE_GROUP) return fail_expected(err, group, "a group");
-    const status st = hyper_bind(c, group, &table, &o, &k, NULL, err);
+    const status st = hyper_bind(c, group, &data_split_table, &o, &k, NULL, err);
     if (st != OK) return st;
     *out = (split_options){ .seed = (uint64_t)k.seed,
         .method = (split_method)k.method,
@@ -180,7 +201,6 @@ static status read_split(config *c, value *block, split_options *out, error *err
 status data_plan_read(
     config *c, value *block, const hyper_table *source, data_plan *out, error *err)
 {
-    const hyper_table table = HYPER_TABLE(host_keys, host_rows);
     hyper_bind_options o = { .what = "data", .reserved = foreign_keys(c, source) };
     struct host_keys k;
     data_plan plan = { .at = block->at };
@@ -188,7 +208,7 @@ status data_plan_read(
     if (o.reserved == NULL) return fail_nomem(err, "the data block");
     TRY(read_split(c, block, &plan.split, err));
     TRY(read_batch_size(c, block, &plan.batches.batch_size, err));
-    TRY(hyper_bind(c, block, &table, &o, &k, NULL, err));
+    TRY(hyper_bind(c, block, &data_table, &o, &k, NULL, err));
     TRY(read_class_weights(c, block, &plan, err));
     plan.batches.shuffle = k.shuffle != 0;
     plan.batches.drop_last = k.drop_last != 0;

@@ -11,6 +11,36 @@
 
 enum { MAX_NAME_BYTES = 200 };
 
+static const assay_hyper layer_rows[] = {
+    { .name = "name",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "what from, match and weight files call it; type and number (dense1) where there is "
+               "none" },
+    { .name = "from",
+        .type = ASSAY_TYPE_STRING,
+        .doc =
+            "the layer that it reads, \"input\" or a list; the layer before where there is none" },
+    { .name = "init",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "first values of its weights: an initialiser's name, or a group with its type" },
+    { .name = "bias_init", .type = ASSAY_TYPE_STRING, .doc = "the same of its biases" },
+    { .name = "trainable",
+        .type = ASSAY_TYPE_BOOL,
+        .def = 1,
+        .doc = "false: the weights stay as they are" },
+    { .name = "lr_scale",
+        .type = ASSAY_TYPE_REAL,
+        .def = 1,
+        .max = 1e30,
+        .flags = ASSAY_OPEN_MAX,
+        .doc = "a factor on the learning rate" },
+    { .name = "tie",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "an earlier layer whose weights this one shares" },
+};
+
+const hyper_table layer_table = HYPER_DOCS(layer_rows);
+
 static const char *const reserved_keys[] = { "name", "from", "init", "bias_init", "trainable",
     "lr_scale", "tie", NULL };
 

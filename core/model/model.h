@@ -9,6 +9,7 @@
 #include <assay/layer.h>
 
 #include "model/init.h"
+#include "registry/hyper.h"
 #include "registry/instance.h"
 
 #include <stdbool.h>
@@ -98,6 +99,9 @@ typedef struct model {
     size_t n_params; /* trainable or not, without padding */
     bool couples_samples; /* some layer does: one replica */
 } model;
+
+/* The keys of a layer that are the host's. */
+extern const hyper_table layer_table;
 
 /* Reads the config's `model` list: instances, names, links. No data is needed yet. */
 status model_new(

@@ -25,6 +25,12 @@ typedef struct hyper_table {
     ((hyper_table){ \
         array, sizeof(array) / sizeof((array)[0]), sizeof((array)[0]), sizeof(struct T) })
 
+/* A table of keys that their room reads one by one: for docs, not for binding. */
+#define HYPER_DOCS(array) \
+    { \
+        array, sizeof(array) / sizeof((array)[0]), sizeof((array)[0]), 0 \
+    }
+
 const assay_hyper *hyper_row(const hyper_table *t, size_t i);
 const assay_hyper *hyper_find(const hyper_table *t, const char *name); /* NULL when absent */
 

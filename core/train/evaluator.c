@@ -37,6 +37,15 @@ struct evaluator {
     assay_task task;
 };
 
+static const assay_hyper own_rows[] = {
+    { .name = "name",
+        .type = ASSAY_TYPE_STRING,
+        .def_string = NULL,
+        .doc = "what records call it; its type where there is none" },
+};
+
+const hyper_table metric_table = HYPER_DOCS(own_rows);
+
 static const char *const reserved_keys[] = { "name", NULL };
 
 static status open_metric(

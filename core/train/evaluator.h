@@ -7,6 +7,9 @@
 
 typedef struct evaluator evaluator;
 
+/* The keys of a metric that are the host's. */
+extern const hyper_table metric_table;
+
 /* From the config's `metrics` (a list of names or blocks, one name, or NULL: none). A block's `name` renames the metric. */
 status evaluator_new(
     registry *r, config *c, value *block, uint64_t seed, evaluator **out, error *err) MUST_CHECK;

@@ -20,6 +20,17 @@ struct optimizer {
     double seconds;
 };
 
+static const assay_hyper own_rows[] = {
+    { .name = "match",
+        .type = ASSAY_TYPE_STRING,
+        .def_string = NULL,
+        .doc = "of several optimizers: the tensors that it takes, as role:bias, place:hidden, "
+               "dims:2, a pattern of names or a list of these that must all fit; the rest where "
+               "there is none" },
+};
+
+const hyper_table optimizer_table = HYPER_DOCS(own_rows);
+
 static const char *const reserved_keys[] = { "match", NULL };
 
 static status open_group(

@@ -12,6 +12,9 @@
 
 typedef struct optimizer optimizer;
 
+/* The keys of an optimizer that are the host's. */
+extern const hyper_table optimizer_table;
+
 /* `g` is the flat gradient that updates read (and scale in place). */
 status optimizer_new(
     registry *r, config *c, value *block, uint64_t seed, optimizer **out, error *err) MUST_CHECK;

@@ -28,6 +28,16 @@ struct scheduler {
     entry *entries;
 };
 
+static const assay_hyper own_rows[] = {
+    { .name = "target",
+        .type = ASSAY_TYPE_STRING,
+        .def_string = "lr",
+        .doc = "what it drives: a hyperparameter of the optimizer, model.<layer>.<hyperparameter> "
+               "or loss.<hyperparameter>" },
+};
+
+const hyper_table schedule_table = HYPER_DOCS(own_rows);
+
 static const char *const reserved_keys[] = { "target", NULL };
 
 static status open_entry(

@@ -6,6 +6,9 @@
 
 typedef struct scheduler scheduler;
 
+/* The keys of a schedule that are the host's. */
+extern const hyper_table schedule_table;
+
 /* From the config's `schedule` (a block or a list of blocks with `target`; NULL: none). */
 status scheduler_new(
     registry *r, config *c, value *block, uint64_t seed, scheduler **out, error *err) MUST_CHECK;
