@@ -16,25 +16,29 @@ static instance *instance_from(assay_ctx *ctx)
     return (instance *)(void *)ctx; /* ctx is its first member */
 }
 
-/* The first report counts. The name is kept behind the message, in the same storage. */
+/* The name is kept behind the message, in the same storage. */
+static void write_report(report *r, int code, const char *hyper, const char *message)
+{
+    const size_t room = sizeof r->text, n_hyper = hyper ? strnlen(hyper, 63) + 1 : 0;
+    r->code = code == ASSAY_OK ? ASSAY_E_INTERNAL : code;
+    snprintf(r->text, room - n_hyper, "%.*s", (int)(room - n_hyper - 1), message ? message : "");
+    r->hyper = NULL;
+    if (hyper) {
+        char *copy = r->text + room - n_hyper;
+        memcpy(copy, hyper, n_hyper - 1);
+        copy[n_hyper - 1] = '\0';
+        r->hyper = copy;
+    }
+}
+
+/* The first report counts. Each thread has its own: what one callback says must not hide what another one does. */
 static int host_fail(assay_ctx *ctx, int code, const char *hyper, const char *message)
 {
     if (!ctx) return code;
     instance *i = instance_from(ctx);
     pthread_mutex_lock(&i->lock);
-    if (i->fail_code == ASSAY_OK) {
-        const size_t room = sizeof i->fail_text, n_hyper = hyper ? strnlen(hyper, 63) + 1 : 0;
-        i->fail_code = code == ASSAY_OK ? ASSAY_E_INTERNAL : code;
-        snprintf(i->fail_text, room - n_hyper, "%.*s", (int)(room - n_hyper - 1),
-            message ? message : "");
-        i->fail_hyper = NULL;
-        if (hyper) {
-            char *copy = i->fail_text + room - n_hyper;
-            memcpy(copy, hyper, n_hyper - 1);
-            copy[n_hyper - 1] = '\0';
-            i->fail_hyper = copy;
-        }
-    }
+    report *r = instance_report(i);
+    if (r && r->code == ASSAY_OK) write_report(r, code, hyper, message);
     pthread_mutex_unlock(&i->lock);
     return code;
 }
@@ -182,9 +186,12 @@ static int host_gesdd(assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t
 /* A range cut into pieces. How depends on n and grain alone, never on the number of threads: a
  * plugin whose pieces round differently still gives the same bits everywhere. */
 typedef struct range {
+    instance *instance;
     assay_piece piece;
     void *arg;
     uint64_t n, n_pieces;
+    report first; /* what the lowest piece that failed has said */
+    size_t i_first; /* its number; n_pieces: none has */
 } range;
 
 enum { MOST_PIECES = 256 };
@@ -195,26 +202,64 @@ static uint64_t range_begin(const range *r, uint64_t i)
     return i * whole + (i < rest ? i : rest);
 }
 
+/* Takes what this thread has reported, if anything. */
+static bool take_report(instance *i, report *out)
+{
+    const report *r = instance_report(i);
+    const bool has = r && r->code != ASSAY_OK;
+    if (has) {
+        report_copy(out, r);
+        report_clear(instance_report(i));
+    }
+    return has;
+}
+
 static void range_piece(void *arg, size_t i)
 {
-    const range *r = arg;
+    range *r = arg;
+    report said = { .code = ASSAY_OK };
     r->piece(r->arg, range_begin(r, i), range_begin(r, i + 1));
+    pthread_mutex_lock(&r->instance->lock);
+    if (take_report(r->instance, &said) && i < r->i_first) {
+        report_copy(&r->first, &said);
+        r->i_first = i;
+    }
+    pthread_mutex_unlock(&r->instance->lock);
+}
+
+/* What the caller had reported before counts first; then the lowest piece, whichever thread ran it. */
+static void run_range(range *r)
+{
+    report before = { .code = ASSAY_OK };
+    team *t = registry_team(r->instance->registry);
+    pthread_mutex_lock(&r->instance->lock);
+    const bool had = take_report(r->instance, &before);
+    pthread_mutex_unlock(&r->instance->lock);
+    if (t) {
+        team_run(t, r->n_pieces, range_piece, r);
+    }
+    for (size_t i = 0; !t && i < r->n_pieces; i++)
+        range_piece(r, i);
+    if (!had && r->i_first == r->n_pieces) return;
+    pthread_mutex_lock(&r->instance->lock);
+    report *own = instance_report(r->instance);
+    if (own) report_copy(own, had ? &before : &r->first);
+    pthread_mutex_unlock(&r->instance->lock);
 }
 
 static void host_parallel_for(
     assay_ctx *ctx, uint64_t n, uint64_t grain, assay_piece piece, void *arg)
 {
     if (n == 0) return;
-    range r = { piece, arg, n, n / (grain ? grain : 1) };
+    range r = { .instance = instance_from(ctx),
+        .piece = piece,
+        .arg = arg,
+        .n = n,
+        .n_pieces = n / (grain ? grain : 1) };
     if (r.n_pieces == 0) r.n_pieces = 1;
     if (r.n_pieces > MOST_PIECES) r.n_pieces = MOST_PIECES;
-    team *t = registry_team(instance_from(ctx)->registry);
-    if (t) {
-        team_run(t, r.n_pieces, range_piece, &r);
-        return;
-    }
-    for (size_t i = 0; i < r.n_pieces; i++)
-        range_piece(&r, i);
+    r.i_first = r.n_pieces;
+    run_range(&r);
 }
 
 /* The instance behind a handle that `outer` was given; NULL when it is none of its own. */

@@ -183,35 +183,69 @@ static const code_meaning *meaning_of(int code)
     return NULL;
 }
 
-/* Where the user wrote what is at fault: the hyperparameter if they wrote it, else the block. */
-static const origin *place_of_fault(const instance *i)
+report *instance_report(instance *i)
 {
-    const value *v = i->fail_hyper ? value_find(i->block, i->fail_hyper) : NULL;
+    const pthread_t self = pthread_self();
+    report *unused = NULL;
+    for (report *r = &i->reports; r; r = r->next) {
+        if (r->code == ASSAY_OK) {
+            unused = unused ? unused : r;
+        } else if (pthread_equal(r->thread, self)) {
+            return r;
+        }
+    }
+    if (!unused) {
+        unused = arena_alloc(&i->memory, sizeof *unused);
+        if (!unused) return NULL;
+        unused->next = i->reports.next;
+        i->reports.next = unused;
+    }
+    unused->thread = self;
+    return unused;
+}
+
+void report_copy(report *to, const report *from)
+{
+    to->code = from->code;
+    memcpy(to->text, from->text, sizeof to->text);
+    to->hyper = from->hyper ? to->text + (from->hyper - from->text) : NULL;
+}
+
+void report_clear(report *r)
+{
+    r->code = ASSAY_OK;
+    r->hyper = NULL;
+    r->text[0] = '\0';
+}
+
+/* Where the user wrote what is at fault: the hyperparameter if they wrote it, else the block. */
+static const origin *place_of_fault(const instance *i, const char *hyper)
+{
+    const value *v = hyper ? value_find(i->block, hyper) : NULL;
     return v && !v->is_default ? &v->at : &i->block->at;
 }
 
-static status report(const instance *i, int code, const char *op, error *err)
+static status tell(const instance *i, const report *r, int code, const char *op, error *err)
 {
     const code_meaning *m = meaning_of(code);
-    const origin *at = place_of_fault(i);
+    const origin *at = place_of_fault(i, r ? r->hyper : NULL);
     if (!m) {
         return fail_at(err, E_PLUGIN, at, "%s: %s returned %d, which is no code of the plugin ABI",
             i->label, op, code);
     }
-    if (i->fail_code == ASSAY_OK || !i->fail_text[0]) {
+    if (!r || r->code == ASSAY_OK || !r->text[0]) {
         return fail_at(err, m->st, at, "%s: %s: %s (it gave no reason)", i->label, op, m->text);
     }
-    if (!i->fail_hyper) return fail_at(err, m->st, at, "%s: %s", i->label, i->fail_text);
-    return fail_at(err, m->st, at, "%s: %s: %s", i->label, i->fail_hyper, i->fail_text);
+    if (!r->hyper) return fail_at(err, m->st, at, "%s: %s", i->label, r->text);
+    return fail_at(err, m->st, at, "%s: %s: %s", i->label, r->hyper, r->text);
 }
 
 status instance_status(instance *i, int code, const char *op, error *err)
 {
     pthread_mutex_lock(&i->lock);
-    const status st = code == ASSAY_OK ? OK : report(i, code, op, err);
-    i->fail_code = ASSAY_OK;
-    i->fail_hyper = NULL;
-    i->fail_text[0] = '\0';
+    report *r = instance_report(i);
+    const status st = code == ASSAY_OK ? OK : tell(i, r, code, op, err);
+    if (r) report_clear(r);
     arena_release(&i->scratch);
     pthread_mutex_unlock(&i->lock);
     return st;

@@ -18,6 +18,15 @@ typedef struct instance_hooks {
         const assay_span *spans, uint64_t n, uint64_t stride);
 } instance_hooks;
 
+/* Why a callback failed, as host->fail said. */
+typedef struct report {
+    pthread_t thread; /* that the callback runs on */
+    int code; /* ASSAY_OK: nothing was said */
+    const char *hyper; /* a copy in text's storage, or NULL */
+    char text[512];
+    struct report *next;
+} report;
+
 struct instance {
     assay_ctx ctx; /* first member: what the plugin holds is this */
     const component *component;
@@ -34,10 +43,8 @@ struct instance {
                       a checkpoint of whoever nests it must keep */
     size_t n_state;
     arena scratch; /* of calls without a team; given back by instance_status */
-    pthread_mutex_t lock; /* guards the three below: callbacks may fail on several threads */
-    int fail_code;
-    const char *fail_hyper; /* a copy in fail_text's storage, or NULL */
-    char fail_text[512];
+    pthread_mutex_t lock; /* guards the reports: callbacks may fail on several threads */
+    report reports; /* one per thread that has failed; those that were taken are used again */
 };
 
 /* Makes an instance from a config block: a group with `type`, or a string that is the type (it
@@ -56,7 +63,7 @@ status instance_new_titled(registry *r, config *c, const char *kind, value *bloc
 void instance_free(instance *i);
 
 /* Turns what a callback returned into a status. ASSAY_OK gives OK. Otherwise the message is
- * composed from what the plugin reported: `x.cfg:14: optimizer "lion" (lion 0.1.0, ./lion.so):
+ * composed from what the plugin reported on this thread: `x.cfg:14: optimizer "lion" (lion 0.1.0, ./lion.so):
  * beta1: must be below beta2`; `op` names the callback when it reported nothing. Clears the report.
  */
 status instance_status(instance *i, int code, const char *op, error *err) MUST_CHECK;

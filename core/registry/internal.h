@@ -37,10 +37,11 @@ struct registry {
     team *threads;
     registry_log log;
     void *log_self;
+    pthread_mutex_t log_lock;
 };
 
-/* A warning for the user, through the log. */
-void registry_note(const registry *r, unsigned level, const char *format, ...) PRINTF_LIKE(3, 4);
+/* A warning for the user, through the log; from any thread. */
+void registry_note(registry *r, unsigned level, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Makes a file known. What is wrong with the file itself is kept as its refusal; only E_NOMEM comes
  * back. */
@@ -95,6 +96,11 @@ status component_take(const assay_component *given, const component_info *info,
 /* The callbacks that several kinds have; ASSAY_OK where the component has none. */
 int component_create(instance *i);
 void component_destroy(instance *i);
+
+/* The calling thread's report, one with nothing said where it has none; under the instance's lock. */
+report *instance_report(instance *i);
+void report_copy(report *to, const report *from);
+void report_clear(report *r);
 
 /* The services. */
 const assay_host *host_table(void);

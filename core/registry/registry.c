@@ -35,7 +35,7 @@ static bool is_own(found_by f)
     return f == FOUND_DIRS || f == FOUND_BUILD || f == FOUND_SYSTEM;
 }
 
-void registry_note(const registry *r, unsigned level, const char *format, ...)
+void registry_note(registry *r, unsigned level, const char *format, ...)
 {
     if (!r || !r->log) return;
     char line[ERROR_TEXT_BYTES];
@@ -43,7 +43,9 @@ void registry_note(const registry *r, unsigned level, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    pthread_mutex_lock(&r->log_lock);
     r->log(r->log_self, level, line);
+    pthread_mutex_unlock(&r->log_lock);
 }
 
 static entry *entry_at(const registry *r, const char *real)
@@ -120,6 +122,10 @@ status registry_new(const registry_options *o, registry **out, error *err)
 {
     registry *r = calloc(1, sizeof *r);
     if (!r) return fail_nomem(err, "the plugin registry");
+    if (pthread_mutex_init(&r->log_lock, NULL) != 0) {
+        free(r);
+        return fail_nomem(err, "the plugin registry");
+    }
     r->log = o->log;
     r->log_self = o->log_self;
     const status st = search_run(r, o, err);
@@ -134,6 +140,7 @@ status registry_new(const registry_options *o, registry **out, error *err)
 void registry_free(registry *r)
 {
     if (!r) return;
+    pthread_mutex_destroy(&r->log_lock);
     arena_release(&r->memory);
     free(r->entries);
     free(r);

@@ -4,7 +4,6 @@
 #include "train/evaluator.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +31,7 @@ struct evaluator {
     float **y, **target; /* [n_replicas] in the data's units; NULL where they already are */
     size_t max_batch;
     float *outputs; /* [max_batch, n_outputs] or NULL */
-    atomic_int code;
-    atomic_int failed; /* index of the metric that failed; -1: the loss */
+    error *errors; /* [n_replicas] the first that went wrong there; code OK: nothing */
     assay_task task;
 };
 
@@ -204,9 +202,10 @@ status evaluator_plan(evaluator *e, const dataset *d, objective *o, size_t max_b
     TRY(name_values(e, err));
     e->losses = arena_alloc_array(&e->memory, n, sizeof *e->losses);
     e->weights = arena_alloc_array(&e->memory, n, sizeof *e->weights);
+    e->errors = arena_alloc_array(&e->memory, n, sizeof *e->errors);
     e->y = arena_alloc_array(&e->memory, n, sizeof *e->y);
     e->target = arena_alloc_array(&e->memory, n, sizeof *e->target);
-    if (!e->losses || !e->weights || !e->y || !e->target) {
+    if (!e->losses || !e->weights || !e->errors || !e->y || !e->target) {
         TRY(fail_nomem(err, "the metrics"));
     }
     const size_t rows = (max_batch + n - 1) / n;
@@ -235,11 +234,13 @@ status evaluator_collect_outputs(evaluator *e, error *err)
     return e->outputs ? OK : fail_nomem(err, "the outputs");
 }
 
-static void note_failure(evaluator *e, int code, int who)
+/* On the thread that it happened on: a report belongs to its thread. */
+static void note_failure(evaluator *e, size_t i_replica, instance *who, int code, const char *op)
 {
-    int none = ASSAY_OK;
-    if (code != ASSAY_OK && atomic_compare_exchange_strong(&e->code, &none, code)) {
-        atomic_store(&e->failed, who);
+    error why = { 0 };
+    const status st = code == ASSAY_OK ? OK : instance_status(who, code, op, &why);
+    if (st != OK && e->errors[i_replica].code == OK) {
+        e->errors[i_replica] = why;
     }
 }
 
@@ -260,7 +261,8 @@ static void add_rows(void *self, size_t i, const assay_rows *rows, size_t begin)
 {
     evaluator *e = self;
     double loss = 0;
-    note_failure(e, objective_loss(e->objective, rows, &loss), -1);
+    note_failure(e, i, objective_loss_instance(e->objective),
+        objective_loss(e->objective, rows, &loss), "loss");
     e->losses[i] += loss;
     e->weights[i] += rows_weight(rows);
     assay_rows own = *rows;
@@ -278,23 +280,24 @@ static void add_rows(void *self, size_t i, const assay_rows *rows, size_t begin)
     }
     for (size_t k = 0; k < e->n_metrics; k++) {
         metric *m = &e->metrics[k];
-        note_failure(e,
+        note_failure(e, i, m->instance,
             m->ops->add(&m->instance->ctx, m->instance->hyper, &own, m->sums + i * m->plan.n_sums),
-            (int)k);
+            "add");
     }
 }
 
-static status check_failure(evaluator *e, error *err)
+/* The lowest replica's: which thread was first does not show. */
+static status check_failure(const evaluator *e, error *err)
 {
-    const int code = atomic_load(&e->code);
-    const int who = atomic_load(&e->failed);
-    if (code == ASSAY_OK) {
-        return OK;
+    for (size_t i = 0; i < objective_n_replicas(e->objective); i++) {
+        if (e->errors[i].code != OK) {
+            if (err) {
+                *err = e->errors[i];
+            }
+            return e->errors[i].code;
+        }
     }
-    if (who < 0) {
-        return instance_status(objective_loss_instance(e->objective), code, "loss", err);
-    }
-    return instance_status(e->metrics[who].instance, code, "add", err);
+    return OK;
 }
 
 static status metric_result(evaluator *e, metric *m, error *err)
@@ -325,7 +328,9 @@ static status metric_result(evaluator *e, metric *m, error *err)
 static void begin(evaluator *e)
 {
     const size_t n = objective_n_replicas(e->objective);
-    atomic_store(&e->code, ASSAY_OK);
+    for (size_t i = 0; i < n; i++) {
+        e->errors[i].code = OK;
+    }
     memset(e->losses, 0, n * sizeof *e->losses);
     memset(e->weights, 0, n * sizeof *e->weights);
     for (size_t k = 0; k < e->n_metrics; k++) {

@@ -328,12 +328,19 @@ done:
     return st;
 }
 
-static void note_failure(group *k, int code, const char *op)
+/* Told on the thread that it happened on, since a report belongs to its thread; the lowest piece counts, whoever was first. */
+static void note_failure(group *k, size_t i_piece, int code, const char *op)
 {
-    int none = ASSAY_OK;
-    if (code != ASSAY_OK && atomic_compare_exchange_strong(&k->code, &none, code)) {
-        k->failed_op = op;
+    error why = { 0 };
+    if (code == ASSAY_OK || instance_status(k->instance, code, op, &why) == OK) {
+        return;
     }
+    pthread_mutex_lock(&k->instance->lock);
+    if (i_piece < k->failed_piece) {
+        k->failed_piece = i_piece;
+        k->failed = why;
+    }
+    pthread_mutex_unlock(&k->instance->lock);
 }
 
 static const void *hyper_of(const group *k, size_t i_tensor)
@@ -357,7 +364,7 @@ static void reduce_piece(void *arg, size_t i)
     memset(sums, 0, k->ops->n_sums * sizeof *sums);
     assay_span span = c->span;
     span.sums = NULL;
-    note_failure(k,
+    note_failure(k, i,
         k->ops->reduce(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span, sums),
         "reduce");
     team_scratch_reset(k->team);
@@ -385,7 +392,7 @@ static void elem_piece(void *arg, size_t i)
         group_probe_before(k, i, span.g);
     }
     note_failure(
-        k, k->ops->elem(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span), "elem");
+        k, i, k->ops->elem(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span), "elem");
     if (k->update->probes) {
         group_probe_after(k, i);
     }
@@ -396,7 +403,7 @@ static void tensor_piece(void *arg, size_t i)
 {
     group *k = arg;
     note_failure(
-        k, k->ops->tensor(&k->instance->ctx, hyper_of(k, i), &k->step, &k->spans[i]), "tensor");
+        k, i, k->ops->tensor(&k->instance->ctx, hyper_of(k, i), &k->step, &k->spans[i]), "tensor");
     team_scratch_reset(k->team);
 }
 
@@ -421,10 +428,15 @@ static void add_sums(group *k)
     }
 }
 
-static status failure(group *k, error *err)
+static status failure(const group *k, error *err)
 {
-    const int code = atomic_load(&k->code);
-    return code == ASSAY_OK ? OK : instance_status(k->instance, code, k->failed_op, err);
+    if (k->failed_piece == SIZE_MAX) {
+        return OK;
+    }
+    if (err) {
+        *err = k->failed;
+    }
+    return k->failed.code;
 }
 
 static status reduce_phase(group *k, error *err)
@@ -435,8 +447,8 @@ static status reduce_phase(group *k, error *err)
         add_sums(k);
         k->step.sums = k->sums;
     }
-    if (atomic_load(&k->code) == ASSAY_OK && k->ops->combine) {
-        note_failure(k, k->ops->combine(&k->instance->ctx, k->resolved[0], &k->step), "combine");
+    if (k->failed_piece == SIZE_MAX && k->ops->combine) {
+        note_failure(k, 0, k->ops->combine(&k->instance->ctx, k->resolved[0], &k->step), "combine");
     }
     return failure(k, err);
 }
@@ -465,8 +477,7 @@ static int run_closure(const assay_closure *closure, uint64_t flags, double *out
 static void begin_step(group *k, const update *u)
 {
     k->update = u;
-    atomic_store(&k->code, ASSAY_OK);
-    k->failed_op = "update";
+    k->failed_piece = SIZE_MAX;
     k->step = (assay_step){ .struct_size = sizeof k->step,
         .t = u->t,
         .loss = u->loss,
@@ -488,7 +499,7 @@ static status run_tier(group *k, const update *u, error *err)
         const assay_closure closure = {
             .struct_size = sizeof closure, .host_data = &call, .evaluate = run_closure
         };
-        note_failure(k,
+        note_failure(k, 0,
             k->ops->model(&k->instance->ctx, k->resolved[0], &k->step, k->spans, k->n_tensors,
                 sizeof *k->spans, &closure),
             "model");

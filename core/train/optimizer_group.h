@@ -7,7 +7,7 @@
 #include "train/objective.h"
 #include "train/optimizer.h"
 
-#include <stdatomic.h>
+#include <stdint.h>
 
 /* One declared slot, and where it lies. */
 typedef struct slot {
@@ -68,8 +68,9 @@ typedef struct group {
     /* of the update under way */
     assay_step step;
     float scale;
-    atomic_int code; /* the first failure of a concurrent callback */
-    const char *failed_op;
+    size_t
+        failed_piece; /* the lowest that failed; SIZE_MAX: none. Under the instance's lock, as is: */
+    error failed;
     const update *update;
     struct group_probe *probe; /* NULL: no update is probed */
     float **rooms; /* [threads] STRETCH_FLOATS each, for a gradient that is made as it is used */
