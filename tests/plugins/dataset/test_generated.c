@@ -4,7 +4,7 @@
 #include <math.h>
 
 /* Under AddressSanitizer, let a request that is too large return NULL as it would without. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
