@@ -68,9 +68,9 @@ static void test_mistakes__are_named_once_with_what_was_meant(void **state)
 
 static void test_every_command__explains_itself(void **state)
 {
-    static char *const words[][2] = { { "train", NULL }, { "eval", NULL }, { "config", NULL },
-        { "model", "summary" }, { "plugin", "list" }, { "plugin", "info" }, { "doctor", NULL },
-        { "completion", NULL }, { "help", NULL } };
+    static char *const words[][2] = { { "train", NULL }, { "eval", NULL }, { "inspect", NULL },
+        { "config", NULL }, { "model", "summary" }, { "plugin", "list" }, { "plugin", "info" },
+        { "doctor", NULL }, { "completion", NULL }, { "help", NULL } };
     (void)state;
     said man = assay("help", "--man");
     assert_code(&man, 0);
