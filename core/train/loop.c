@@ -132,6 +132,8 @@ status trainer_run_to(trainer *t, uint64_t step, error *err)
 {
     status st = OK;
     const double limit = t->settings.train.time_limit;
+    const char *checkpoint_dir = t->options.checkpoint_dir;
+    t->options.checkpoint_dir = NULL;
     t->settings.train.time_limit = 0; /* how long it took is no part of what happened */
     if (t->at.step < step) {
         check_limits(t);
@@ -147,6 +149,7 @@ status trainer_run_to(trainer *t, uint64_t step, error *err)
     }
 done:
     t->settings.train.time_limit = limit;
+    t->options.checkpoint_dir = checkpoint_dir;
     return st;
 }
 

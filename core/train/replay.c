@@ -122,7 +122,7 @@ status checkpoint_outcome(const char *dir, uint64_t *out_step, stop_reason *out_
             *out_step = ((const uint64_t *)counts)[I_STEP];
             *out_stop = (stop_reason)((const uint64_t *)counts)[I_STOP];
         }
-        is_open = st != OK;
+        is_open = st == E_CORRUPT || st == E_PARSE;
         safetensors_close(f);
     }
     arena_release(&a);

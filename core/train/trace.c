@@ -43,7 +43,9 @@ struct trace {
     size_t n_counters;
     float *g; /* [n_flat] the gradient as a whole */
     bool has_begun;
-    bool *excused; /* [n_arrays] optimizer state that is not finite by intention, from the start */
+    array *slots; /* [n_slots] optimizer state where it lies; without a name: none */
+    size_t n_slots;
+    bool *excused; /* [n_slots] optimizer state that is not finite by intention, from the start */
     bool is_found;
     trace_finding finding;
 };
@@ -346,27 +348,20 @@ static size_t first_bad(const array *a, double *out)
 /* Looks at all optimizer state; with `excuses` only notes what is not finite already. */
 static bool check_slots(trace *r, uint64_t step, bool excuses)
 {
-    arena a = { 0 };
-    const optimizer *o = r->trainer->optimizer;
-    const size_t n = optimizer_n_arrays(o);
-    array *all = arena_alloc_array(&a, n, sizeof *all);
-    bool found = false;
-    if (all && optimizer_arrays(o, &a, all, NULL) == OK) {
-        for (size_t i = 0; i < n && !found; i++) {
-            double v = 0;
-            const size_t at = all[i].name ? first_bad(&all[i], &v) : all[i].n;
-            const bool is_bad = all[i].name && at < all[i].n;
-            if (excuses) {
-                r->excused[i] = is_bad;
-            } else if (is_bad && !r->excused[i]) {
-                const size_t i_tensor = tensor_of_slot(r->trainer->model, all[i].name);
-                take_tensor(r, "update", step, i_tensor, all[i].name, at, all[i].n, v);
-                found = true;
-            }
+    for (size_t i = 0; i < r->n_slots; i++) {
+        const array *a = &r->slots[i];
+        double v = 0;
+        const size_t at = a->name ? first_bad(a, &v) : 0;
+        const bool is_bad = a->name && at < a->n;
+        if (excuses) {
+            r->excused[i] = is_bad;
+        } else if (is_bad && !r->excused[i]) {
+            take_tensor(r, "update", step, tensor_of_slot(r->trainer->model, a->name), a->name, at,
+                a->n, v);
+            return true;
         }
     }
-    arena_release(&a);
-    return found;
+    return false;
 }
 
 /* -- what the trainer calls -- */
@@ -437,13 +432,20 @@ status trainer_trace(trainer *t, error *err)
     if (!r) {
         return fail_nomem(err, "the trace");
     }
-    *r = (trace){ .trainer = t, .observer = { r, see }, .n_counters = t->n_replicas };
+    *r = (trace){ .trainer = t,
+        .observer = { r, see },
+        .n_counters = t->n_replicas,
+        .n_slots = optimizer_n_arrays(t->optimizer) };
     r->counters = arena_alloc_array(&t->memory, t->n_replicas, sizeof *r->counters);
     r->g = arena_alloc_array(&t->memory, t->model->n_flat, sizeof *r->g);
-    r->excused =
-        arena_alloc_array(&t->memory, optimizer_n_arrays(t->optimizer), sizeof *r->excused);
-    if (!r->counters || !r->g || !r->excused) {
+    r->slots = arena_alloc_array(&t->memory, r->n_slots, sizeof *r->slots);
+    r->excused = arena_alloc_array(&t->memory, r->n_slots, sizeof *r->excused);
+    if (!r->counters || !r->g || !r->slots || !r->excused) {
         return fail_nomem(err, "the trace");
+    }
+    status st = optimizer_arrays(t->optimizer, &t->memory, r->slots, err);
+    if (st != OK) {
+        return st;
     }
     objective_observe(t->objective, &r->observer);
     t->trace = r;

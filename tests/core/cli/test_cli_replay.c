@@ -120,6 +120,21 @@ static void test_diff__finds_the_step_of_the_other_milestone(void **state)
     free(after);
 }
 
+/* 0.1 and the next float: what the optimizer computes with is one ulp off. */
+static void test_diff__finds_a_rate_that_is_one_ulp_off(void **state)
+{
+    (void)state;
+    said s =
+        assay("train", "iris.cfg", "-q", "--output", "ulp", "optimizer.lr=0.10000000894069672");
+    assert_code(&s, 0);
+    forget(&s);
+    s = assay("diff", "one", "ulp", "--json");
+    assert_code(&s, 1);
+    assert_contains(s.out, "\"key\": \"optimizer.lr\", \"first\": \"0.1\"");
+    assert_contains(s.out, "\"step\": 1, \"array\": \"weights/");
+    forget(&s);
+}
+
 static void test_diff__of_checkpoints_alone_is_as_fine_as_they_are(void **state)
 {
     (void)state;
@@ -211,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_replay__gives_json_from_the_start_where_no_checkpoint_is_old_enough),
         cmocka_unit_test(test_replay__refuses_what_makes_no_sense),
         cmocka_unit_test(test_diff__finds_the_step_of_the_other_milestone),
+        cmocka_unit_test(test_diff__finds_a_rate_that_is_one_ulp_off),
         cmocka_unit_test(test_diff__of_checkpoints_alone_is_as_fine_as_they_are),
         cmocka_unit_test(test_diff__finds_nothing_between_a_run_and_itself),
         cmocka_unit_test(test_trace_nan__names_the_row_of_the_table),

@@ -7,7 +7,8 @@
  * sanitizer's build says where the block came from.
  *
  * By default as many of the allocations as some seconds permit, evenly spread; ASSAY_TEST_EXHAUSTIVE=1: each. */
-#include "train/trainer.h"
+#include "train/lockstep.h"
+#include "train/trace.h"
 
 #include "base/arena.h"
 #include "base/file.h"
@@ -261,6 +262,57 @@ static status say_what_is_wrong(error *err)
     return st;
 }
 
+/* A run with checkpoints, and two that go through it again side by side, one of them looked over. */
+static status go_through_again(error *err)
+{
+    static const char small[] =
+        "data = { type = \"blobs\"; samples = 60; }; model = ( { type = \"dense\"; units = 3; } );"
+        " loss = \"softmax_xent\"; optimizer = { type = \"adam\"; lr = 0.01; };"
+        " train = { steps = 3; replicas = 2; threads = 2; checkpoint = { every = 1; unit = "
+        "\"step\"; keep = 5; }; };";
+    const char *const dirs[] = { built, own, NULL };
+    const registry_options o = { .no_environment = true, .dirs = dirs };
+    registry *r[2] = { NULL, NULL };
+    config *c[3] = { NULL, NULL, NULL };
+    trainer *t[3] = { NULL, NULL, NULL };
+    run_result result;
+    parting p;
+    lockstep_end end;
+    size_t n;
+    uint64_t at, same;
+    stop_reason stop;
+    status st = OK;
+    TRY(registry_new(&o, &r[0], err));
+    TRY(registry_new(&o, &r[1], err));
+    TRY(open_run(r[0], small, &c[2], &t[2], err));
+    TRY(trainer_run(t[2], &result, err));
+    trainer_free(t[2]);
+    t[2] = NULL;
+    TRY(checkpoint_outcome(dir, &at, &stop, err));
+    for (size_t i = 0; i < 2; i++) {
+        TRY(open_run(r[i], small, &c[i], &t[i], err));
+        TRY(trainer_keep_gradient(t[i], err));
+        TRY(trainer_restore_before(t[i], dir, 1, true, &at, err));
+    }
+    TRY(trainer_trace(t[1], err));
+    const lockstep_run a = { t[0], dir }, b = { t[1], dir };
+    TRY(lockstep_walk(&a, &b, 9, &end, &p, err));
+    TRY(checkpoints_compare(dir, dir, &n, &same, &p, err));
+    if (at != 1 || stop != STOP_EPOCHS || end != LOCKSTEP_ENDED || n != 3 || same != 3 ||
+        trainer_finding(t[1])) {
+        st = fail(err, E_INTERNAL, "not the run: %d %d %d %zu %d %d", (int)at, (int)stop, (int)end,
+            n, (int)same, trainer_finding(t[1]) != NULL);
+    }
+done:
+    for (size_t i = 0; i < 3; i++) {
+        trainer_free(t[i]);
+        config_free(c[i]);
+    }
+    registry_free(r[0]);
+    registry_free(r[1]);
+    return st;
+}
+
 static void empty_folder(void)
 {
     char command[128];
@@ -322,6 +374,12 @@ static void test_out_of_memory__when_saying_what_is_wrong(void **state)
     fail_each(say_what_is_wrong);
 }
 
+static void test_out_of_memory__when_a_run_is_gone_through_again(void **state)
+{
+    (void)state;
+    fail_each(go_through_again);
+}
+
 static int make_folder(void **state)
 {
     char here[FIXTURE_PATH_BYTES - 16];
@@ -350,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_out_of_memory__in_a_whole_run),
         cmocka_unit_test(test_out_of_memory__when_saying_what_is_wrong),
+        cmocka_unit_test(test_out_of_memory__when_a_run_is_gone_through_again),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
