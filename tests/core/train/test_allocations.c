@@ -158,6 +158,9 @@ static const char *const dataset_forms[] = {
     DATASET("file = \"" TEST_SOURCE_DIR "/configs/data/iris.csv\"; target = \"species\";", "3",
         "softmax_xent"),
     DATASET("images = \"$/images\"; labels = \"$/labels\";", "3", "softmax_xent"),
+    DATASET("x = \"" TEST_SOURCE_DIR "/tests/golden/npy/f4.npy\"; y = \"" TEST_SOURCE_DIR
+            "/tests/golden/npy/labels_i8.npy\";",
+        "3", "softmax_xent"),
     NULL,
 };
 static const char *const loss_forms[] = {
