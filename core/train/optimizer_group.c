@@ -305,6 +305,25 @@ static status plan_spans(group *k, arena *a, error *err)
 static int inner_update(void *self, instance *outer, instance *inner, const assay_step *step,
     const assay_span *spans, uint64_t n, uint64_t stride);
 
+/* An inner optimizer steps where the outer one says: it has no closure, and nobody asks it where to evaluate. */
+static status check_inner(const group *inner, error *err)
+{
+    const instance *i = inner->instance;
+    if (inner->ops->model) {
+        return fail_at(err, E_UNSUPPORTED, &i->block->at,
+            "%s: cannot be an inner optimizer: it updates all tensors at once; the inner one must "
+            "be of tier elem or tensor",
+            i->label);
+    }
+    if (inner->ops->eval_weights) {
+        return fail_at(err, E_UNSUPPORTED, &i->block->at,
+            "%s: cannot be an inner optimizer: it evaluates at other weights than it trains, which "
+            "only an outer one can",
+            i->label);
+    }
+    return OK;
+}
+
 status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err)
 {
     status st = OK;
@@ -322,6 +341,7 @@ status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err)
     for (size_t i = 0; i < k->n_nested; i++) {
         k->nested[i].n_tensors = k->n_tensors;
         k->nested[i].tensor = k->tensor;
+        TRY(check_inner(&k->nested[i], err));
         TRY(group_plan(&k->nested[i], m, g, t, a, err));
     }
 done:
@@ -539,14 +559,13 @@ static int inner_update(void *self, instance *outer, instance *inner, const assa
     const update u = { .t = step->t, .loss = step->loss };
     begin_step(in, &u);
     team_scratch_enter(k->team);
-    status st = in->ops->model ? E_UNSUPPORTED : reduce_phase(in, &err);
+    status st = reduce_phase(in, &err);
     if (st == OK) {
         st = run_tier(in, &u, &err);
     }
     team_scratch_leave(k->team);
     if (st != OK) {
-        return (outer->ctx.host->fail)(&outer->ctx, ASSAY_E_INVALID, NULL,
-            err.text[0] ? err.text : "the inner optimizer must be of tier elem or tensor");
+        return (outer->ctx.host->fail)(&outer->ctx, ASSAY_E_INVALID, NULL, err.text);
     }
     return ASSAY_OK;
 }

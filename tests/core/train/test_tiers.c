@@ -333,13 +333,21 @@ static void test_inner__of_tier_model_is_refused(void **state)
     train_rig g;
     (void)state;
     rig_init(&g);
-    if (rig_try(&g,
-            NARROW "optimizer = { type = \"lookahead_like\"; inner = { type = \"sam_like\"; inner "
-                   "= \"sgd\"; }; };",
-            NULL) == OK) {
-        assert_int_not_equal(trainer_step(g.t, &g.err), OK);
-    }
-    if (!strstr(g.err.text, "must be of tier elem or tensor")) GIVE_UP("%s", g.err.text);
+    rig_refuse(&g,
+        NARROW "optimizer = { type = \"lookahead_like\";\n inner = { type = \"sam_like\"; inner"
+               " = \"sgd\"; }; };",
+        E_UNSUPPORTED, "x.cfg:2: optimizer \"sam_like\": cannot be an inner optimizer");
+    rig_release(&g);
+}
+
+static void test_inner__that_evaluates_elsewhere_is_refused(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_refuse(&g,
+        NARROW "optimizer = { type = \"lookahead_like\";\n inner = { type = \"averaged\"; }; };",
+        E_UNSUPPORTED, "x.cfg:2: optimizer \"averaged\": cannot be an inner optimizer");
     rig_release(&g);
 }
 
@@ -531,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_inner__steps_as_it_would_alone),
         cmocka_unit_test(test_inner__schedules_reach_it),
         cmocka_unit_test(test_inner__of_tier_model_is_refused),
+        cmocka_unit_test(test_inner__that_evaluates_elsewhere_is_refused),
         cmocka_unit_test(test_eval_weights__are_where_checks_and_files_look),
         cmocka_unit_test(test_eval_weights__are_in_checkpoints_beside_the_training_point),
         cmocka_unit_test(test_eval_weights__are_refused_where_statistics_run),
