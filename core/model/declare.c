@@ -84,6 +84,14 @@ static int try_tie(planner *p, const assay_param *param, size_t i_param)
             (unsigned long long)t->info.rows, (unsigned long long)t->info.cols, param->name);
         return (int)declare_fail(p, E_SHAPE, what);
     }
+    for (size_t k = 0; k < i_param; k++) {
+        if (p->l->param[k] == (size_t)i) {
+            char what[256];
+            snprintf(what, sizeof what, "`tie`: %s would stand for two of this layer's parameters",
+                t->info.name);
+            return (int)declare_fail(p, E_CONFLICT, what);
+        }
+    }
     t->info.tied = 1;
     p->l->param[i_param] = (size_t)i;
     p->l->transposed[i_param] = transposed;

@@ -481,9 +481,15 @@ static status collect_own(const group *k, collector *c, error *err)
     if (!data) {
         return fail_nomem(err, "a checkpoint");
     }
+    const uint64_t announced = bytes;
     code = code == ASSAY_OK ? k->ops->save(&k->instance->ctx, data, &bytes) : code;
     if (code != ASSAY_OK) {
         return instance_status(k->instance, code, "save", err);
+    }
+    if (bytes != announced) {
+        return fail_at(err, E_PLUGIN, &k->instance->block->at,
+            "%s: save announced %llu bytes and then gave %llu", k->instance->label,
+            (unsigned long long)announced, (unsigned long long)bytes);
     }
     snprintf(name, sizeof name, "%s/private", k->name);
     return collect(c, name, ARRAY_U8, data, (size_t)bytes, err);
