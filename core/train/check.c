@@ -71,6 +71,23 @@ static double interval_loss(const trainer *t)
     return t->at.interval_weight > 0 ? t->at.interval_loss / t->at.interval_weight : t->last_loss;
 }
 
+/* The running training loss since early stopping last judged. */
+static double judged_loss(const trainer *t)
+{
+    return t->at.judged_weight > 0 ? t->at.judged_loss / t->at.judged_weight : t->last_loss;
+}
+
+static status judge(trainer *t, double monitored, bool *out_best, stop_reason *out_stop, error *err)
+{
+    const size_t n = t->early.n;
+    t->at.monitored = monitored;
+    status st = early_stop_check(&t->early, monitored, judged_loss(t), out_best, out_stop, err);
+    if (st == OK && t->early.n > n) {
+        t->at.judged_loss = t->at.judged_weight = 0;
+    }
+    return st;
+}
+
 /* One check: evaluates what is asked for, judges, remembers the best. Called at the evaluation weights. */
 static status check(trainer *t, error *err)
 {
@@ -96,8 +113,7 @@ static status check(trainer *t, error *err)
         }
     }
     if (t->monitors) {
-        t->at.monitored = monitored;
-        TRY(early_stop_check(&t->early, monitored, interval_loss(t), &best, &stop, err));
+        TRY(judge(t, monitored, &best, &stop, err));
         if (best) {
             keep_best(t);
         }

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { N_COUNTS = 14, N_SUMS = 8, N_EARLY = 4 };
+enum { N_COUNTS = 14, N_SUMS = 10, N_EARLY = 4 };
 
 static void pack(
     const trainer *t, uint64_t counts[N_COUNTS], double sums[N_SUMS], uint64_t early[N_EARLY])
@@ -28,7 +28,7 @@ static void pack(
         s->has_best, s->last_checked, s->stop, b->steps, b->samples_forward, b->samples_backward,
         b->closure_evaluations, b->samples_evaluated, t->n_batches };
     const double d[N_SUMS] = { s->epoch_loss, s->epoch_weight, s->interval_loss, s->interval_weight,
-        s->monitored, b->cpu_s, b->wall_s, b->optimizer_s };
+        s->judged_loss, s->judged_weight, s->monitored, b->cpu_s, b->wall_s, b->optimizer_s };
     const uint64_t e[N_EARLY] = { t->early.best, t->early.since_best, t->early.rising,
         t->early.calls };
     memcpy(counts, c, sizeof c);
@@ -51,14 +51,16 @@ static void unpack(trainer *t, const uint64_t *c, const double *d, const uint64_
             .samples_backward = c[10],
             .closure_evaluations = c[11],
             .samples_evaluated = c[12],
-            .cpu_s = d[5],
-            .wall_s = d[6],
-            .optimizer_s = d[7] },
+            .cpu_s = d[7],
+            .wall_s = d[8],
+            .optimizer_s = d[9] },
         .epoch_loss = d[0],
         .epoch_weight = d[1],
         .interval_loss = d[2],
         .interval_weight = d[3],
-        .monitored = d[4] };
+        .judged_loss = d[4],
+        .judged_weight = d[5],
+        .monitored = d[6] };
     t->early.best = (size_t)e[0];
     t->early.since_best = (size_t)e[1];
     t->early.rising = (size_t)e[2];

@@ -23,6 +23,8 @@ typedef struct run_state {
     uint64_t stop; /* stop_reason of a run that is over */
     double epoch_loss, epoch_weight; /* running sums of this epoch */
     double interval_loss, interval_weight; /* since the last validation */
+    double judged_loss,
+        judged_weight; /* since early stopping last judged, which may be several validations ago */
     double monitored; /* last value of the monitored metric */
     budget spent;
 } run_state;

@@ -246,6 +246,8 @@ status trainer_step(trainer *t, error *err)
     t->at.epoch_weight += v.denominator;
     t->at.interval_loss += v.loss_sum;
     t->at.interval_weight += v.denominator;
+    t->at.judged_loss += v.loss_sum;
+    t->at.judged_weight += v.denominator;
     move_on(t, p.n);
     if (t->trace) {
         (void)trace_update(t->trace);

@@ -213,7 +213,7 @@ const budget *rig_spent(const train_rig *g)
 /* The last three of state/sums are seconds. */
 static size_t bytes_that_count(const array *a)
 {
-    return strcmp(a->name, "state/sums") == 0 ? 5 * sizeof(double) : a->bytes;
+    return strcmp(a->name, "state/sums") == 0 ? 7 * sizeof(double) : a->bytes;
 }
 
 static bool same_arrays(const safetensors *a, const safetensors *b)
