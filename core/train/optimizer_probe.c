@@ -102,7 +102,8 @@ void group_probe_before(group *k, size_t i_chunk, const float *g)
     for (size_t i = 0; i < p->n_slots; i++) {
         const float *s = slot_at(&p->slots[i], c, t->info.size);
         const size_t at = i_chunk * p->n_slots + i;
-        probe_products(s, g, n, &p->squares[at], &p->dots[at]);
+        p->squares[at] = vec_sum_squares(s, n);
+        p->dots[at] = probe_dot(s, g, n);
     }
 }
 

@@ -28,8 +28,8 @@ void probe_sums_count(probe_sums *out, const float *x, size_t begin, size_t n, s
 /* *to += *from. */
 void probe_sums_add(probe_sums *to, const probe_sums *from);
 
-/* Sums of x x and x y, in double and in a fixed order. */
-void probe_products(const float *x, const float *y, size_t n, double *out_xx, double *out_xy);
+/* The sum of x y, in double and in a fixed order. */
+double probe_dot(const float *x, const float *y, size_t n);
 
 /* before = now - before; the sum of its squares. */
 double probe_change(float *before, const float *now, size_t n);
