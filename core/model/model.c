@@ -149,7 +149,8 @@ status model_prepare(model *m, bool training, error *err)
             .transposed = l->transposed,
             .prepared = l->prepared,
             .training = training };
-        const int code = l->ops->prepare(&l->instance->ctx, l->hyper, &p);
+        const int code =
+            instance_code(l->instance, l->ops->prepare(&l->instance->ctx, l->hyper, &p));
         if (code != ASSAY_OK) {
             return instance_status(l->instance, code, "prepare", err);
         }

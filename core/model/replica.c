@@ -74,10 +74,6 @@ static int grad_gemm(const assay_io *io, uint64_t i_param, uint64_t rows, const 
         return ASSAY_OK;
     }
     const assay_tensor *t = &k->replica->m->tensors[k->layer->param[i_param]].info;
-    if (may_wait(k->replica, k, t, i_param, rows)) {
-        k->replica->products[t->index] = (product){ a, b, rows, lda, ldb };
-        return ASSAY_OK;
-    }
     const bool transposed = io->transposed[i_param];
     const gemm g = { .trans_a = true,
         .m = t->rows,
@@ -91,6 +87,13 @@ static int grad_gemm(const assay_io *io, uint64_t i_param, uint64_t rows, const 
         .beta = io->accumulate[i_param] ? 1.0f : 0.0f,
         .c = dw,
         .ldc = t->cols };
+    if (gemm_check(&g, NULL) != OK) {
+        return ASSAY_E_SHAPE;
+    }
+    if (may_wait(k->replica, k, t, i_param, rows)) {
+        k->replica->products[t->index] = (product){ a, b, rows, lda, ldb };
+        return ASSAY_OK;
+    }
     gemm_run(&g);
     return ASSAY_OK;
 }
@@ -366,7 +369,8 @@ status replica_forward(replica *r, const shard *s, bool training, error *err)
         node *k = &r->nodes[i];
         const layer *l = k->layer;
         node_begin(k, s, training);
-        const int code = l->ops->forward(&l->instance->ctx, l->hyper, &k->io);
+        const int code =
+            instance_code(l->instance, l->ops->forward(&l->instance->ctx, l->hyper, &k->io));
         if (code != ASSAY_OK) {
             return instance_status(l->instance, code, "forward", err);
         }
@@ -388,7 +392,8 @@ status replica_backward(replica *r, bool accumulate, error *err)
             continue;
         }
         k->io.accumulate = accumulate ? k->accumulate_all : k->accumulate_first;
-        const int code = l->ops->backward(&l->instance->ctx, l->hyper, &k->io);
+        const int code =
+            instance_code(l->instance, l->ops->backward(&l->instance->ctx, l->hyper, &k->io));
         if (code != ASSAY_OK) {
             return instance_status(l->instance, code, "backward", err);
         }

@@ -40,6 +40,54 @@ static blasint as_int(size_t n)
     return (blasint)n;
 }
 
+/* A matrix as stored: rows of `cols` numbers, `stride` apart. */
+static status check_matrix(
+    const char *name, const void *at, size_t rows, size_t cols, size_t stride, error *err)
+{
+    size_t bytes;
+    if (!at) return fail(err, E_SHAPE, "a product without its matrix %s", name);
+    if (stride < cols || stride > INT_MAX) {
+        return fail(err, E_SHAPE,
+            "a product whose matrix %s has rows of %zu numbers and a stride of %zu", name, cols,
+            stride);
+    }
+    if (!size_product(rows, stride, &bytes) || !size_product(bytes, sizeof(float), &bytes)) {
+        return fail(err, E_SHAPE, "a product whose matrix %s is larger than memory", name);
+    }
+    return OK;
+}
+
+static status check_sizes(const gemm *g, error *err)
+{
+    if (g->m <= INT_MAX && g->n <= INT_MAX && g->k <= INT_MAX) return OK;
+    return fail(err, E_SHAPE, "a product of %zu x %zu by %zu x %zu, where %d is the most", g->m,
+        g->k, g->k, g->n, INT_MAX);
+}
+
+static status check_b(const gemm *g, error *err)
+{
+    return check_matrix("B", g->b, g->trans_b ? g->n : g->k, g->trans_b ? g->k : g->n, g->ldb, err);
+}
+
+status gemm_check(const gemm *g, error *err)
+{
+    status st = OK;
+    TRY(check_sizes(g, err));
+    if (g->m == 0 || g->n == 0) return OK;
+    TRY(check_matrix("C", g->c, g->m, g->n, g->ldc, err));
+    if (g->k == 0) return OK;
+    TRY(check_matrix("A", g->a, g->trans_a ? g->k : g->m, g->trans_a ? g->m : g->k, g->lda, err));
+    if (!g->packed_b) TRY(check_b(g, err));
+done:
+    return st;
+}
+
+status gemm_check_pack(const gemm *g, error *err)
+{
+    status st = check_sizes(g, err);
+    return st == OK && g->n > 0 && g->k > 0 ? check_b(g, err) : st;
+}
+
 /* What is left of C when there is nothing to add: beta C. */
 static void scale_c(const gemm *g)
 {

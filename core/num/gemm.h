@@ -38,6 +38,11 @@ typedef struct gemm {
 
 void gemm_run(const gemm *g);
 
+/* Whether sizes, strides and pointers make sense, for what came from a plugin: what gemm_run takes for granted. E_SHAPE. */
+status gemm_check(const gemm *g, error *err) MUST_CHECK;
+/* The same for gemm_pack_b, which reads n, k, b and ldb. */
+status gemm_check_pack(const gemm *g, error *err) MUST_CHECK;
+
 /* Packing of B for repeated use: bytes needed, and the packing. (This version stores B plain, [k, n].) */
 size_t gemm_packed_b_bytes(const gemm *g);
 void gemm_pack_b(const gemm *g, void *out);

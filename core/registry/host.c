@@ -118,11 +118,23 @@ static gemm gemm_from(const assay_gemm *g)
     };
 }
 
+/* A service that has no code to return was asked for what cannot be: the callback that did so has failed, whatever it returns. */
+static void refuse(assay_ctx *ctx, const error *why)
+{
+    if (!ctx) return;
+    (void)host_fail(ctx, ASSAY_E_INTERNAL, NULL, why->text);
+    atomic_store(&instance_from(ctx)->was_refused, true);
+}
+
 static void host_gemm(assay_ctx *ctx, const assay_gemm *g)
 {
-    (void)ctx;
+    error why = { 0 };
     const gemm own = gemm_from(g);
-    gemm_run(&own);
+    if (gemm_check(&own, &why) == OK) {
+        gemm_run(&own);
+    } else {
+        refuse(ctx, &why);
+    }
 }
 
 static uint64_t host_pack_b_bytes(assay_ctx *ctx, const assay_gemm *g)
@@ -134,9 +146,17 @@ static uint64_t host_pack_b_bytes(assay_ctx *ctx, const assay_gemm *g)
 
 static void host_pack_b(assay_ctx *ctx, const assay_gemm *g, void *out)
 {
-    (void)ctx;
+    error why = { 0 };
     const gemm own = gemm_from(g);
-    gemm_pack_b(&own, out);
+    status st = gemm_check_pack(&own, &why);
+    if (st == OK && !out && own.n > 0 && own.k > 0) {
+        st = fail(&why, E_SHAPE, "packing without a place to pack to");
+    }
+    if (st == OK) {
+        gemm_pack_b(&own, out);
+    } else {
+        refuse(ctx, &why);
+    }
 }
 
 static int code_from(status st)

@@ -240,6 +240,18 @@ static status tell(const instance *i, const report *r, int code, const char *op,
     return fail_at(err, m->st, at, "%s: %s: %s", i->label, r->hyper, r->text);
 }
 
+int instance_code(instance *i, int code)
+{
+    if (code != ASSAY_OK || !atomic_load_explicit(&i->was_refused, memory_order_relaxed)) {
+        return code;
+    }
+    pthread_mutex_lock(&i->lock);
+    const report *r = instance_report(i);
+    const int own = r ? r->code : ASSAY_OK;
+    pthread_mutex_unlock(&i->lock);
+    return own;
+}
+
 status instance_status(instance *i, int code, const char *op, error *err)
 {
     pthread_mutex_lock(&i->lock);

@@ -7,6 +7,7 @@
 #include "registry/registry.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 typedef struct instance instance;
 
@@ -44,6 +45,7 @@ struct instance {
     size_t n_state;
     arena scratch; /* of calls without a team; given back by instance_status */
     pthread_mutex_t lock; /* guards the reports: callbacks may fail on several threads */
+    atomic_bool was_refused; /* a service that returns no code refused: see instance_code */
     report reports; /* one per thread that has failed; those that were taken are used again */
 };
 
@@ -67,6 +69,10 @@ void instance_free(instance *i);
  * beta1: must be below beta2`; `op` names the callback when it reported nothing. Clears the report.
  */
 status instance_status(instance *i, int code, const char *op, error *err) MUST_CHECK;
+
+/* What a callback returned; or, where it returned ASSAY_OK although a service on this thread refused what it asked for (a product of
+ * impossible sizes), the code of that. */
+int instance_code(instance *i, int code);
 
 /* The nested instance behind a COMPONENT hyperparameter's handle. */
 instance *instance_of(const assay_instance *handle);

@@ -291,8 +291,9 @@ static void train_shard(void *arg, size_t i)
     o->st[i] = replica_forward(o->replicas[i], &s, true, &o->errors[i]);
     if (o->st[i] == OK) {
         const assay_rows rows = rows_of(o, i, &s);
-        const int code = o->loss_ops->loss(&o->loss->ctx, o->loss_hyper, &rows, 1 / o->denominator,
-            o->gradient ? replica_output_gradient(o->replicas[i]) : NULL, &o->sums[i]);
+        const int code = instance_code(o->loss,
+            o->loss_ops->loss(&o->loss->ctx, o->loss_hyper, &rows, 1 / o->denominator,
+                o->gradient ? replica_output_gradient(o->replicas[i]) : NULL, &o->sums[i]));
         o->st[i] = code == ASSAY_OK ? OK : instance_status(o->loss, code, "loss", &o->errors[i]);
         if (o->observer && o->st[i] == OK) {
             show_loss(o, i, &s, &rows);

@@ -352,7 +352,8 @@ done:
 static void note_failure(group *k, size_t i_piece, int code, const char *op)
 {
     error why = { 0 };
-    if (code == ASSAY_OK || instance_status(k->instance, code, op, &why) == OK) {
+    const int own = instance_code(k->instance, code);
+    if (own == ASSAY_OK || instance_status(k->instance, own, op, &why) == OK) {
         return;
     }
     pthread_mutex_lock(&k->instance->lock);

@@ -427,6 +427,66 @@ static void test_host__products(void **state)
     fixture_release(&f);
 }
 
+static void refuse_product(instance *i, assay_gemm g, const char *message)
+{
+    error err = { 0 };
+    i->ctx.host->gemm_f32(&i->ctx, &g);
+    assert_int_equal(
+        instance_code(i, ASSAY_OK), ASSAY_E_INTERNAL); /* though a callback returned so */
+    assert_int_equal(instance_status(i, ASSAY_E_INTERNAL, "forward", &err), E_PLUGIN);
+    if (!strstr(err.text, message)) GIVE_UP("%s", err.text);
+    assert_int_equal(instance_code(i, ASSAY_OK), ASSAY_OK);
+}
+
+static void test_host__refuses_products_that_make_no_sense(void **state)
+{
+    (void)state;
+    plugin_fixture f;
+    open_tiny(&f);
+    instance *i = must_make(&f, "optimizer", "x = \"tiny\";");
+    const float a[15] = { 2.5F }, b[10] = { -0.7F };
+    float c[6] = { 1, 2, 3, 4, 5, 6 }, kept[6];
+    memcpy(kept, c, sizeof c);
+    const assay_gemm g = { .struct_size = sizeof g,
+        .m = 3,
+        .n = 2,
+        .k = 5,
+        .alpha = 1,
+        .a = a,
+        .lda = 5,
+        .b = b,
+        .ldb = 2,
+        .c = c,
+        .ldc = 2 };
+    assay_gemm wrong[11];
+    for (size_t k = 0; k < 11; k++)
+        wrong[k] = g;
+    wrong[0].m = (uint64_t)INT32_MAX + 1;
+    wrong[1].n = UINT64_MAX;
+    wrong[2].k = (uint64_t)INT32_MAX + 1;
+    wrong[3].lda = 4;
+    wrong[4].ldb = 1;
+    wrong[5].ldc = 1;
+    wrong[6].lda = (uint64_t)INT32_MAX + 1;
+    wrong[7].a = NULL;
+    wrong[8].b = NULL;
+    wrong[9].c = NULL;
+    wrong[10].trans_b = 1; /* rows of 5 then */
+    for (size_t k = 0; k < 11; k++)
+        refuse_product(i, wrong[k], "a product ");
+    refuse_product(i, wrong[3], "matrix A has rows of 5 numbers and a stride of 4");
+    float packed[10] = { 0 };
+    i->ctx.host->pack_b(&i->ctx, &wrong[4], packed);
+    assert_int_equal(instance_code(i, ASSAY_OK), ASSAY_E_INTERNAL);
+    assert_int_equal(instance_status(i, ASSAY_E_INTERNAL, "prepare", &f.err), E_PLUGIN);
+    i->ctx.host->pack_b(&i->ctx, &g, NULL);
+    assert_int_equal(instance_code(i, ASSAY_OK), ASSAY_E_INTERNAL);
+    assert_int_equal(instance_status(i, ASSAY_E_INTERNAL, "prepare", &f.err), E_PLUGIN);
+    assert_memory_equal(c, kept, sizeof c);
+    instance_free(i);
+    fixture_release(&f);
+}
+
 static void test_host__linear_algebra(void **state)
 {
     (void)state;
@@ -539,6 +599,7 @@ int main(void)
         cmocka_unit_test(test_host__log_and_metric),
         cmocka_unit_test(test_host__memory_and_random_numbers),
         cmocka_unit_test(test_host__products),
+        cmocka_unit_test(test_host__refuses_products_that_make_no_sense),
         cmocka_unit_test(test_host__linear_algebra),
         cmocka_unit_test(test_host__parallel_for_cuts_by_size_alone),
         cmocka_unit_test(test_dataset__a_fault_in_a_file_names_the_line_that_names_it),

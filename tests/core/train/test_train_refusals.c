@@ -60,12 +60,27 @@ static void test_save__must_give_what_it_announced(void **state)
     rig_release(&g);
 }
 
+static void test_product__of_impossible_sizes_ends_the_run(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g, DATA "optimizer = \"sgd\"; model = ( " DENSE ",\n \"odd_product\" );", NULL);
+    assert_int_equal(trainer_step(g.t, &g.err), E_PLUGIN);
+    assert_string_equal(g.err.text,
+        "x.cfg:2: model[1]: layer \"odd_product1\" (odd_product): a product whose matrix C has "
+        "rows "
+        "of 3 numbers and a stride of 2");
+    rig_release(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tie__cannot_make_two_parameters_of_a_layer_one),
         cmocka_unit_test(test_tie__of_two_parameters_to_two_is_possible),
         cmocka_unit_test(test_save__must_give_what_it_announced),
+        cmocka_unit_test(test_product__of_impossible_sizes_ends_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
