@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "train/optimizer_group.h"
+#include "train/optimizer_match.h"
 #include "train/optimizer_probe.h"
 
 #include <stdio.h>
@@ -46,7 +47,7 @@ static status open_group(
     st = group_open(&o->groups[i], opened, name, &o->memory, err);
     o->groups[i].instance = opened; /* freed with the group, whatever went wrong */
     o->groups[i].match = value_find(block, "match");
-    return st;
+    return st == OK ? match_check(o->groups[i].match, err) : st;
 }
 
 status optimizer_new(
@@ -90,76 +91,6 @@ void optimizer_free(optimizer *o)
     free(o);
 }
 
-static const char *const role_names[] = { "", "weight", "recurrent", "bias", "gain", "embedding" };
-static const char *const place_names[] = { "", "input", "hidden", "output" };
-
-/* One pattern: "role:bias", "place:hidden", "dims:2", or a name pattern with * and ?. */
-static bool pattern_matches(const char *pattern, const assay_tensor *t)
-{
-    if (strncmp(pattern, "role:", 5) == 0) {
-        return strcmp(pattern + 5, role_names[t->role]) == 0;
-    }
-    if (strncmp(pattern, "place:", 6) == 0) {
-        return strcmp(pattern + 6, place_names[t->place]) == 0;
-    }
-    if (strncmp(pattern, "dims:", 5) == 0) {
-        return (uint64_t)strtoull(pattern + 5, NULL, 10) == t->shape.n_dims;
-    }
-    return text_matches(pattern, t->name);
-}
-
-static bool is_one_of(const char *word, const char *const *words, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        if (strcmp(word, words[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static status check_pattern(const value *v, const char **out, error *err)
-{
-    status st = value_to_string(v, out, err);
-    if (st != OK) {
-        return st;
-    }
-    if (strncmp(*out, "role:", 5) == 0 && !is_one_of(*out + 5, role_names, 6)) {
-        return fail_at(err, E_UNKNOWN, &v->at,
-            "match: there is no role \"%s\"; expected weight, recurrent, bias, gain or embedding",
-            *out + 5);
-    }
-    if (strncmp(*out, "place:", 6) == 0 && !is_one_of(*out + 6, place_names, 4)) {
-        return fail_at(err, E_UNKNOWN, &v->at,
-            "match: there is no place \"%s\"; expected input, hidden or output", *out + 6);
-    }
-    if (strncmp(*out, "dims:", 5) == 0 &&
-        !((*out)[5] >= '1' && (*out)[5] <= '0' + ASSAY_MAX_DIMS && (*out)[6] == '\0')) {
-        return fail_at(err, E_RANGE, &v->at, "match: expected dims:1 to dims:%d, found \"%s\"",
-            ASSAY_MAX_DIMS, *out);
-    }
-    return OK;
-}
-
-/* `match` is a pattern, or a list of patterns that must all fit. */
-static status group_matches(const group *k, const assay_tensor *t, bool *out, error *err)
-{
-    const char *pattern;
-    *out = true;
-    if (!k->match) {
-        return OK;
-    }
-    const bool is_list = k->match->kind == VALUE_LIST;
-    for (size_t i = 0; i < (is_list ? k->match->n : 1); i++) {
-        status st = check_pattern(is_list ? k->match->item[i] : k->match, &pattern, err);
-        if (st != OK) {
-            return st;
-        }
-        *out &= pattern_matches(pattern, t);
-    }
-    return OK;
-}
-
 static status assign_tensors(optimizer *o, error *err)
 {
     for (size_t i = 0; i < o->n_groups; i++) {
@@ -172,10 +103,7 @@ static status assign_tensors(optimizer *o, error *err)
         const tensor *t = &o->model->tensors[i];
         bool taken = !t->trainable;
         for (size_t k = 0; k < o->n_groups && !taken; k++) {
-            status st = group_matches(&o->groups[k], &t->info, &taken, err);
-            if (st != OK) {
-                return st;
-            }
+            taken = match_fits(o->groups[k].match, &t->info);
             if (taken) {
                 o->groups[k].tensor[o->groups[k].n_tensors++] = i;
             }
@@ -184,7 +112,7 @@ static status assign_tensors(optimizer *o, error *err)
             return fail_at(err, E_MISSING, &o->groups[0].instance->block->at,
                 "optimizer: no block's `match` fits %s (role %s, place %s); add a last block "
                 "without `match`",
-                t->info.name, role_names[t->info.role], place_names[t->info.place]);
+                t->info.name, match_role_name(t->info.role), match_place_name(t->info.place));
         }
     }
     return OK;

@@ -83,14 +83,27 @@ status plan_replicas(trainer *t, error *err)
     return OK;
 }
 
-static uint64_t planned_steps(const trainer *t)
+/* Epochs may be so many that their steps cannot be counted; then `steps` must say where it ends. */
+static status planned_steps(const trainer *t, uint64_t *out, error *err)
 {
-    const uint64_t by_epochs = (uint64_t)t->settings.train.epochs * t->steps_per_epoch;
+    const uint64_t most = UINT64_C(1) << 53;
+    const uint64_t epochs = (uint64_t)t->settings.train.epochs;
     const uint64_t steps = (uint64_t)t->settings.train.steps;
+    const bool fits = epochs <= most / t->steps_per_epoch;
     if (t->options.dry_run) {
-        return 2;
+        *out = 2;
+        return OK;
     }
-    return steps && (steps < by_epochs || by_epochs == 0) ? steps : by_epochs;
+    if (!fits && !steps) {
+        const value *train = value_find(config_root(t->config), "train");
+        return fail_at(err, E_RANGE, &value_find(train, "epochs")->at,
+            "train.epochs: %llu epochs of %llu steps are more steps than can be counted; give "
+            "fewer",
+            (unsigned long long)epochs, (unsigned long long)t->steps_per_epoch);
+    }
+    const uint64_t by_epochs = fits ? epochs * t->steps_per_epoch : most;
+    *out = steps && (steps < by_epochs || by_epochs == 0) ? steps : by_epochs;
+    return OK;
 }
 
 status plan_batches(trainer *t, error *err)
@@ -115,7 +128,10 @@ status plan_batches(trainer *t, error *err)
     }
     const uint64_t k = (uint64_t)t->settings.train.accumulate;
     t->steps_per_epoch = (t->n_batches + k - 1) / k;
-    t->total_steps = planned_steps(t);
+    st = planned_steps(t, &t->total_steps, err);
+    if (st != OK) {
+        return st;
+    }
     t->eval_batch = t->batch_size > MIN_EVAL_BATCH ? t->batch_size : MIN_EVAL_BATCH;
     size_t largest = 1;
     for (part p = PART_TRAIN; p < N_PARTS; p++) {

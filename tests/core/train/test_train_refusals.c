@@ -8,12 +8,15 @@
 #include <cmocka.h>
 #undef fail
 
+#include <stdio.h>
 #include <string.h>
 
 #define DATA \
     "data = { type = \"blobs\"; samples = 90; classes = 3; features = 4;" \
     " split = { seed = 3; validation = 0.2; test = 0.2; }; batch_size = 9; };" \
     "loss = \"softmax_xent\"; "
+#define MANY \
+    "loss = \"softmax_xent\"; optimizer = \"sgd\"; model = ( { type = \"dense\"; units = 3; } ); "
 #define DENSE "{ type = \"dense\"; units = 3; }"
 
 static void refuse(const char *source, status st, const char *message)
@@ -74,12 +77,51 @@ static void test_product__of_impossible_sizes_ends_the_run(void **state)
     rig_release(&g);
 }
 
+static void test_match__is_checked_even_where_no_tensor_reaches_it(void **state)
+{
+    static const char *const wrong[] = { "role:biases", "place:nowhere", "dims:2x" };
+    char source[1024];
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        snprintf(source, sizeof source,
+            DATA "model = ( " DENSE " );\noptimizer = ( { type = \"sgd\"; match = \"*\"; },\n"
+                 " { type = \"sgd\"; match = ( \"a\", \"%s\" ); } );",
+            wrong[i]);
+        refuse(source, i == 2 ? E_RANGE : E_UNKNOWN, "x.cfg:3: match: ");
+    }
+    refuse(DATA "model = ( " DENSE " );\noptimizer = ( \"sgd\", { type = \"sgd\"; match = 3; } );",
+        E_TYPE, "x.cfg:2: ");
+}
+
+static void test_epochs__of_more_steps_than_can_be_counted_are_refused(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g,
+        DATA "optimizer = \"sgd\"; model = ( " DENSE " ); train = { epochs = 1000000000000; };",
+        NULL);
+    assert_int_equal(trainer_total_steps(g.t), 6000000000000);
+    rig_refuse(&g,
+        "data = { type = \"blobs\"; samples = 40000; batch_size = 1; };" MANY
+        "train = {\n epochs = 1000000000000; };",
+        E_RANGE, "x.cfg:2: train.epochs: 1000000000000 epochs of 40000 steps are more steps than");
+    rig_open(&g,
+        "data = { type = \"blobs\"; samples = 40000; batch_size = 1; };" MANY
+        "train = {\n epochs = 1000000000000; steps = 71; };",
+        NULL);
+    assert_int_equal(trainer_total_steps(g.t), 71);
+    rig_release(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tie__cannot_make_two_parameters_of_a_layer_one),
         cmocka_unit_test(test_tie__of_two_parameters_to_two_is_possible),
         cmocka_unit_test(test_save__must_give_what_it_announced),
+        cmocka_unit_test(test_match__is_checked_even_where_no_tensor_reaches_it),
+        cmocka_unit_test(test_epochs__of_more_steps_than_can_be_counted_are_refused),
         cmocka_unit_test(test_product__of_impossible_sizes_ends_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
