@@ -43,7 +43,9 @@ static size_t training_values(const trainer *t, double loss, record_value *out)
     if (t->settings.train.l2 > 0) {
         out[n++] = (record_value){ .name = "training.objective", .value = loss + t->last_l2 };
     }
-    out[n++] = (record_value){ .name = "gradient_norm", .value = t->last_norm };
+    if (t->knows_norm) {
+        out[n++] = (record_value){ .name = "gradient_norm", .value = t->last_norm };
+    }
     for (size_t i = 0; i < scheduler_count(t->scheduler); i++) {
         out[n++] = (record_value){ .name = scheduler_target(t->scheduler, i),
             .value = scheduler_value(t->scheduler, i) };

@@ -60,6 +60,8 @@ struct trainer {
 
     run_state at;
     double last_loss, last_l2, last_norm; /* of the last step */
+    bool
+        knows_norm; /* last_norm is of that step: one in pieces takes it only where a record wants it */
     float *best_w, *best_b; /* weights (as evaluated) and buffers of the best check */
     float *eval_w; /* NULL: evaluated where they train */
     float *kept_b; /* buffers put aside while a closure runs */

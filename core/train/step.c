@@ -239,7 +239,8 @@ status trainer_step(trainer *t, error *err)
     TRY(model_prepare(t->model, true, err));
     t->last_loss = loss;
     t->last_l2 = v.l2;
-    if (!v.in_pieces || u.wants_norm) {
+    t->knows_norm = !v.in_pieces || u.wants_norm;
+    if (t->knows_norm) {
         t->last_norm = sqrt(v.in_pieces ? found.squared_norm : v.squared_norm);
     }
     t->at.epoch_loss += v.loss_sum;
