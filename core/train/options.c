@@ -186,26 +186,37 @@ done:
     return st;
 }
 
+const char *const config_keys[] = { "plugins", "name", "seed", "data", "model", "loss", "metrics",
+    "optimizer", "schedule", "train", NULL };
+
+static status fail_key(const value *v, size_t n, error *err)
+{
+    text all = { 0 };
+    const char *near = text_nearest(v->name, config_keys, n);
+    if (near) {
+        return fail_at(
+            err, E_UNKNOWN, &v->at, "unknown block \"%s\": did you mean \"%s\"?", v->name, near);
+    }
+    for (size_t i = 0; i < n; i++) {
+        text_printf(&all, "%s%s", i ? ", " : "", config_keys[i]);
+    }
+    const status st = fail_at(err, E_UNKNOWN, &v->at, "unknown block \"%s\": there are %s", v->name,
+        all.s ? all.s : "others");
+    text_release(&all);
+    return st;
+}
+
 status config_check_keys(const config *c, error *err)
 {
-    static const char *const keys[] = { "plugins", "name", "seed", "data", "model", "loss",
-        "metrics", "optimizer", "schedule", "train" };
-    const size_t n = sizeof keys / sizeof keys[0];
+    const size_t n = sizeof config_keys / sizeof config_keys[0] - 1;
     const value *root = config_root(c);
     for (size_t i = 0; i < root->n; i++) {
-        const value *v = root->item[i];
         bool known = false;
         for (size_t k = 0; k < n; k++) {
-            known |= strcmp(v->name, keys[k]) == 0;
+            known |= strcmp(root->item[i]->name, config_keys[k]) == 0;
         }
         if (!known) {
-            const char *near = text_nearest(v->name, keys, n);
-            return near ? fail_at(err, E_UNKNOWN, &v->at,
-                              "unknown block \"%s\": did you mean \"%s\"?", v->name, near)
-                        : fail_at(err, E_UNKNOWN, &v->at,
-                              "unknown block \"%s\": there are plugins, name, seed, data, model, "
-                              "loss, metrics, optimizer, schedule, train",
-                              v->name);
+            return fail_key(root->item[i], n, err);
         }
     }
     return OK;

@@ -62,6 +62,9 @@ extern const hyper_table train_table, early_stop_table, checkpoint_table, probe_
 /* Reads `train` of the root; adds it and every default to the tree. */
 status train_config_read(config *c, train_config *out, error *err) MUST_CHECK;
 
+/* The keys at the top level of a config, NULL-terminated. */
+extern const char *const config_keys[];
+
 /* Refuses keys at the top level that no room reads, with did-you-mean. */
 status config_check_keys(const config *c, error *err) MUST_CHECK;
 

@@ -25,31 +25,31 @@ static status required(
                       key, example);
 }
 
+struct identity {
+    const char *name;
+    int64_t seed;
+};
+
 /* name and seed, with their defaults in the tree. */
 static status read_identity(trainer *t, error *err)
 {
     static const assay_hyper rows[] = {
         { .name = "name",
-            .offset = 0,
+            .offset = offsetof(struct identity, name),
             .type = ASSAY_TYPE_STRING,
             .def_string = "run",
             .doc = "names the run folder" },
         { .name = "seed",
-            .offset = 8,
+            .offset = offsetof(struct identity, seed),
             .type = ASSAY_TYPE_INT,
             .def = 0,
             .min = 0,
             .max = 9007199254740992.0,
             .doc = "of everything random but the split" },
     };
-    static const char *const others[] = { "plugins", "data", "model", "loss", "metrics",
-        "optimizer", "schedule", "train", NULL };
-    struct {
-        const char *name;
-        int64_t seed;
-    } identity;
-    const hyper_table table = { rows, 2, sizeof rows[0], sizeof identity };
-    const hyper_bind_options o = { .what = "config", .noun = "setting", .reserved = others };
+    struct identity identity;
+    const hyper_table table = HYPER_TABLE(identity, rows);
+    const hyper_bind_options o = { .what = "config", .noun = "setting", .reserved = config_keys };
     status st = hyper_bind(t->config, config_root(t->config), &table, &o, &identity, NULL, err);
     t->name = identity.name;
     t->seed = (uint64_t)identity.seed;
