@@ -46,6 +46,17 @@ const hyper_table metric_table = HYPER_DOCS(own_rows);
 
 static const char *const reserved_keys[] = { "name", NULL };
 
+/* Names head columns of a table and are part of a line: no comma, no quote, nothing that ends a line. */
+static bool is_plain(const char *name)
+{
+    for (const char *at = name; *at; at++) {
+        if (*at == ',' || *at == '"' || (unsigned char)*at < 0x20 || *at == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static status open_metric(
     evaluator *e, registry *r, config *c, value *block, size_t i, uint64_t seed, error *err)
 {
@@ -60,6 +71,11 @@ static status open_metric(
     const value *name = value_find(block, "name");
     if (name) {
         st = value_to_string(name, &m->name, err);
+        if (st == OK && (!m->name[0] || !is_plain(m->name))) {
+            st = fail_at(err, E_RANGE, &name->at,
+                "metrics: name: expected one without commas, quotes and line ends, found \"%s\"",
+                m->name);
+        }
     }
     for (size_t k = 0; st == OK && k < i; k++) {
         if (strcmp(e->metrics[k].name, m->name) == 0) {
@@ -125,7 +141,7 @@ static bool is_sound(const assay_metric_plan *p)
         return size_product(p->rows, p->cols, &cells) && cells == p->n_values;
     }
     for (uint64_t i = 0; p->names && i < p->n_values; i++) {
-        if (!p->names[i]) {
+        if (!p->names[i] || !is_plain(p->names[i])) {
             return false;
         }
     }
@@ -152,6 +168,23 @@ static status plan_metric(evaluator *e, metric *m, error *err)
     }
     m->values = arena_alloc_array(&e->memory, m->plan.n_values, sizeof(double));
     return m->sums && m->values ? OK : fail_nomem(err, "the metrics");
+}
+
+/* Two values of one name would share a column: "accuracy" gives an "accuracy_se". */
+static status check_names(const evaluator *e, error *err)
+{
+    for (size_t i = 0; i < e->n_metrics; i++) {
+        const metric *m = &e->metrics[i];
+        const size_t n = m->plan.rows > 0 ? 1 : m->plan.n_values;
+        for (size_t k = m->first; k < m->first + n; k++) {
+            if (evaluator_find(e, e->values[k].name) < k) {
+                return fail_at(err, E_CONFLICT, &m->instance->block->at,
+                    "metrics: there are two values named \"%s\"; give %s another `name`",
+                    e->values[k].name, m->instance->label);
+            }
+        }
+    }
+    return OK;
 }
 
 static status name_values(evaluator *e, error *err)
@@ -200,6 +233,7 @@ status evaluator_plan(evaluator *e, const dataset *d, objective *o, size_t max_b
         TRY(plan_metric(e, &e->metrics[i], err));
     }
     TRY(name_values(e, err));
+    TRY(check_names(e, err));
     e->losses = arena_alloc_array(&e->memory, n, sizeof *e->losses);
     e->weights = arena_alloc_array(&e->memory, n, sizeof *e->weights);
     e->errors = arena_alloc_array(&e->memory, n, sizeof *e->errors);

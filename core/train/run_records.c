@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "train/run_table.h"
 
 #include <errno.h>
 #include <math.h>
@@ -87,14 +88,15 @@ static status open_file(
     } else {
         *out = fopen(path, "w");
     }
-    if (!*out || fseek(*out, 0, SEEK_END) != 0) {
+    /* without a buffer: of a line that cannot be written nothing may be left to come later */
+    if (!*out || setvbuf(*out, NULL, _IONBF, 0) != 0 || fseek(*out, 0, SEEK_END) != 0) {
         TRY(fail_errno(err, errno, path, "opening it for writing"));
     }
 done:
     return st;
 }
 
-static status plan_row(run_records *f, const trainer *t, bool resumed, error *err)
+static status plan_row(run_records *f, const trainer *t, error *err)
 {
     f->n_columns = trainer_n_columns(t);
     f->columns = arena_alloc_array(&f->memory, f->n_columns, sizeof(*f->columns));
@@ -106,13 +108,6 @@ static status plan_row(run_records *f, const trainer *t, bool resumed, error *er
         f->columns[i] = trainer_column(t, i);
         f->row[i] = NAN;
     }
-    if (!resumed || ftell(f->csv) == 0) {
-        (void)fputs("step,epoch,wall_s", f->csv);
-        for (size_t i = 0; i < f->n_columns; i++) {
-            (void)fprintf(f->csv, ",%s", f->columns[i]);
-        }
-        (void)fputc('\n', f->csv);
-    }
     return OK;
 }
 
@@ -123,13 +118,24 @@ static void remember_error(run_records *f, const char *name)
     }
 }
 
+/* What there is of a line that was not written to its end: whoever reads the file must not find it in the middle. */
+static void take_back(FILE *to, long start)
+{
+    clearerr(to);
+    if (start >= 0 && ftruncate(fileno(to), start) == 0) {
+        (void)fseek(to, start, SEEK_SET);
+    }
+}
+
 static bool write_line(run_records *f, FILE *to, const char *name)
 {
+    const long start = ftell(to);
     if (text_check(&f->line, &f->failed) != OK) {
         return false;
     }
     if (f->line.n && (fwrite(f->line.s, 1, f->line.n, to) != f->line.n || fflush(to) != 0)) {
         remember_error(f, name);
+        take_back(to, start);
         return false;
     }
     return true;
@@ -232,6 +238,8 @@ static void write_row(run_records *f)
         if (f->row_bytes < before && ftruncate(fileno(f->csv), ftell(f->csv)) != 0) {
             remember_error(f, "writing metrics.csv");
         }
+    } else {
+        f->row_bytes = 0;
     }
 }
 
@@ -381,15 +389,37 @@ static status take_up_row(run_records *f, const trainer *t, error *err)
     return OK;
 }
 
+/* The table that is there, in this run's columns; or a new one. */
+static status open_table(run_records *f, const trainer *t, bool resumed, error *err)
+{
+    status st = OK;
+    const char *path = path_join(&f->memory, f->dir, "metrics.csv");
+    if (!path) {
+        TRY(fail_nomem(err, "the run folder"));
+    }
+    if (resumed) {
+        TRY(run_table_fit(path, f->columns, f->n_columns, err));
+    }
+    TRY(open_file(f, "metrics.csv", t, resumed, &f->csv, err));
+    if (ftell(f->csv) == 0) {
+        text_clear(&f->line);
+        run_table_header(f->columns, f->n_columns, &f->line);
+        (void)write_line(f, f->csv, "writing metrics.csv");
+    }
+    f->row_start = ftell(f->csv);
+    if (f->row_start < 0) {
+        TRY(fail_errno(err, errno, f->dir, "writing metrics.csv"));
+    }
+done:
+    return st;
+}
+
 status run_records_open(run_records *f, const trainer *t, bool resumed, error *err)
 {
     status st = OK;
     TRY(open_file(f, "metrics.jsonl", t, resumed, &f->jsonl, err));
-    TRY(open_file(f, "metrics.csv", t, resumed, &f->csv, err));
-    TRY(plan_row(f, t, resumed, err));
-    if (fflush(f->csv) != 0 || (f->row_start = ftell(f->csv)) < 0) {
-        TRY(fail_errno(err, errno, f->dir, "writing metrics.csv"));
-    }
+    TRY(plan_row(f, t, err));
+    TRY(open_table(f, t, resumed, err));
     if (resumed) {
         TRY(take_up_row(f, t, err));
     }
