@@ -22,10 +22,9 @@ void run_table_header(const char *const *columns, size_t n, text *out)
 /* Cuts a line into cells, in place; those that it lacks are "". */
 static void cut(char *line, char **cells, size_t n)
 {
-    static char none[] = "";
-    char *at = line;
+    char *at = line, *const end = line + strlen(line);
     for (size_t i = 0; i < n; i++) {
-        cells[i] = at ? at : none;
+        cells[i] = at ? at : end;
         char *comma = at ? strchr(at, ',') : NULL;
         if (comma) {
             *comma = '\0';
