@@ -3,60 +3,17 @@
  * A batch of n samples is cut into R shards at n i / R. Replica i runs shard i: its random draws are keyed by the sample's
  * place in the whole batch, its loss is divided by the whole batch's denominator, so a shard does not know how the batch was
  * cut. Afterwards chunks of the flat gradient are summed over the replicas in order 0, 1, ... by whichever thread is free. */
-#include "train/objective.h"
+#include "train/objective_internal.h"
 
-#include "num/gemm.h"
 #include "num/vec.h"
 
 #include <float.h>
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A product of more rows than DEFER_K is made at once: it then keeps its panels in cache better than piece by piece. */
 enum { REDUCE_FLOATS = 8192, DEFER_K = 64 };
-
-/* A stretch of one trainable tensor in the flat buffers. */
-typedef struct stretch {
-    size_t begin, n;
-    bool decays; /* L2 applies */
-} stretch;
-
-struct objective {
-    arena memory;
-    model *m;
-    const dataset *data;
-    instance *loss;
-    const assay_loss *loss_ops;
-    const void *loss_hyper;
-    team *team;
-    objective_options options;
-    replica **replicas;
-    size_t n_stretches;
-    stretch *stretches;
-    double *squares, *weight_squares; /* [n_stretches] */
-    const float **parts; /* [n_replicas] gradients that hold something */
-    size_t n_parts;
-    const replica **sources; /* [n_replicas] whose they are */
-    bool *wrote; /* [n_replicas] since objective_begin */
-    double *sums; /* [n_replicas] loss sums of the batch under way */
-    double *bounds; /* [n_replicas] of a gradient in pieces */
-    status *st; /* [n_replicas] */
-    error *errors; /* [n_replicas] */
-    double denominator, loss_sum;
-    bool in_pieces;
-    /* of the pass under way */
-    batch batch; /* a copy: its arrays stay until the batcher's next one, to be named in blame */
-    uint64_t draw;
-    bool gradient;
-    objective_visitor visit;
-    void *visit_self;
-    void (*look)(void *self); /* at the end of a gradient; NULL: nobody */
-    void *look_self;
-    uint64_t passes;
-    const observer *observer; /* NULL: nobody looks */
-};
 
 static status plan_stretches(objective *o, error *err)
 {
@@ -398,96 +355,6 @@ void objective_end(objective *o, bool gradient, objective_value *out)
         out->squared_norm += o->squares[i];
         out->l2 += o->options.l2 > 0 ? 0.5 * o->options.l2 * o->weight_squares[i] : 0;
     }
-}
-
-/* The rows [begin / cols, ...) of a product, added to what is in `room` or instead of it. */
-static void make_product(
-    const product *p, size_t row, size_t rows, size_t cols, bool adds, float *room)
-{
-    if (p->k == 1 && !adds) {
-        vec_outer(room, p->a + row, rows, p->b, cols);
-        return;
-    }
-    const gemm g = { .trans_a = true,
-        .m = rows,
-        .n = cols,
-        .k = p->k,
-        .alpha = 1,
-        .a = p->a + row,
-        .lda = p->lda,
-        .b = p->b,
-        .ldb = p->ldb,
-        .beta = adds ? 1.0f : 0.0f,
-        .c = room,
-        .ldc = cols };
-    gemm_run(&g);
-}
-
-const float *objective_stretch(
-    const objective *o, size_t i_tensor, size_t begin, size_t n, float *room)
-{
-    const tensor *t = &o->m->tensors[i_tensor];
-    const size_t cols = t->info.cols;
-    const product *first = replica_deferred(o->sources[0], i_tensor);
-    if (o->n_parts == 1 && !first) {
-        return o->parts[0] + t->offset + begin;
-    }
-    for (size_t i = 0; i < o->n_parts; i++) {
-        const product *p = replica_deferred(o->sources[i], i_tensor);
-        const float *own = o->parts[i] + t->offset + begin;
-        if (p) {
-            make_product(p, begin / cols, n / cols, cols, i > 0, room);
-        } else if (i == 0) {
-            memcpy(room, own, n * sizeof *room);
-        } else {
-            vec_add(room, own, n);
-        }
-    }
-    return room;
-}
-
-void objective_gather(const objective *o, float *g)
-{
-    if (!o->in_pieces) {
-        memcpy(g, replica_gradient(o->replicas[0]), o->m->n_flat * sizeof *g);
-        return;
-    }
-    for (size_t i = 0; i < o->m->n_tensors; i++) {
-        const tensor *t = &o->m->tensors[i];
-        const size_t cols = t->info.cols;
-        const size_t most = cols <= STRETCH_FLOATS ? STRETCH_FLOATS / cols * cols : STRETCH_FLOATS;
-        for (size_t at = 0; t->trainable && at < t->info.size; at += most) {
-            const size_t n = t->info.size - at < most ? t->info.size - at : most;
-            float *to = g + t->offset + at;
-            const float *from = objective_stretch(o, i, at, n, to);
-            if (from != to) {
-                memcpy(to, from, n * sizeof *to);
-            }
-        }
-    }
-}
-
-void objective_look(objective *o, void (*look)(void *self), void *self)
-{
-    o->look = look;
-    o->look_self = self;
-}
-
-size_t objective_n_parts(const objective *o)
-{
-    return o->n_parts;
-}
-
-const float *objective_part(
-    const objective *o, size_t i, size_t i_tensor, size_t begin, size_t n, float *room)
-{
-    const tensor *t = &o->m->tensors[i_tensor];
-    const product *p = replica_deferred(o->sources[i], i_tensor);
-    if (!p) {
-        return o->parts[i] + t->offset + begin;
-    }
-    make_product(p, begin / t->info.cols, n / t->info.cols, t->info.cols, false, room);
-    return room;
 }
 
 const float *objective_layer_output(const objective *o, size_t i, size_t i_layer, size_t *out_n)

@@ -76,13 +76,32 @@ typedef struct group {
     float **rooms; /* [threads] STRETCH_FLOATS each, for a gradient that is made as it is used */
 } group;
 
+struct optimizer {
+    arena memory;
+    size_t n_groups;
+    group *groups;
+    model *model;
+    team *team;
+    float *g; /* [n_flat] what updates read */
+    float *kept_g; /* [n_flat] the same before any closure has written there; NULL: none can */
+    double seconds;
+};
+
 /* An instance and its nested ones; no tensors yet. (optimizer_group.c) */
 status group_open(group *k, instance *i, const char *name, arena *a, error *err) MUST_CHECK;
 
 /* Lays out state for k->tensor[n_tensors], nested groups too. */
 status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err) MUST_CHECK;
 
-/* One update. */
+/* What is declared, and the memory of it. (optimizer_state.c) */
+status group_open_slots(group *k, arena *a, error *err) MUST_CHECK;
+status group_plan_slots(group *k, arena *a, error *err) MUST_CHECK;
+
+/* One update. (optimizer_tiers.c) */
 status group_update(group *k, const update *u, update_finding *out, error *err) MUST_CHECK;
+
+/* An instance's hook: an inner optimizer's update, on behalf of the outer one's plugin; `self` is the outer's group. */
+int group_inner_update(void *self, instance *outer, instance *inner, const assay_step *step,
+    const assay_span *spans, uint64_t n, uint64_t stride);
 
 #endif
