@@ -8,20 +8,26 @@
 
 #include <string.h>
 
-/* Told on the thread that it happened on, since a report belongs to its thread; the lowest piece counts, whoever was first. */
-static void note_failure(group *k, size_t i_piece, int code, const char *op)
+/* The lowest piece counts, whoever was first. */
+static void keep_failure(group *k, size_t i_piece, const error *why)
 {
-    error why = { 0 };
-    const int own = instance_code(k->instance, code);
-    if (own == ASSAY_OK || instance_status(k->instance, own, op, &why) == OK) {
-        return;
-    }
     pthread_mutex_lock(&k->instance->lock);
     if (i_piece < k->failed_piece) {
         k->failed_piece = i_piece;
-        k->failed = why;
+        memcpy(&k->failed, why, sizeof k->failed);
     }
     pthread_mutex_unlock(&k->instance->lock);
+}
+
+/* Told on the thread that it happened on, since a report belongs to its thread. */
+static void note_failure(group *k, size_t i_piece, int code, const char *op)
+{
+    const int own = instance_code(k->instance, code);
+    if (own != ASSAY_OK) {
+        error why = { 0 };
+        (void)!instance_status(k->instance, own, op, &why);
+        keep_failure(k, i_piece, &why);
+    }
 }
 
 static const void *hyper_of(const group *k, size_t i_tensor)
