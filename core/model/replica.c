@@ -58,11 +58,15 @@ static void *lay(replica *r, size_t rows, size_t per_row, size_t fixed, size_t e
     return arena_alloc(&r->memory, bytes);
 }
 
+/* Made in pieces, a product reads all of b once a piece: that pays only where a piece has many rows, or b has one. */
+enum { MIN_ROWS_OF_PIECE = 16 };
+
 /* Whether this product may wait. A tied tensor's gradient is a sum over layers and is made at once. */
 static bool may_wait(
     const replica *r, const node *k, const assay_tensor *t, uint64_t i_param, uint64_t rows)
 {
-    return rows <= r->defer_k && t->cols <= r->defer_cols && !t->tied && !k->io.accumulate[i_param];
+    const size_t most_cols = rows == 1 ? r->defer_cols : r->defer_cols / MIN_ROWS_OF_PIECE;
+    return rows <= r->defer_k && t->cols <= most_cols && !t->tied && !k->io.accumulate[i_param];
 }
 
 static int grad_gemm(const assay_io *io, uint64_t i_param, uint64_t rows, const float *a,

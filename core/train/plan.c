@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MIN_EVAL_BATCH = 256 };
+enum { MIN_EVAL_BATCH = 256, SHARED_PARAMS = 1 << 20 };
 
 status plan_model(trainer *t, error *err)
 {
@@ -77,6 +77,10 @@ status plan_replicas(trainer *t, error *err)
     if (!num_blas_is_concurrent() && threads > 1) {
         trainer_note(t, "this OpenBLAS is not safe to call from several threads; using one");
         threads = 1;
+    }
+    if (t->n_replicas == 1 && t->model->n_params < SHARED_PARAMS) {
+        threads =
+            1; /* only the update could be shared, and weights that move between cores cost more than that brings */
     }
     t->n_threads = threads;
     write_chosen(train, "replicas", t->n_replicas);
