@@ -5,7 +5,6 @@
 #include "model/replica.h"
 #include "model/weights.h"
 
-#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,40 +19,7 @@
 
 #include "model_rig.h"
 
-static long n_allocations, fails_at = -1;
-
-#if !defined(__SANITIZE_THREAD__) /* whose own allocator must stay */
-static void *allocate(size_t alignment, size_t bytes)
-{
-    void *memory = NULL;
-    if (n_allocations++ == fails_at) return NULL;
-    return posix_memalign(&memory, alignment, bytes) == 0 ? memory : NULL;
-}
-
-#define REPLACES_LIBC __attribute__((visibility("default")))
-
-REPLACES_LIBC void *aligned_alloc(size_t alignment, size_t bytes)
-{
-    return allocate(alignment, bytes);
-}
-
-REPLACES_LIBC void *calloc(size_t n, size_t each)
-{
-    void *memory = allocate(sizeof(max_align_t), n * each); /* no test asks for more than fits */
-    if (memory) memset(memory, 0, n * each);
-    return memory;
-}
-
-REPLACES_LIBC void *realloc(void *old, size_t bytes)
-{
-    void *memory = allocate(sizeof(max_align_t), bytes);
-    const size_t n_old = old ? malloc_usable_size(old) : 0;
-    if (!memory) return NULL;
-    if (old) memcpy(memory, old, n_old < bytes ? n_old : bytes);
-    free(old);
-    return memory;
-}
-#endif
+#include "support/failing_allocator.h"
 
 /* More than eight parameters, so that the list of them grows; large ones, so that arenas take more than one chunk. */
 #define MODEL \

@@ -3,9 +3,17 @@
 
 #include <math.h>
 
-/* Under AddressSanitizer, let a request that is too large return NULL as it would without. */
-__attribute__((visibility("default"))) const char *__asan_default_options(void);
+/* Under a sanitizer, let a request that is too large return NULL as it would without. */
+#define SEEN_BY_SANITIZER __attribute__((visibility("default")))
+SEEN_BY_SANITIZER const char *__asan_default_options(void);
+SEEN_BY_SANITIZER const char *__tsan_default_options(void);
+
 const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
