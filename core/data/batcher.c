@@ -136,6 +136,12 @@ size_t batcher_max_batch(const batcher *b)
     return b->batch_size;
 }
 
+size_t batcher_max_time(const batcher *b)
+{
+    (void)b;
+    return 1;
+}
+
 /* The rows of an epoch in its order. */
 static const uint32_t *epoch_rows(batcher *b, uint64_t epoch)
 {
@@ -216,7 +222,7 @@ void batcher_get(batcher *b, uint64_t epoch, size_t i_batch, batch *out)
     const bool is_run = !b->shuffle && rows[n - 1] - rows[0] == n - 1;
     const bool is_once = b->n_batches == 1 && !b->shuffle;
     const void *x = b->x;
-    *out = (batch){ .n = n, .time = 1, .rows = rows };
+    *out = (batch){ .n = n, .time = 1, .target_time = 1, .n_samples = n, .rows = rows };
     if (is_run && b->is_view_of_x) {
         x = (const unsigned char *)v->x + rows[0] * v->x_stride;
     } else if (!(is_once && b->is_gathered)) {
@@ -233,5 +239,6 @@ void batcher_get(batcher *b, uint64_t epoch, size_t i_batch, batch *out)
     b->is_gathered = true;
     out->x = v->x_dtype == ASSAY_I32 ? NULL : x;
     out->tokens = v->x_dtype == ASSAY_I32 ? x : NULL;
+    out->step_weight = out->weight;
     out->weight_sum = batcher_weight_sum(b, epoch, i_batch);
 }

@@ -5,19 +5,40 @@
 
 #include "data/dataset.h"
 
-/* Views; valid until the next batcher_get of the same batcher. */
+/* Views; valid until the next batcher_get of the same batcher.
+ *
+ * Plain samples have one step. Sequences are padded to the longest of the batch. A stream is a run of consecutive samples, of
+ * which a batch holds the next `window` steps for each of n streams; the state that layers carry goes on from one batch to the
+ * next.
+ *
+ * Arrays lie shard after shard: those of shard i are [time, n_i, ...] for the n_i samples from batch_shard_begin(n, i) on. With
+ * one shard, or one step, that is just [time, n, ...]. */
 typedef struct batch {
-    size_t n; /* samples */
-    size_t time; /* steps; 1 for plain samples */
-    const float *x; /* [time, n, features]; NULL for tokens */
-    const int32_t *tokens; /* [time, n, features]; NULL for reals */
-    const int32_t *label; /* [n] of CLASS */
-    const float *target; /* [n, n_targets] of REAL and BINARY, standardised if the config says so */
-    const float
-        *weight; /* [time, n] sample weight, times class weight where asked for; NULL: all 1 */
+    size_t n; /* samples, or streams */
+    size_t time; /* steps of the longest; 1 for plain samples */
+    size_t target_time; /* `time` where every step has a target, else 1 */
+    size_t n_samples; /* rows of the dataset: n, or all real steps of streams */
+    const float *x; /* [time, n, features], 0 in padding; NULL for tokens */
+    const int32_t *tokens; /* [time, n, features], 0 in padding; NULL for reals */
+    const int32_t *label; /* [target_time, n] of CLASS, 0 in padding */
+    const float *
+        target; /* [target_time, n, n_targets] of REAL and BINARY, standardised if the config says so; 0 in padding */
+    const float *
+        weight; /* [target_time, n] sample weight, times class weight where asked for; 0 in padding; NULL: all 1 */
+    const float *
+        step_weight; /* [time, n] the sample's weight (without class weights of a step), 0 in padding; NULL: all 1 */
+    const uint32_t *length; /* [n] real steps; NULL: all `time` */
     double weight_sum; /* the loss's denominator: what counts in this batch */
-    const uint32_t *rows; /* [n] rows of the dataset */
+    const uint32_t *rows; /* [n] rows of the dataset; of a stream the row of its first step here */
+    bool starts; /* streams begin here: nothing is carried in */
+    bool carries; /* streams: what is carried out belongs to the next batch */
 } batch;
+
+/* Of n samples in n_shards shards shard i has those from this one to the next shard's. */
+static inline size_t batch_shard_begin(size_t n, size_t i, size_t n_shards)
+{
+    return n * i / n_shards;
+}
 
 typedef struct batcher batcher;
 
@@ -26,19 +47,26 @@ typedef struct batcher_options {
     bool shuffle; /* a new order every epoch; "all" is never shuffled */
     bool drop_last; /* leave out a last batch that is not full */
     bool class_weights; /* data.class_weights count, too: for training, never for evaluation */
+    size_t
+        bucket; /* sequences: so many batches' samples are sorted by length together; 0 or 1: none are */
+    size_t n_shards; /* 0: 1 */
     uint64_t seed;
 } batcher_options;
 
-/* An empty part is an error, except that it has 0 batches with drop_last. */
+/* Whether the data is streams is the dataset's to say (data.window). Streams are never shuffled; there are at most as many as
+ * full windows in the part, so that none is all padding. An empty part is an error, except that it has 0 batches with
+ * drop_last. */
 status batcher_new(
     const dataset *d, part p, const batcher_options *o, batcher **out, error *err) MUST_CHECK;
 void batcher_free(batcher *b);
 
 size_t batcher_n_batches(const batcher *b); /* per epoch */
 size_t batcher_n_samples(const batcher *b); /* per epoch, dropped ones not counted */
-size_t batcher_max_batch(const batcher *b);
+size_t batcher_max_batch(const batcher *b); /* samples or streams */
+size_t batcher_max_time(const batcher *b);
 
-/* The i-th batch of an epoch; epochs count from 0. Where no shuffle and no conversion is wanted x is a view of the dataset. */
+/* The i-th batch of an epoch; epochs count from 0. Where no shuffle and no conversion of plain samples is wanted x is a view of
+ * the dataset. */
 void batcher_get(batcher *b, uint64_t epoch, size_t i_batch, batch *out);
 
 /* The weight_sum that batcher_get would give, without gathering the batch. */

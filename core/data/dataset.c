@@ -257,6 +257,27 @@ size_t dataset_features(const dataset *d)
     return assay_shape_size(&d->view.x_shape);
 }
 
+bool dataset_has_time(const dataset *d)
+{
+    return d->view.first_step != NULL || d->options.window > 0;
+}
+
+bool dataset_is_stream(const dataset *d)
+{
+    return d->options.window > 0;
+}
+
+size_t dataset_max_time(const dataset *d)
+{
+    (void)d;
+    return 1;
+}
+
+bool dataset_has_target_per_step(const dataset *d)
+{
+    return d->view.target_per_step != 0 || dataset_is_stream(d);
+}
+
 void dataset_task(const dataset *d, size_t n_outputs, assay_task *out)
 {
     const assay_data *v = &d->view;

@@ -20,6 +20,8 @@ const char *part_name(part p);
 typedef struct data_options {
     uint64_t batch_size; /* 0: all */
     bool shuffle, drop_last;
+    uint64_t window; /* steps of truncated back-propagation; 0: no streams */
+    uint64_t bucket; /* batches whose sequences are sorted by length together */
 } data_options;
 
 typedef struct dataset dataset;
@@ -33,6 +35,13 @@ extern const hyper_table data_table, data_written_table, data_split_table;
  *       then validation, then test. Where the plugin marks parts (test_file ...), those stand and the rest is split.
  *       folds = k, fold = i: validation is the i-th of k equal parts of what is not test (`validation` is then ignored with a conflict error if set).
  *   batch_size = 32 or "all"; shuffle = true; drop_last = false;
+ *   window = 0;
+ *       From 1 on: samples follow each other in file order and are cut into batch_size streams; each batch holds the next
+ *       `window` of them, and recurrent layers carry their state on (truncated back-propagation). The split must then keep
+ *       file order: its method is "time" unless the config says otherwise.
+ *   bucket = 4;
+ *       Sequences of unequal length: so many batches' samples are sorted by length together before they are cut into batches, whose
+ *       order stays random, so that less is padding.
  *   standardize = false; standardize_target = false;
  *   class_weights = "none" | "balanced" | ( 1.0, 2.0, ... )
  *       They weigh the loss that is trained on and nothing else: loss and metrics of an evaluation count sample weights
@@ -53,6 +62,14 @@ const char *dataset_split_hash(const dataset *d, part p);
 
 /* Features per sample and step. */
 size_t dataset_features(const dataset *d);
+
+/* Whether samples have several steps: sequences of their own, or streams. */
+bool dataset_has_time(const dataset *d);
+bool dataset_is_stream(const dataset *d);
+/* The longest time that a batch can have: 1 for plain samples. */
+size_t dataset_max_time(const dataset *d);
+/* Whether every step has a target of its own. */
+bool dataset_has_target_per_step(const dataset *d);
 
 /* Fills out for a model with n_outputs outputs per row. */
 void dataset_task(const dataset *d, size_t n_outputs, assay_task *out);

@@ -26,7 +26,8 @@ typedef struct assay_data {
     uint64_t struct_size;
     uint64_t n_samples;
 
-    /* Features: sample i, step t at x + (first_step ? first_step[i] + t : i) * x_stride bytes. */
+    /* Features: sample i, step t at x + (first_step ? first_step[i] + t : i) * x_stride bytes. The targets of a step, where
+     * there are any, have the same number. */
     assay_shape x_shape;
     uint32_t x_dtype; /* ASSAY_F32, ASSAY_I32, ASSAY_U8 */
     uint32_t x_writable; /* 1: private memory that the host may standardise in place */
@@ -34,6 +35,8 @@ typedef struct assay_data {
     uint64_t x_stride; /* bytes */
     double x_scale; /* of U8: the value seen is x_scale * byte; 0: 1 */
     uint64_t vocabulary; /* of I32 */
+    const char *const *token_names; /* [vocabulary] as text, or NULL; kept with a run */
+    const char *token_separator; /* what stands between tokens in a text; NULL: nothing */
     const char *const *feature_names; /* [features] or NULL */
     const uint32_t *feature_flags; /* [features] or NULL */
     uint64_t
@@ -47,10 +50,12 @@ typedef struct assay_data {
     const char *const *target_names; /* [n_targets] or NULL */
     const int32_t *label; /* of CLASS */
     const float *targets; /* of REAL and BINARY, [n, n_targets] */
-    uint64_t target_per_step;
+    const uint8_t *targets_u8; /* of BINARY, instead of `targets`: 0 or 1 each */
+    uint64_t target_per_step; /* 1: n above counts steps, not samples */
 
-    /* Sequences: sample i has steps first_step[i] .. first_step[i + 1]. NULL: plain samples of one step. */
-    const uint64_t *first_step; /* [n_samples + 1] */
+    /* Sequences: sample i has the n_steps[i] >= 1 steps from first_step[i] on; samples may share steps. Both NULL: plain
+     * samples of one step. */
+    const uint64_t *first_step, *n_steps; /* [n_samples] each */
 
     const float *weight; /* [n_samples] sample weights, or NULL */
     const uint32_t *part; /* [n_samples] ASSAY_PART_..., or NULL */

@@ -4,8 +4,12 @@
  *
  *   plan (once) -> prepare (after each change of the weights) -> forward -> backward
  *
- * In a layer's block of the config the keys name, from, init, bias_init, trainable, lr_scale and tie are the host's: no
- * hyperparameter has such a name. `from` says whose outputs are the inputs: from = ("dense1", "input").
+ * In a layer's block of the config the keys name, from, init, recurrent_init, bias_init, trainable, lr_scale and tie are the
+ * host's: no hyperparameter has such a name. `from` says whose outputs are the inputs: from = ("dense1", "input").
+ *
+ * Sequences of unequal length stand in one batch with padding behind the shorter ones: io->length says how many steps are
+ * real. What a layer computes for padding reaches no loss, and the gradient that comes back for it is 0; a layer whose
+ * result for real steps depends on other steps or samples must leave padding out by itself.
  */
 #ifndef ASSAY_LAYER_H
 #define ASSAY_LAYER_H
@@ -42,6 +46,9 @@ typedef struct assay_param {
         blocks; /* equal matrices side by side along the columns, initialised one by one; 0: 1 */
     const char *export_name; /* PyTorch's name; NULL: `name` */
     uint64_t layout; /* ASSAY_LAYOUT_... */
+    /* [blocks] added to the first values of each block, whatever initialiser made them (an LSTM's forget bias); NULL:
+     * nothing. */
+    const double *init_shift;
 } assay_param;
 
 /* A buffer of the layer that is not trained but kept in checkpoints: running statistics. */
@@ -85,9 +92,11 @@ typedef struct assay_plan {
 
     int64_t (*param)(struct assay_plan *plan, const assay_param *param);
     int64_t (*buffer)(struct assay_plan *plan, const assay_buffer *buffer);
-    /* Kept from forward to backward while training: floats per sample and time step, plus floats per batch. */
+    /* Kept from forward to backward while training, and mere working memory of forward in evaluation: floats per sample and
+     * time step, plus floats per batch. */
     int64_t (*saved)(struct assay_plan *plan, uint64_t floats_per_row, uint64_t floats);
-    /* State carried from one window of a stream to the next: floats per sample. */
+    /* State carried from one window of a stream to the next: floats per sample. Where the data is no stream every sample
+     * begins at zero. */
     int64_t (*carry)(struct assay_plan *plan, const char *name, uint64_t floats_per_sample);
     /* Shared and read-only in forward and backward; written by prepare. Bytes. */
     int64_t (*prepared)(struct assay_plan *plan, uint64_t bytes);
@@ -141,14 +150,14 @@ typedef struct assay_io {
         *buffer; /* read by all; written only by a layer that couples samples, while training */
     const void *const *prepared;
     float *const *saved;
-    const float *const *carry_in; /* NULL entries: zero */
-    float *const *carry_out;
+    const float *const *carry_in; /* [batch, floats] each; NULL entries: zero */
+    float *const *carry_out; /* the state after the last step; written in evaluation, too */
     const float *const *dcarry_out; /* NULL entries: zero */
     float *const *dcarry_in; /* NULL entries: not wanted */
     void *const *scratch;
 
     const float *weight; /* [time, batch]: 0 is padding, else the sample's weight; NULL: all 1 */
-    const uint32_t *length; /* [batch] real time steps; NULL: all `time` */
+    const uint32_t *length; /* [batch] real time steps, at least 1; NULL: all `time` */
 
     /* dparam[i] (+)= a^T b for a[rows, p] and b[rows, q], where the parameter is [p, q] (or stored transposed). The host
      * may do it later or otherwise: a and b must be x, dy, y or saved memory, unchanged until the weights are updated. At most
