@@ -20,7 +20,7 @@ void json_init(json *j, text *out)
 static void begin_item(json *j)
 {
     if (!j->after_key && j->depth > 0) {
-        if (j->has_item[j->depth]) text_add(j->out, ", ");
+        if (j->has_item[j->depth]) text_add_bytes(j->out, ", ", 2);
         j->has_item[j->depth] = 1;
     }
     j->after_key = false;
@@ -74,10 +74,24 @@ static const char *short_escape(char c)
     return NULL;
 }
 
+/* How many of the first bytes go in as they are: ASCII that has a form. */
+static size_t plain_bytes(const char *s)
+{
+    size_t n = 0;
+    while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\') {
+        n++;
+    }
+    return n;
+}
+
 static void add_quoted(text *out, const char *s)
 {
-    text_add(out, "\"");
-    while (*s) {
+    text_add_bytes(out, "\"", 1);
+    for (;;) {
+        const size_t n_plain = plain_bytes(s);
+        text_add_bytes(out, s, n_plain);
+        s += n_plain;
+        if (!*s) break;
         const unsigned char first = (unsigned char)*s;
         const size_t n = utf8_sequence(s, strnlen(s, 4));
         const char *escape = short_escape(*s);
@@ -92,7 +106,7 @@ static void add_quoted(text *out, const char *s)
         }
         s += n ? n : 1;
     }
-    text_add(out, "\"");
+    text_add_bytes(out, "\"", 1);
 }
 
 void json_key(json *j, const char *key)
@@ -116,11 +130,11 @@ void json_string(json *j, const char *value)
 
 void json_real(json *j, double value)
 {
+    const bool is_number = isfinite(value);
     begin_item(j);
-    const char *quote = isfinite(value) ? "" : "\"";
-    text_add(j->out, quote);
+    if (!is_number) text_add(j->out, "\"");
     text_add_real(j->out, value);
-    text_add(j->out, quote);
+    if (!is_number) text_add(j->out, "\"");
 }
 
 void json_int(json *j, int64_t value)

@@ -1,11 +1,6 @@
-/* A growable string, and numbers as text.
- *
- * Reals are written and read in the C locale by switching the calling thread's locale for the length
- * of one conversion: the "C" locale object is static in the C libraries in use, so nothing is
- * allocated, and no other thread sees the switch. */
+/* A growable string, and numbers for people. Reals that read back are in text_real.c. */
 #include "base/text.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -83,72 +78,6 @@ void text_printf(text *t, const char *format, ...)
     }
     va_end(again);
     va_end(args);
-}
-
-/* The thread's locale before the switch, and the C locale to be given back. */
-typedef struct locale_switch {
-    locale_t before, c;
-} locale_switch;
-
-static locale_switch locale_to_c(void)
-{
-    locale_switch l = { .c = newlocale(LC_ALL_MASK, "C", (locale_t)0) };
-    if (l.c) l.before = uselocale(l.c);
-    return l;
-}
-
-static void locale_back(locale_switch l)
-{
-    if (!l.c) return;
-    uselocale(l.before);
-    freelocale(l.c);
-}
-
-double text_to_real(const char *s, const char **end)
-{
-    const locale_switch l = locale_to_c();
-    char *stop;
-    const double v = strtod(s, &stop);
-    locale_back(l);
-    if (end) *end = stop;
-    return v;
-}
-
-/* A whole number of few digits needs no search for its shortest form. */
-static bool add_whole(text *t, double v)
-{
-    enum { END = 11 }; /* nine digits and ".0" */
-    char written[END + 1] = { 0 };
-    if (!(v >= 0 && v < 1e9) || signbit(v) || v != floor(v)) return false;
-    char *at = written + END;
-    *--at = '0';
-    *--at = '.';
-    uint32_t left = (uint32_t)v;
-    do {
-        *--at = (char)('0' + left % 10);
-        left /= 10;
-    } while (left);
-    text_add(t, at);
-    return true;
-}
-
-void text_add_real(text *t, double v)
-{
-    if (!isfinite(v)) {
-        text_add(t, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
-        return;
-    }
-    if (add_whole(t, v)) return;
-    char digits[40];
-    const locale_switch l = locale_to_c();
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, v);
-        const double back = strtod(digits, NULL);
-        if (!(back < v) && !(back > v)) break;
-    }
-    locale_back(l);
-    text_add(t, digits);
-    if (!strpbrk(digits, ".e")) text_add(t, ".0");
 }
 
 /* `v` in the largest unit in which it is at least 1 (as printed), with one decimal above the first. */

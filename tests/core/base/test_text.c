@@ -12,6 +12,8 @@
 #include <float.h>
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void test_text__grows_and_stays_terminated(void **state)
@@ -71,6 +73,51 @@ static void assert_comes_back(double v)
     assert_non_null(strpbrk(t.s, ".e"));
     assert_null(strchr(t.s, ','));
     text_release(&t);
+}
+
+/* What printf and strtod find. */
+static void assert_shortest(double v)
+{
+    text t = { 0 };
+    char expected[48];
+    text_add_real(&t, v);
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(expected, sizeof expected - 2, "%.*g", precision, v);
+        const double back = strtod(expected, NULL);
+        if (memcmp(&back, &v, sizeof v) == 0) break;
+    }
+    if (!strpbrk(expected, ".e")) strcat(expected, ".0");
+    assert_string_equal(t.s, expected);
+    text_release(&t);
+}
+
+/* Of every magnitude, full and short, and next to powers of ten and two and to halves. */
+static void test_text__reals_are_as_short_as_they_can_be(void **state)
+{
+    (void)state;
+    setlocale(LC_ALL, "C");
+    const rng r = rng_make(31, "shortest");
+    for (uint64_t i = 0; i < 120000; i++) {
+        uint32_t words[3];
+        rng_u32(r, i, 0, words, 3);
+        const double mantissa = 1 + (words[0] + words[1] * 0x1p-32) * 0x1p-32;
+        const int digits = (int)(words[2] % 18), exponent = (int)(words[2] >> 8) % 61 - 40;
+        const double full = ldexp(mantissa, (int)(words[2] >> 16) % 160 - 100);
+        assert_shortest(i % 2 ? -full : full);
+        const double place = pow(10, digits);
+        assert_shortest(floor(mantissa * place) / place * pow(10, exponent));
+        assert_shortest((floor(mantissa * 1e15) + 0.5) * pow(10, exponent));
+    }
+    for (int k = -45; k <= 25; k++) {
+        const double ten = strtod((char[8]){ '1', 'e', k < 0 ? '-' : '+', (char)('0' + abs(k) / 10),
+                                      (char)('0' + abs(k) % 10) },
+            NULL);
+        const double near[] = { ten, nextafter(ten, 0), nextafter(ten, INFINITY), ldexp(1, k),
+            nextafter(ldexp(1, k), 0), nextafter(ldexp(1, k), INFINITY), 9.5 * ten, 0.5 * ten };
+        for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
+            assert_shortest(near[i]);
+        }
+    }
 }
 
 static void check_reals(void)
@@ -266,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_text__grows_and_stays_terminated),
         cmocka_unit_test(test_text__a_failed_addition_is_remembered),
         cmocka_unit_test(test_text__reals_come_back),
+        cmocka_unit_test(test_text__reals_are_as_short_as_they_can_be),
         cmocka_unit_test(test_text__reals_come_back_under_a_comma_locale),
         cmocka_unit_test(test_text__the_nearest_name_is_found),
         cmocka_unit_test(test_text__patterns_match_like_a_shells),
