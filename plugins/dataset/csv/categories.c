@@ -22,7 +22,7 @@ int categories_make(const struct source *s, size_t column, struct categories *ou
 {
     struct categories c = { .is_numeric = true };
     c.item = calloc(s->n_places, sizeof(struct category));
-    if (c.item == NULL) return source_nomem(s->ctx);
+    if (c.item == NULL) return table_nomem(s->ctx);
     for (size_t i = 0; i < s->n_places; i++) {
         if (s->place[i].table != TABLE_MAIN) continue;
         const char *cell = source_cell(s, TABLE_MAIN, s->place[i].row, column);

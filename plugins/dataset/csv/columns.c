@@ -23,22 +23,12 @@ char *source_text(const struct source *s, const char *format, ...)
     return out;
 }
 
-static bool is_missing(const struct csv *h, const char *cell)
-{
-    if (cell[0] == '\0') return true;
-    for (uint64_t i = 0; i < h->missing_values.n; i++) {
-        const char *word = h->missing_values.item[i];
-        if (word[0] == cell[0] && strcmp(word, cell) == 0) return true; // most cells differ at once
-    }
-    return false;
-}
-
 const char *source_cell(const struct source *s, size_t table, size_t row, size_t column)
 {
-    const struct table *t = &s->table[table];
-    if (t->map[column] == SIZE_MAX) return NULL;
-    const char *cell = table_cell(t, row, t->map[column]);
-    return is_missing(s->hyper, cell) ? NULL : cell;
+    const size_t at = s->mapping[table].at[column];
+    if (at == SIZE_MAX) return NULL;
+    const char *cell = table_cell(&s->table[table], row, at);
+    return table_is_missing(&s->hyper->missing_values, cell) ? NULL : cell;
 }
 
 int source_fail(
@@ -56,98 +46,16 @@ int source_fail(
 
 int source_number(const struct source *s, size_t table, size_t row, size_t column, double *out)
 {
-    const char *cell = source_cell(s, table, row, column);
-    if (cell == NULL) {
-        return source_fail(s, table, row, column, "expected a number, found a missing value");
-    }
-    if (!number_parse(cell, out)) {
-        return source_fail(s, table, row, column,
-            "expected a number, found \"%.60s\": add it to missing_values, or the column to "
-            "categorical or drop",
-            cell);
-    }
-    const double largest = 3.4028234663852886e38;
-    if (!(*out <= largest && *out >= -largest)) {
-        return source_fail(s, table, row, column, "%.60s is too large for a 32-bit float", cell);
-    }
-    return ASSAY_OK;
-}
-
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    const size_t m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Edit distance over the first 63 bytes. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[64];
-    const size_t n_a = strlen(a) < 63 ? strlen(a) : 63, n_b = strlen(b) < 63 ? strlen(b) : 63;
-    for (size_t j = 0; j <= n_b; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n_a; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n_b; j++) {
-            const size_t above = row[j];
-            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[n_b];
-}
-
-/* The column's name that is closest to `name`, or NULL. */
-static const char *nearest(const struct source *s, const char *name)
-{
-    const char *best = NULL;
-    size_t best_distance = strlen(name) / 3 + 2;
-    for (size_t i = 0; i < s->n_columns; i++) {
-        const size_t d = distance(name, s->column[i].name);
-        if (d < best_distance) {
-            best = s->column[i].name;
-            best_distance = d;
-        }
-    }
-    return best;
-}
-
-static int fail_unknown(const struct source *s, const char *key, const char *name)
-{
-    char message[400];
-    const struct table *t = &s->table[TABLE_MAIN];
-    const char *guess = nearest(s, name);
-    if (guess != NULL) {
-        snprintf(message, sizeof(message),
-            "%.100s has no column \"%.60s\": did you mean \"%.60s\"?", t->name, name, guess);
-    } else {
-        snprintf(message, sizeof(message),
-            "%.100s has no column \"%.60s\": it has %zu, from \"%.60s\" to \"%.60s\"", t->name,
-            name, s->n_columns, s->column[0].name, s->column[s->n_columns - 1].name);
-    }
-    return s->ctx->host->fail(s->ctx, ASSAY_E_INVALID, key, message);
+    const struct table *t = &s->table[table];
+    return table_number(s->ctx, t, t->line[row], s->column[column].name,
+        source_cell(s, table, row, column),
+        "add it to missing_values, or the column to categorical or drop", out);
 }
 
 /* By name, as "last", or by number from 0. */
 static int find_column(const struct source *s, const char *key, const char *name, size_t *out)
 {
-    for (size_t i = 0; i < s->n_columns; i++) {
-        if (strcmp(s->column[i].name, name) == 0) {
-            *out = i;
-            return ASSAY_OK;
-        }
-    }
-    char *end = NULL;
-    const unsigned long number = strtoul(name, &end, 10);
-    if (strcmp(name, "last") == 0) {
-        *out = s->n_columns - 1;
-    } else if (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < s->n_columns) {
-        *out = number;
-    } else {
-        return fail_unknown(s, key, name);
-    }
-    return ASSAY_OK;
+    return table_find_column(s->ctx, &s->table[TABLE_MAIN], key, name, out);
 }
 
 static int give_role(
@@ -174,7 +82,7 @@ static int give_targets(struct source *s)
     const assay_strings names = h->targets.n > 0 ? h->targets : (assay_strings){ one, 1 };
     const char *key = h->targets.n > 0 ? "targets" : "target";
     s->target = calloc(names.n, sizeof(size_t));
-    if (s->target == NULL) return source_nomem(s->ctx);
+    if (s->target == NULL) return table_nomem(s->ctx);
     s->n_targets = names.n;
     for (uint64_t i = 0; i < names.n; i++) {
         const int code = give_role(s, key, names.item[i], ROLE_TARGET, &s->target[i]);
@@ -204,28 +112,11 @@ static int give_roles(struct source *s)
     return code;
 }
 
-static int name_columns(struct source *s)
-{
-    const struct table *t = &s->table[TABLE_MAIN];
-    for (size_t i = 0; i < s->n_columns; i++) {
-        const char *name = t->first_row > 0 ? table_cell(t, 0, i) : "";
-        for (size_t j = 0; j < i && name[0] != '\0'; j++) {
-            if (strcmp(s->column[j].name, name) == 0) {
-                return table_fail(
-                    s->ctx, ASSAY_E_DATA, t, t->line[0], "two columns are named \"%.60s\"", name);
-            }
-        }
-        s->column[i].name = name[0] != '\0' ? source_text(s, "%s", name) : source_text(s, "%zu", i);
-        if (s->column[i].name == NULL) return source_nomem(s->ctx);
-    }
-    return ASSAY_OK;
-}
-
 /* Columns by place, where there is no header. A test file may leave the targets out. */
-static int map_places(struct source *s, struct table *t)
+static int map_places(struct source *s, size_t table)
 {
-    const bool no_targets =
-        t == &s->table[TABLE_TEST] && t->n_columns + s->n_targets == s->n_columns;
+    const struct table *t = &s->table[table];
+    const bool no_targets = table == TABLE_TEST && t->n_columns + s->n_targets == s->n_columns;
     if (t->n_columns != s->n_columns && !no_targets) {
         return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[0],
             "expected %zu fields as in %.100s, found %zu", s->n_columns, s->table[0].name,
@@ -233,19 +124,21 @@ static int map_places(struct source *s, struct table *t)
     }
     for (size_t i = 0, k = 0; i < s->n_columns; i++) {
         const bool is_out = no_targets && s->column[i].role == ROLE_TARGET;
-        t->map[i] = is_out ? SIZE_MAX : k++;
+        s->mapping[table].at[i] = is_out ? SIZE_MAX : k++;
     }
     return ASSAY_OK;
 }
 
 /* Columns by name. */
-static void map_names(const struct source *s, struct table *t)
+static void map_names(struct source *s, size_t table)
 {
+    const struct table *t = &s->table[table];
+    size_t *at = s->mapping[table].at;
     for (size_t i = 0; i < s->n_columns; i++) {
         const char *wanted = table_cell(&s->table[TABLE_MAIN], 0, i);
-        t->map[i] = SIZE_MAX;
-        for (size_t k = 0; k < t->n_columns && t->map[i] == SIZE_MAX; k++) {
-            if (strcmp(table_cell(t, 0, k), wanted) == 0) t->map[i] = k;
+        at[i] = SIZE_MAX;
+        for (size_t k = 0; k < t->n_columns && at[i] == SIZE_MAX; k++) {
+            if (strcmp(table_cell(t, 0, k), wanted) == 0) at[i] = k;
         }
     }
 }
@@ -260,17 +153,19 @@ static void warn_unlabelled(const struct source *s, const struct table *t, size_
 }
 
 /* Without a target the rows of a test file are to be predicted, and need neither weight nor group. */
-static int check_map(struct source *s, struct table *t)
+static int check_map(struct source *s, size_t table)
 {
-    for (size_t k = 0; k < s->n_targets && t == &s->table[TABLE_TEST]; k++) {
-        if (t->map[s->target[k]] != SIZE_MAX || t->unlabelled) continue;
-        t->unlabelled = true;
+    const struct table *t = &s->table[table];
+    struct mapping *m = &s->mapping[table];
+    for (size_t k = 0; k < s->n_targets && table == TABLE_TEST; k++) {
+        if (m->at[s->target[k]] != SIZE_MAX || m->unlabelled) continue;
+        m->unlabelled = true;
         warn_unlabelled(s, t, s->target[k]);
     }
     for (size_t i = 0; i < s->n_columns; i++) {
         const enum role role = s->column[i].role;
-        if (t->map[i] != SIZE_MAX || role == ROLE_DROPPED) continue;
-        if (t->unlabelled && role != ROLE_FEATURE) continue;
+        if (m->at[i] != SIZE_MAX || role == ROLE_DROPPED) continue;
+        if (m->unlabelled && role != ROLE_FEATURE) continue;
         return table_fail(s->ctx, ASSAY_E_DATA, t, t->line[0],
             "has no column \"%.60s\", which %.100s has", s->column[i].name,
             s->table[TABLE_MAIN].name);
@@ -279,17 +174,17 @@ static int check_map(struct source *s, struct table *t)
 }
 
 /* Where the main table's columns are in another one: by name below a header, else by place. */
-static int map_columns(struct source *s, struct table *t)
+static int map_columns(struct source *s, size_t table)
 {
-    t->map = calloc(s->n_columns, sizeof(size_t));
-    if (t->map == NULL) return source_nomem(s->ctx);
-    if (t->first_row > 0 && t != &s->table[TABLE_MAIN]) {
-        map_names(s, t);
+    s->mapping[table].at = calloc(s->n_columns, sizeof(size_t));
+    if (s->mapping[table].at == NULL) return table_nomem(s->ctx);
+    if (s->table[table].first_row > 0 && table != TABLE_MAIN) {
+        map_names(s, table);
     } else {
-        const int code = map_places(s, t);
+        const int code = map_places(s, table);
         if (code != ASSAY_OK) return code;
     }
-    return check_map(s, t);
+    return check_map(s, table);
 }
 
 /* Numbers or categories, by the majority of the main file's cells. */
@@ -297,14 +192,8 @@ static int find_kind(struct source *s, size_t column)
 {
     const struct table *t = &s->table[TABLE_MAIN];
     struct column *c = &s->column[column];
-    size_t n_cells = 0, n_numbers = 0;
-    double v = 0;
-    for (size_t row = t->first_row; row < t->n_rows; row++) {
-        const char *cell = source_cell(s, TABLE_MAIN, row, column);
-        if (cell == NULL) continue;
-        n_cells++;
-        n_numbers += number_parse(cell, &v);
-    }
+    size_t n_numbers = 0;
+    const size_t n_cells = table_count_numbers(t, &s->hyper->missing_values, column, &n_numbers);
     if (n_cells == 0) {
         return table_fail(s->ctx, ASSAY_E_DATA, t, 0,
             "column \"%.60s\": every value is missing: name it in drop", c->name);
@@ -318,11 +207,13 @@ int columns_make(struct source *s)
     const struct table *main_table = &s->table[TABLE_MAIN];
     s->n_columns = main_table->n_columns;
     s->column = calloc(s->n_columns, sizeof(struct column));
-    if (s->column == NULL) return source_nomem(s->ctx);
-    int code = name_columns(s);
+    if (s->column == NULL) return table_nomem(s->ctx);
+    int code = table_names(s->ctx, &s->table[TABLE_MAIN]);
+    for (size_t i = 0; i < s->n_columns && code == ASSAY_OK; i++)
+        s->column[i].name = main_table->column[i];
     if (code == ASSAY_OK) code = give_roles(s);
     for (size_t i = 0; i < N_TABLES && code == ASSAY_OK; i++) {
-        if (s->table[i].path != NULL) code = map_columns(s, &s->table[i]);
+        if (s->table[i].path != NULL) code = map_columns(s, i);
     }
     for (size_t i = 0; i < s->n_columns && code == ASSAY_OK; i++) {
         const enum role role = s->column[i].role;

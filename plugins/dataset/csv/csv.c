@@ -7,13 +7,12 @@
  * without the target has rows to be predicted: their target is a placeholder and their weight 0, so that nothing counts it. */
 #include "source.h"
 
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const tasks[] = { "auto", "class", "real", "binary" };
-static const char *const headers[] = { "auto", "yes", "no" };
+static const char *const headers[] = TABLE_HEADER_CHOICES;
 static const char *const policies[] = { "error", "drop", "mean" };
 
 static const assay_hyper hypers[] = {
@@ -29,14 +28,9 @@ static const assay_hyper hypers[] = {
     ASSAY_STRINGS(csv, targets, "", "several columns to predict"),
     ASSAY_ENUM(csv, task, TASK_AUTO, tasks,
         "what targets are; auto: text or at most 20 different whole numbers are classes"),
-    ASSAY_STRING(csv, separator, ",", "between fields: one character, tab, or auto"),
-    ASSAY_ENUM(csv, header, HEADER_AUTO, headers,
-        "whether the first row names the columns; auto: if no field of it is a number or comes "
-        "twice"),
     ASSAY_ENUM(csv, missing, MISSING_ERROR, policies,
         "for missing values: an error, drop the row, or the training part's mean (features only)"),
-    ASSAY_STRINGS(csv, missing_values, "? NA N/A NaN nan",
-        "what stands for a missing value, besides nothing at all"),
+    TABLE_HYPERS(csv, headers),
     ASSAY_STRINGS(csv, drop, "", "columns to ignore"),
     ASSAY_STRINGS(csv, categorical, "",
         "columns of numbers that are categories, as text is: one feature for each of them"),
@@ -44,28 +38,14 @@ static const assay_hyper hypers[] = {
     ASSAY_STRING(csv, group, NULL, "the column of groups that a split keeps together"),
 };
 
-/* The separator's character, 0 for auto, -1 for what cannot be one. */
-static int separator_of(const char *text)
-{
-    if (strcmp(text, "auto") == 0) return 0;
-    if (strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0) return '\t';
-    const unsigned char c = (unsigned char)text[0];
-    const bool fits = c != '\0' && c < 128 && strchr("\"\r\n0123456789+-.eE", c) == NULL;
-    return fits && text[1] == '\0' ? c : -1;
-}
-
 static int validate(assay_ctx *ctx, const void *hyper)
 {
     const struct csv *h = hyper;
-    if (separator_of(h->separator) < 0) {
-        return ctx->host->fail(ctx, ASSAY_E_INVALID, "separator",
-            "must be one character that no number contains, \"tab\" or \"auto\"");
-    }
     if (h->target != NULL && h->targets.n > 0) {
         return ctx->host->fail(ctx, ASSAY_E_INVALID, "targets",
             "target names one column, targets several: give one of the two");
     }
-    return ASSAY_OK;
+    return table_check_separator(ctx, h->separator);
 }
 
 /* Reads all files; the main one settles separator and header. */
@@ -78,11 +58,9 @@ static int tables_read(struct source *s)
     for (size_t i = 0; i < N_TABLES; i++) {
         struct table *t = &s->table[i];
         if (paths[i] == NULL) continue;
-        const char *slash = strrchr(paths[i], '/');
         t->key = keys[i];
         t->path = paths[i];
-        t->name = slash != NULL ? slash + 1 : paths[i];
-        const int code = table_read(s->ctx, t, (char)separator_of(h->separator), header);
+        const int code = table_read(s->ctx, t, (char)table_separator(h->separator), header);
         if (code != ASSAY_OK) return code;
         if (i == TABLE_MAIN) header = t->first_row > 0 ? HEADER_YES : HEADER_NO;
     }
@@ -97,7 +75,7 @@ static int keep_row(struct source *s, size_t table, size_t row, bool *out)
     for (size_t i = 0; i < s->n_columns; i++) {
         const enum role role = s->column[i].role;
         if (role == ROLE_DROPPED || source_cell(s, table, row, i) != NULL) continue;
-        if (s->table[table].unlabelled && role != ROLE_FEATURE) continue;
+        if (s->mapping[table].unlabelled && role != ROLE_FEATURE) continue;
         if (policy == MISSING_DROP) {
             *out = false;
         } else if (policy == MISSING_ERROR) {
@@ -118,7 +96,7 @@ static int places_make(struct source *s)
     for (size_t i = 0; i < N_TABLES; i++)
         n += s->table[i].n_rows;
     s->place = calloc(n, sizeof(struct place));
-    if (s->place == NULL) return source_nomem(s->ctx);
+    if (s->place == NULL) return table_nomem(s->ctx);
     for (size_t i = 0; i < N_TABLES; i++) {
         const size_t before = s->n_places;
         if (s->table[i].path == NULL) continue;
@@ -147,10 +125,10 @@ static int places_make(struct source *s)
 static int weights_make(struct source *s, size_t column, assay_data *out)
 {
     float *weight = s->ctx->host->alloc(s->ctx, s->n_places * sizeof(float));
-    if (weight == NULL) return source_nomem(s->ctx);
+    if (weight == NULL) return table_nomem(s->ctx);
     for (size_t i = 0; i < s->n_places; i++) {
         const struct place at = s->place[i];
-        const bool counts = !s->table[at.table].unlabelled;
+        const bool counts = !s->mapping[at.table].unlabelled;
         double v = counts;
         const int code = counts && column != SIZE_MAX
             ? source_number(s, at.table, at.row, column, &v)
@@ -170,7 +148,7 @@ static int groups_make(struct source *s, size_t column, assay_data *out)
 {
     struct categories *c = &s->column[column].categories;
     uint32_t *group = s->ctx->host->alloc(s->ctx, s->n_places * sizeof(uint32_t));
-    if (group == NULL) return source_nomem(s->ctx);
+    if (group == NULL) return table_nomem(s->ctx);
     const int code = categories_make(s, column, c);
     if (code != ASSAY_OK) return code;
     for (size_t i = 0; i < s->n_places; i++) {
@@ -188,7 +166,7 @@ static int parts_make(struct source *s, assay_data *out)
     static const uint32_t part_of[] = { ASSAY_PART_ANY, ASSAY_PART_VALIDATION, ASSAY_PART_TEST };
     const char **files = s->ctx->host->alloc(s->ctx, N_TABLES * sizeof(char *));
     uint32_t *part = s->ctx->host->alloc(s->ctx, s->n_places * sizeof(uint32_t));
-    if (files == NULL || part == NULL) return source_nomem(s->ctx);
+    if (files == NULL || part == NULL) return table_nomem(s->ctx);
     for (size_t i = 0; i < s->n_places; i++)
         part[i] = part_of[s->place[i].table];
     for (size_t i = 0; i < N_TABLES; i++) {
@@ -200,8 +178,10 @@ static int parts_make(struct source *s, assay_data *out)
     return ASSAY_OK;
 }
 
-static int source_make(struct source *s, assay_data *out)
+static int source_make(void *arg)
 {
+    struct source *s = arg;
+    assay_data *out = s->out;
     int code = tables_read(s);
     if (code == ASSAY_OK) code = columns_make(s);
     if (code == ASSAY_OK) code = places_make(s);
@@ -211,7 +191,7 @@ static int source_make(struct source *s, assay_data *out)
         if (s->column[i].role == ROLE_WEIGHT) code = weights_make(s, i, out);
         if (s->column[i].role == ROLE_GROUP) code = groups_make(s, i, out);
     }
-    if (code == ASSAY_OK && s->table[TABLE_TEST].unlabelled && out->weight == NULL) {
+    if (code == ASSAY_OK && s->mapping[TABLE_TEST].unlabelled && out->weight == NULL) {
         code = weights_make(s, SIZE_MAX, out);
     }
     return code == ASSAY_OK ? parts_make(s, out) : code;
@@ -219,8 +199,10 @@ static int source_make(struct source *s, assay_data *out)
 
 static void source_release(struct source *s)
 {
-    for (size_t i = 0; i < N_TABLES; i++)
+    for (size_t i = 0; i < N_TABLES; i++) {
         table_free(&s->table[i]);
+        free(s->mapping[i].at);
+    }
     for (size_t i = 0; s->column != NULL && i < s->n_columns; i++) {
         free(s->column[i].categories.item);
     }
@@ -231,14 +213,9 @@ static void source_release(struct source *s)
 
 static int open_tables(assay_ctx *ctx, const void *hyper, assay_data *out)
 {
-    struct source s = { .ctx = ctx, .hyper = hyper };
-    const locale_t c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    if (c_locale == (locale_t)0) return source_nomem(ctx);
-    const locale_t before = uselocale(c_locale);
-    const int code = source_make(&s, out);
+    struct source s = { .ctx = ctx, .hyper = hyper, .out = out };
+    const int code = number_in_c_locale(ctx, source_make, &s);
     source_release(&s);
-    uselocale(before);
-    freelocale(c_locale);
     return code;
 }
 

@@ -35,7 +35,7 @@ static int features_plan(struct source *s, assay_data *out)
     const assay_host *host = s->ctx->host;
     const char **names = host->alloc(s->ctx, n * sizeof(char *));
     uint32_t *flags = host->alloc(s->ctx, n * sizeof(uint32_t));
-    if (names == NULL || flags == NULL) return source_nomem(s->ctx);
+    if (names == NULL || flags == NULL) return table_nomem(s->ctx);
     size_t at = 0;
     for (size_t i = 0; i < s->n_columns; i++) {
         const struct column *c = &s->column[i];
@@ -44,7 +44,7 @@ static int features_plan(struct source *s, assay_data *out)
             char value[256] = "";
             if (c->is_category) categories_name(&c->categories, k, value, sizeof(value));
             names[at] = c->is_category ? source_text(s, "%.200s=%s", c->name, value) : c->name;
-            if (names[at] == NULL) return source_nomem(s->ctx);
+            if (names[at] == NULL) return table_nomem(s->ctx);
             flags[at] = c->is_category ? ASSAY_FEATURE_CATEGORY : 0;
         }
     }
@@ -98,9 +98,9 @@ int features_make(struct source *s, assay_data *out)
     int code = features_plan(s, out);
     if (code != ASSAY_OK) return code;
     const size_t n = out->x_shape.dim[0];
-    if (n > SIZE_MAX / sizeof(float) / s->n_places) return source_nomem(s->ctx);
+    if (n > SIZE_MAX / sizeof(float) / s->n_places) return table_nomem(s->ctx);
     float *x = s->ctx->host->alloc(s->ctx, s->n_places * n * sizeof(float)); // [n_places, n]
-    if (x == NULL) return source_nomem(s->ctx);
+    if (x == NULL) return table_nomem(s->ctx);
     for (size_t i = 0; i < s->n_places; i++) {
         float *at = x + i * n;
         for (size_t k = 0; k < s->n_columns; k++) {

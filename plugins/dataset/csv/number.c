@@ -3,9 +3,10 @@
  * Short ones are exact without strtod: an integer below 2^53 times or divided by a power of ten that a double holds is one
  * correctly rounded operation (Clinger 1990, "How to read floating point numbers accurately", the fast path). The rest go
  * to strtod, which the caller has put into the locale "C" for this thread. */
-#include "source.h"
+#include "../shared/csv_table.h"
 
 #include <ctype.h>
+#include <locale.h>
 #include <stdlib.h>
 
 /* What was read so far: digits * 10^power. */
@@ -68,4 +69,15 @@ bool number_parse(const char *s, double *out)
     const double scaled = d.power < 0 ? v / tens[-d.power] : v * tens[d.power];
     *out = negative ? -scaled : scaled;
     return true;
+}
+
+int number_in_c_locale(assay_ctx *ctx, int (*work)(void *arg), void *arg)
+{
+    const locale_t c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (c_locale == (locale_t)0) return table_nomem(ctx);
+    const locale_t before = uselocale(c_locale);
+    const int code = work(arg);
+    uselocale(before);
+    freelocale(c_locale);
+    return code;
 }

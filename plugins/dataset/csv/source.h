@@ -1,13 +1,10 @@
-/* What the files of the csv dataset share: tables of cells, and what their columns mean. */
+/* What the files of the csv dataset share: what the columns of its tables mean. */
 #ifndef ASSAY_PLUGINS_DATASET_CSV_SOURCE_H
 #define ASSAY_PLUGINS_DATASET_CSV_SOURCE_H
 
-#include <assay/plugin.h>
-
-#include <stdbool.h>
+#include "../shared/csv_table.h"
 
 enum { TASK_AUTO, TASK_CLASS, TASK_REAL, TASK_BINARY };
-enum { HEADER_AUTO, HEADER_YES, HEADER_NO };
 enum { MISSING_ERROR, MISSING_DROP, MISSING_MEAN };
 enum { TABLE_MAIN, TABLE_VALIDATION, TABLE_TEST, N_TABLES };
 
@@ -20,21 +17,6 @@ struct csv {
     int64_t header, missing;
     assay_strings missing_values, drop, categorical;
     const char *weight, *group;
-};
-
-/* One file. Cells are NUL-terminated in `text`, row after row. */
-struct table {
-    const char *key; /* the hyperparameter that named it */
-    const char *path; /* NULL: no such file was asked for */
-    const char *name; /* the path's last part, for messages */
-    char separator;
-    char *text;
-    size_t *cell; /* [n_rows, n_columns], places in `text` */
-    size_t *line; /* [n_rows], from 1 */
-    size_t n_rows, n_columns;
-    size_t first_row; /* 1 below a header */
-    size_t *map; /* column i of the main table is column map[i] here; SIZE_MAX: there is none */
-    bool unlabelled; /* a target is not there: its rows are to be predicted */
 };
 
 /* One different value of a column. */
@@ -60,6 +42,12 @@ struct column {
     bool warned; /* about a category that the main file does not have */
 };
 
+/* Where the columns are in one of the files. */
+struct mapping {
+    size_t *at; /* column i of the main table is column at[i] here; SIZE_MAX: there is none */
+    bool unlabelled; /* a target is not there: its rows are to be predicted */
+};
+
 /* A row that is kept. */
 struct place {
     size_t table, row;
@@ -68,7 +56,9 @@ struct place {
 struct source {
     assay_ctx *ctx;
     const struct csv *hyper;
+    assay_data *out;
     struct table table[N_TABLES];
+    struct mapping mapping[N_TABLES];
     struct column *column;
     size_t n_columns;
     size_t *target; /* [n_targets] columns, in the order of the config */
@@ -76,18 +66,6 @@ struct source {
     struct place *place;
     size_t n_places;
 };
-
-/* number.c. A decimal number and nothing else but blanks around it; infinities and hexadecimals are not numbers. The
- * calling thread's LC_NUMERIC must be that of "C". */
-bool number_parse(const char *s, double *out);
-
-/* table.c. Both return ASSAY_OK or what host->fail gave. `separator` 0 finds it out, `header` is HEADER_... */
-int table_read(assay_ctx *ctx, struct table *t, char separator, int64_t header);
-void table_free(struct table *t);
-const char *table_cell(const struct table *t, size_t row, size_t column);
-/* "digits.csv:17: ..." with the file's hyperparameter; line 0 is the file as a whole. */
-int table_fail(assay_ctx *ctx, int code, const struct table *t, size_t line, const char *format,
-    ...) __attribute__((format(printf, 5, 6)));
 
 /* columns.c. The main table's columns: names, roles, kinds; and where they are in the other files. */
 int columns_make(struct source *s);
@@ -114,8 +92,5 @@ int features_make(struct source *s, assay_data *out);
 
 /* target.c. Fills in the target fields of `out`, for the kept rows. */
 int target_make(struct source *s, assay_data *out);
-
-/* Reports that memory is out. */
-int source_nomem(assay_ctx *ctx);
 
 #endif

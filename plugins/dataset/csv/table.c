@@ -3,7 +3,7 @@
  *
  * libcsv does not count lines, so it is fed one line at a time: a row begins where the first line was fed after the end of
  * the row before. */
-#include "source.h"
+#include "../shared/csv_table.h"
 
 #include <csv.h>
 
@@ -37,7 +37,7 @@ int table_fail(
     return ctx->host->fail(ctx, code, t->key, message);
 }
 
-int source_nomem(assay_ctx *ctx)
+int table_nomem(assay_ctx *ctx)
 {
     return ctx->host->fail(ctx, ASSAY_E_NOMEM, NULL, "out of memory for the table");
 }
@@ -108,7 +108,7 @@ static bool is_blank_line(const char *s, size_t n)
 /* What went wrong while parsing, if anything. */
 static int parse_result(assay_ctx *ctx, const struct parse *p, int csv_code)
 {
-    if (p->is_out_of_memory || csv_code == CSV_ENOMEM) return source_nomem(ctx);
+    if (p->is_out_of_memory || csv_code == CSV_ENOMEM) return table_nomem(ctx);
     if (p->is_ragged) {
         return table_fail(ctx, ASSAY_E_DATA, p->t, p->ragged_line,
             "expected %zu fields as in the first row, found %zu", p->t->n_columns, p->ragged_n);
@@ -191,7 +191,7 @@ static int parse_text(assay_ctx *ctx, struct table *t, const char *s, size_t n)
 {
     struct parse p = { .t = t };
     struct csv_parser parser;
-    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI) != 0) return source_nomem(ctx);
+    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI) != 0) return table_nomem(ctx);
     csv_set_delim(&parser, (unsigned char)t->separator);
     const int code = parse_lines(ctx, &p, &parser, s, n);
     csv_free(&parser);
@@ -204,7 +204,7 @@ static int read_file(assay_ctx *ctx, const struct table *t, char **out, size_t *
     size_t n = 0, room = 0, got = 0;
     FILE *f = fopen(t->path, "rb");
     if (f == NULL) {
-        if (errno == ENOMEM) return source_nomem(ctx);
+        if (errno == ENOMEM) return table_nomem(ctx);
         return table_fail(
             ctx, ASSAY_E_IO, t, 0, "cannot be opened: %s: %.240s", strerror(errno), t->path);
     }
@@ -212,7 +212,7 @@ static int read_file(assay_ctx *ctx, const struct table *t, char **out, size_t *
     do {
         char *q = grown(s, &room, n + 65536, 1);
         if (q == NULL) {
-            code = source_nomem(ctx);
+            code = table_nomem(ctx);
             break;
         }
         s = q;
@@ -260,6 +260,8 @@ int table_read(assay_ctx *ctx, struct table *t, char separator, int64_t header)
 {
     char *s = NULL;
     size_t n = 0;
+    const char *slash = strrchr(t->path, '/');
+    t->name = slash != NULL ? slash + 1 : t->path;
     int code = read_file(ctx, t, &s, &n);
     if (code != ASSAY_OK) return code;
     const bool has_bom = n >= 3 && memcmp(s, "\xEF\xBB\xBF", 3) == 0;
@@ -287,5 +289,20 @@ void table_free(struct table *t)
     free(t->text);
     free(t->cell);
     free(t->line);
-    free(t->map);
+}
+
+int table_separator(const char *text)
+{
+    if (strcmp(text, "auto") == 0) return 0;
+    if (strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0) return '\t';
+    const unsigned char c = (unsigned char)text[0];
+    const bool fits = c != '\0' && c < 128 && strchr("\"\r\n0123456789+-.eE", c) == NULL;
+    return fits && text[1] == '\0' ? c : -1;
+}
+
+int table_check_separator(assay_ctx *ctx, const char *text)
+{
+    if (table_separator(text) >= 0) return ASSAY_OK;
+    return ctx->host->fail(ctx, ASSAY_E_INVALID, "separator",
+        "must be one character that no number contains, \"tab\" or \"auto\"");
 }

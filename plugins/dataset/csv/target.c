@@ -50,12 +50,12 @@ static int64_t find_task(const struct source *s)
 static int names_make(const struct source *s, const struct categories *c, const char *const **out)
 {
     const char **names = s->ctx->host->alloc(s->ctx, c->n * sizeof(char *));
-    if (names == NULL) return source_nomem(s->ctx);
+    if (names == NULL) return table_nomem(s->ctx);
     for (size_t i = 0; i < c->n; i++) {
         char name[256];
         categories_name(c, i, name, sizeof(name));
         names[i] = source_text(s, "%s", name);
-        if (names[i] == NULL) return source_nomem(s->ctx);
+        if (names[i] == NULL) return table_nomem(s->ctx);
     }
     *out = names;
     return ASSAY_OK;
@@ -80,10 +80,10 @@ static int class_make(struct source *s, assay_data *out)
             "column \"%.60s\": every row is of one class", s->column[column].name);
     }
     int32_t *label = s->ctx->host->alloc(s->ctx, s->n_places * sizeof(int32_t));
-    if (label == NULL) return source_nomem(s->ctx);
+    if (label == NULL) return table_nomem(s->ctx);
     for (size_t i = 0; i < s->n_places; i++) {
         label[i] = 0;
-        if (s->table[s->place[i].table].unlabelled) continue;
+        if (s->mapping[s->place[i].table].unlabelled) continue;
         const char *cell = source_cell(s, s->place[i].table, s->place[i].row, column);
         const size_t k = categories_find(c, cell);
         if (k == SIZE_MAX) return fail_unknown_class(s, i, column, cell);
@@ -135,11 +135,11 @@ static int numbers_make(struct source *s, bool is_binary, assay_data *out)
     const size_t n = s->n_targets;
     float *targets = host->alloc(s->ctx, s->n_places * n * sizeof(float)); // [n_places, n]
     const char **names = host->alloc(s->ctx, n * sizeof(char *));
-    if (targets == NULL || names == NULL) return source_nomem(s->ctx);
+    if (targets == NULL || names == NULL) return table_nomem(s->ctx);
     for (size_t i = 0; i < s->n_places; i++) {
         for (size_t k = 0; k < n; k++) {
             double v = 0;
-            const int code = s->table[s->place[i].table].unlabelled ? ASSAY_OK
+            const int code = s->mapping[s->place[i].table].unlabelled ? ASSAY_OK
                 : is_binary ? binary_value(s, i, s->target[k], &v)
                             : real_value(s, i, s->target[k], &v);
             if (code != ASSAY_OK) return code;
@@ -151,7 +151,7 @@ static int numbers_make(struct source *s, bool is_binary, assay_data *out)
         names[k] = is_binary && c->is_category
             ? source_text(s, "%.200s=%.200s", c->name, c->categories.item[1].text)
             : c->name;
-        if (names[k] == NULL) return source_nomem(s->ctx);
+        if (names[k] == NULL) return table_nomem(s->ctx);
     }
     out->target = is_binary ? ASSAY_TARGET_BINARY : ASSAY_TARGET_REAL;
     out->targets = targets;

@@ -1,5 +1,5 @@
 /* The types of NPY elements that are read, and single elements as numbers. */
-#include "source.h"
+#include "../shared/npy_array.h"
 
 #include <string.h>
 

@@ -115,7 +115,7 @@ static int copy(struct source *s, assay_data *out)
     for (size_t i = 0; i < N_SETS; i++)
         size += s->x[i].size;
     unsigned char *to = s->ctx->host->alloc(s->ctx, size * each);
-    if (to == NULL) return source_nomem(s->ctx);
+    if (to == NULL) return array_nomem(s->ctx);
     out->x = to;
     out->x_writable = 1;
     for (size_t i = 0; i < N_SETS; i++) {

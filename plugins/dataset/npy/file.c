@@ -1,15 +1,14 @@
 /* Files: found, mapped, and told apart by how they begin. A path may go on inside an archive, as in "digits.npz/images". */
-#include "source.h"
+#include "../shared/file.h"
+#include "../shared/npy_array.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 int array_fail(const struct array *a, int code, const char *format, ...)
 {
@@ -32,7 +31,7 @@ void array_quote(const void *bytes, size_t n, char *out, size_t room)
     out[i] = '\0';
 }
 
-int source_nomem(assay_ctx *ctx)
+int array_nomem(assay_ctx *ctx)
 {
     return ctx->host->fail(ctx, ASSAY_E_NOMEM, NULL, "out of memory for the arrays");
 }
@@ -42,18 +41,11 @@ static int fail_system(const struct array *a, int reason)
     return array_fail(a, ASSAY_E_IO, "cannot be opened: %s: %.200s", strerror(reason), a->path);
 }
 
-static const char *base_name(const char *path, size_t n)
-{
-    while (n > 0 && path[n - 1] != '/')
-        n--;
-    return path + n;
-}
-
 /* Where a file stands in the middle of the path, the rest names a member. */
 static int find_file(struct array *a)
 {
     struct stat info;
-    a->name = base_name(a->path, strlen(a->path));
+    a->name = file_name(a->path, strlen(a->path));
     a->file = a->path;
     if (stat(a->path, &info) == 0) {
         return S_ISREG(info.st_mode) ? ASSAY_OK
@@ -63,7 +55,7 @@ static int find_file(struct array *a)
     if (reason != ENOTDIR) return fail_system(a, reason);
     const size_t n = strlen(a->path) + 1;
     char *file = a->ctx->host->alloc(a->ctx, n);
-    if (file == NULL) return source_nomem(a->ctx);
+    if (file == NULL) return array_nomem(a->ctx);
     memcpy(file, a->path, n);
     for (char *slash = strrchr(file, '/'); slash != NULL; slash = strrchr(file, '/')) {
         *slash = '\0';
@@ -71,7 +63,7 @@ static int find_file(struct array *a)
         if (!S_ISREG(info.st_mode)) break;
         a->file = file;
         a->member = a->path + (slash - file) + 1;
-        a->name = base_name(a->path, (size_t)(slash - file));
+        a->name = file_name(a->path, (size_t)(slash - file));
         return ASSAY_OK;
     }
     return fail_system(a, reason);
@@ -79,23 +71,9 @@ static int find_file(struct array *a)
 
 static int map_file(struct array *a)
 {
-    struct stat info;
-    const int fd = open(a->file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return fail_system(a, errno);
-    int reason = 0;
-    void *map = MAP_FAILED;
-    if (fstat(fd, &info) != 0) {
-        reason = errno;
-    } else if (info.st_size > 0) {
-        map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        reason = map == MAP_FAILED ? errno : 0;
-    }
-    close(fd);
+    const int reason = file_map(a->file, &a->map, &a->map_bytes);
     if (reason != 0) return fail_system(a, reason);
-    if (map == MAP_FAILED) return array_fail(a, ASSAY_E_DATA, "the file is empty");
-    a->map = map;
-    a->map_bytes = (size_t)info.st_size;
-    return ASSAY_OK;
+    return a->map != NULL ? ASSAY_OK : array_fail(a, ASSAY_E_DATA, "the file is empty");
 }
 
 /* How a zip archive with members begins, and one without. */

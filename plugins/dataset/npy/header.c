@@ -4,7 +4,7 @@
  *
  * Read by a small parser of its own, never beyond its end: only what numpy writes is accepted, though in any order and
  * with any blanks. */
-#include "source.h"
+#include "../shared/npy_array.h"
 
 #include <stdio.h>
 #include <string.h>

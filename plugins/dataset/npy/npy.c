@@ -38,7 +38,7 @@ static int mark_parts(const struct source *s, assay_data *out)
     static const uint32_t part_of[] = { ASSAY_PART_ANY, ASSAY_PART_VALIDATION, ASSAY_PART_TEST };
     if (s->n_samples == s->x[MAIN].dim[0]) return ASSAY_OK;
     uint32_t *part = s->ctx->host->alloc(s->ctx, s->n_samples * sizeof(uint32_t));
-    if (part == NULL) return source_nomem(s->ctx);
+    if (part == NULL) return array_nomem(s->ctx);
     out->part = part;
     for (size_t i = 0; i < N_SETS; i++) {
         for (uint64_t k = 0; s->x[i].path != NULL && k < s->x[i].dim[0]; k++)
@@ -51,7 +51,7 @@ static int mark_parts(const struct source *s, assay_data *out)
 static int list_files(const struct source *s, assay_data *out)
 {
     const char **files = s->ctx->host->alloc(s->ctx, 2 * N_SETS * sizeof(char *));
-    if (files == NULL) return source_nomem(s->ctx);
+    if (files == NULL) return array_nomem(s->ctx);
     for (size_t i = 0; i < 2 * N_SETS; i++) {
         const struct array *a = i % 2 == 0 ? &s->x[i / 2] : &s->y[i / 2];
         uint64_t k = 0;
@@ -96,7 +96,7 @@ static int open_arrays(assay_ctx *ctx, const void *hyper, assay_data *out)
 {
     const struct npy *h = hyper;
     struct source *s = ctx->host->alloc(ctx, sizeof(*s));
-    if (s == NULL) return source_nomem(ctx);
+    if (s == NULL) return array_nomem(ctx);
     s->ctx = ctx;
     s->hyper = h;
     s->x[MAIN] = named(ctx, "x", h->x);

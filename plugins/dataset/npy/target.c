@@ -64,7 +64,7 @@ static int make_classes(struct source *s, assay_data *out)
 {
     int32_t *label = s->ctx->host->alloc(s->ctx, s->n_samples * sizeof(int32_t));
     int64_t classes = s->hyper->classes;
-    if (label == NULL) return source_nomem(s->ctx);
+    if (label == NULL) return array_nomem(s->ctx);
     out->label = label;
     for (size_t i = 0; i < N_SETS; i++) {
         if (s->y[i].path == NULL) continue;
@@ -96,7 +96,7 @@ static int make_numbers(struct source *s, bool is_binary, assay_data *out)
 {
     const uint64_t n = n_columns(&s->y[MAIN]);
     float *targets = s->ctx->host->alloc(s->ctx, s->n_samples * n * sizeof(float));
-    if (targets == NULL) return source_nomem(s->ctx);
+    if (targets == NULL) return array_nomem(s->ctx);
     out->targets = targets;
     for (size_t i = 0; i < N_SETS; i++) {
         if (s->y[i].path == NULL) continue;

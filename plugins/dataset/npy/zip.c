@@ -4,7 +4,7 @@
  * are taken from it, since a local header may leave them out. Stored members are used where they lie in the map;
  * deflated ones are inflated into memory of their own. Every place is checked against the file before it is looked at,
  * and the content against its CRC-32. */
-#include "source.h"
+#include "../shared/npy_array.h"
 
 #define ZLIB_CONST
 #include <zlib.h>
@@ -246,11 +246,11 @@ static int inflate_member(struct array *a, const struct entry *e, const unsigned
         return broken(a, "a member claims more bytes than it can hold");
     }
     a->inflated = malloc(e->bytes > 0 ? (size_t)e->bytes : 1);
-    if (a->inflated == NULL || inflateInit2(&z, -MAX_WBITS) != Z_OK) return source_nomem(a->ctx);
+    if (a->inflated == NULL || inflateInit2(&z, -MAX_WBITS) != Z_OK) return array_nomem(a->ctx);
     const int r = inflate_all(&z, from, e, a->inflated);
     inflateEnd(&z);
     a->content = a->inflated;
-    if (r == Z_MEM_ERROR) return source_nomem(a->ctx);
+    if (r == Z_MEM_ERROR) return array_nomem(a->ctx);
     return r == Z_OK ? ASSAY_OK : broken(a, "a member cannot be inflated");
 }
 
