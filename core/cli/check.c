@@ -108,11 +108,12 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static status count_rows(void *self, const uint32_t *rows, size_t n, const float *y, error *err)
+static status count_rows(void *self, const batch *b, const float *y, error *err)
 {
     count *c = self;
+    const uint32_t *rows = b->rows;
     (void)err;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < b->n; i++) {
         if (!bsearch(&rows[i], c->rows, c->n, sizeof *rows, by_number)) {
             continue;
         }
@@ -143,8 +144,8 @@ static status batch_accuracy(train_job *j, double *out, error *err)
     batch b;
     const record_value *values;
     *out = NAN;
-    if (dataset_view(d)->target != ASSAY_TARGET_CLASS) {
-        return OK;
+    if (dataset_view(d)->target != ASSAY_TARGET_CLASS || dataset_has_time(d)) {
+        return OK; /* of sequences the loss says enough */
     }
     TRY(batcher_new(d, PART_TRAIN, &bo, &batches, err));
     batcher_get(batches, 0, 0, &b);

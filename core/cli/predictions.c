@@ -1,5 +1,6 @@
 /* Predictions as a table.
  *
+ * A line per row, or per step where each step has a target: then "step" follows "row".
  * Classes: row, label, predicted, then a column per class, probabilities where the loss is softmax_xent, else outputs as they
  * are. Binary targets: target, predicted and probability each (logits under bce_logits). Reals: target and prediction each. */
 #include "cli/predictions.h"
@@ -12,36 +13,90 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What an output belongs to. */
+struct prediction {
+    size_t row, step; /* of the dataset; 0 where a row has one target */
+    size_t target; /* where its target stands in the data */
+    size_t i; /* its outputs among predictions.y */
+};
+
+static bool is_by_step(const predictions *p)
+{
+    return dataset_view(p->data)->target_per_step != 0;
+}
+
+/* Target rows of a part. */
+static size_t count_targets(const dataset *d, part of)
+{
+    const assay_data *v = dataset_view(d);
+    size_t n = 0;
+    if (!v->target_per_step || !v->n_steps) {
+        return dataset_size(d, of);
+    }
+    for (size_t i = 0; i < dataset_size(d, of); i++) {
+        n += v->n_steps[dataset_rows(d, of)[i]];
+    }
+    return n;
+}
+
 status predictions_init(
     predictions *p, const dataset *d, part of, size_t n_outputs, const char *loss, error *err)
 {
     size_t n_floats;
     *p = (predictions){ .data = d, .loss = loss, .n_outputs = n_outputs };
-    p->capacity = dataset_size(d, of);
+    p->capacity = count_targets(d, of);
     if (!size_product(p->capacity, n_outputs, &n_floats)) {
         return fail_nomem(err, "the predictions");
     }
-    p->row = calloc(p->capacity + 1, sizeof *p->row);
+    p->of = calloc(p->capacity + 1, sizeof *p->of);
     p->y = calloc(n_floats + 1, sizeof *p->y);
-    return p->row && p->y ? OK : fail_nomem(err, "the predictions");
+    return p->of && p->y ? OK : fail_nomem(err, "the predictions");
 }
 
 void predictions_release(predictions *p)
 {
-    free(p->row);
+    free(p->of);
     free(p->y);
 }
 
-status predictions_take(void *self, const uint32_t *rows, size_t n, const float *y, error *err)
+static struct prediction identify(const predictions *p, const batch *b, size_t j, size_t t)
+{
+    const assay_data *v = dataset_view(p->data);
+    if (dataset_is_stream(p->data)) {
+        const size_t row = b->rows[j] + t; /* each step is a row */
+        return (struct prediction){ .row = row, .target = row };
+    }
+    const size_t row = b->rows[j];
+    const bool by_step = v->target_per_step && v->first_step;
+    return (struct prediction){
+        .row = row, .step = t, .target = by_step ? v->first_step[row] + t : row
+    };
+}
+
+status predictions_take(void *self, const batch *b, const float *y, error *err)
 {
     predictions *p = self;
-    if (n > p->capacity - p->n) {
-        return fail(err, E_INTERNAL, "more predictions than rows");
+    for (size_t j = 0; j < b->n; j++) {
+        const size_t n = b->target_time > 1 && b->length ? b->length[j] : b->target_time;
+        if (n > p->capacity - p->n) {
+            return fail(err, E_INTERNAL, "more predictions than rows");
+        }
+        for (size_t t = 0; t < n; t++) {
+            const float *from = y + batch_target_row(b, j, t) * p->n_outputs;
+            memcpy(p->y + p->n * p->n_outputs, from, p->n_outputs * sizeof *y);
+            p->of[p->n] = identify(p, b, j, t);
+            p->of[p->n].i = p->n;
+            p->n++;
+        }
     }
-    memcpy(p->row + p->n, rows, n * sizeof *rows);
-    memcpy(p->y + p->n * p->n_outputs, y, n * p->n_outputs * sizeof *y);
-    p->n += n;
     return OK;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct prediction *p = a, *q = b;
+    if (p->row != q->row) return p->row < q->row ? -1 : 1;
+    return p->step < q->step ? -1 : p->step > q->step;
 }
 
 /* A field as RFC 4180 has it. */
@@ -115,7 +170,7 @@ static void add_class(text *t, const assay_data *d, size_t k)
 static void class_row(const predictions *p, size_t i, double *work, text *t)
 {
     const assay_data *d = dataset_view(p->data);
-    const float *y = p->y + i * p->n_outputs;
+    const float *y = p->y + p->of[i].i * p->n_outputs;
     const bool probable = strcmp(p->loss, "softmax_xent") == 0;
     size_t best = 0;
     for (size_t k = 0; k < p->n_outputs; k++) {
@@ -126,7 +181,7 @@ static void class_row(const predictions *p, size_t i, double *work, text *t)
     if (p->unlabelled) {
         text_add(t, ",");
     } else {
-        add_class(t, d, (size_t)d->label[p->row[i]]);
+        add_class(t, d, (size_t)d->label[p->of[i].target]);
     }
     add_class(t, d, best);
     for (size_t k = 0; k < p->n_outputs; k++) {
@@ -153,12 +208,13 @@ static void number_row(const predictions *p, size_t i, text *t)
     const bool binary = d->target == ASSAY_TARGET_BINARY;
     const bool logits = strcmp(p->loss, "bce_logits") == 0;
     for (size_t k = 0; k < p->n_outputs; k++) {
-        const double y = p->y[i * p->n_outputs + k];
+        const double y = p->y[p->of[i].i * p->n_outputs + k];
         const double shown = binary && logits ? 1 / (1 + exp(-y)) : y;
         if (k < d->n_targets && p->unlabelled) {
             text_add(t, ",");
         } else if (k < d->n_targets) {
-            add_number(t, d->targets[p->row[i] * d->n_targets + k]);
+            const size_t at = p->of[i].target * d->n_targets + k;
+            add_number(t, d->targets ? (double)d->targets[at] : d->targets_u8[at]);
         }
         if (binary) text_printf(t, ",%d", shown > 0.5);
         add_number(t, shown);
@@ -174,7 +230,7 @@ static status write_csv(const predictions *p, const char *path, error *err)
     if (!work) {
         return fail_nomem(err, "the predictions");
     }
-    text_add(&t, "row");
+    text_add(&t, is_by_step(p) ? "row,step" : "row");
     if (classes) {
         class_head(p, &t);
     } else {
@@ -182,7 +238,8 @@ static status write_csv(const predictions *p, const char *path, error *err)
     }
     text_add(&t, "\n");
     for (size_t i = 0; i < p->n; i++) {
-        text_printf(&t, "%zu", p->row[i] - p->first_row);
+        text_printf(&t, "%zu", p->of[i].row - p->first_row);
+        if (is_by_step(p)) text_printf(&t, ",%zu", p->of[i].step);
         if (classes) {
             class_row(p, i, work, &t);
         } else {
@@ -198,11 +255,24 @@ done:
     return st;
 }
 
-status predictions_write(const predictions *p, const char *path, error *err)
+static status write_npy(const predictions *p, const char *path, error *err)
+{
+    float *y = calloc(p->n * p->n_outputs + 1, sizeof *y);
+    if (!y) {
+        return fail_nomem(err, "the predictions");
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        memcpy(y + i * p->n_outputs, p->y + p->of[i].i * p->n_outputs, p->n_outputs * sizeof *y);
+    }
+    const status st = npy_write(path, y, p->n, p->n_outputs, err);
+    free(y);
+    return st;
+}
+
+status predictions_write(predictions *p, const char *path, error *err)
 {
     const size_t n = strlen(path);
-    if (n > 4 && strcmp(path + n - 4, ".npy") == 0) {
-        return npy_write(path, p->y, p->n, p->n_outputs, err);
-    }
-    return write_csv(p, path, err);
+    qsort(p->of, p->n, sizeof *p->of, by_place);
+    return n > 4 && strcmp(path + n - 4, ".npy") == 0 ? write_npy(p, path, err)
+                                                      : write_csv(p, path, err);
 }

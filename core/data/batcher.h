@@ -17,6 +17,7 @@ typedef struct batch {
     size_t n; /* samples, or streams */
     size_t time; /* steps of the longest; 1 for plain samples */
     size_t target_time; /* `time` where every step has a target, else 1 */
+    size_t n_shards; /* that the arrays are laid out for */
     size_t n_samples; /* rows of the dataset: n, or all real steps of streams */
     const float *x; /* [time, n, features], 0 in padding; NULL for tokens */
     const int32_t *tokens; /* [time, n, features], 0 in padding; NULL for reals */
@@ -40,6 +41,18 @@ static inline size_t batch_shard_begin(size_t n, size_t i, size_t n_shards)
     return n * i / n_shards;
 }
 
+/* Where the target of step t of sample j stands among the batch's target rows. */
+static inline size_t batch_target_row(const batch *b, size_t j, size_t t)
+{
+    const size_t n_shards = b->n_shards > 0 ? b->n_shards : 1;
+    size_t i = j * n_shards / b->n; /* the shard or one before it */
+    while (batch_shard_begin(b->n, i + 1, n_shards) <= j)
+        i++;
+    const size_t begin = batch_shard_begin(b->n, i, n_shards);
+    const size_t n = batch_shard_begin(b->n, i + 1, n_shards) - begin;
+    return begin * b->target_time + t * n + (j - begin);
+}
+
 typedef struct batcher batcher;
 
 typedef struct batcher_options {
@@ -59,6 +72,9 @@ typedef struct batcher_options {
 status batcher_new(
     const dataset *d, part p, const batcher_options *o, batcher **out, error *err) MUST_CHECK;
 void batcher_free(batcher *b);
+
+/* From now on batches are laid out for that many shards, instead of options.n_shards. */
+void batcher_set_shards(batcher *b, size_t n_shards);
 
 size_t batcher_n_batches(const batcher *b); /* per epoch */
 size_t batcher_n_samples(const batcher *b); /* per epoch, dropped ones not counted */

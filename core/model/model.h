@@ -29,6 +29,7 @@ typedef struct tensor {
     double lr_scale;
     init_spec init;
     size_t init_blocks;
+    const double *init_shift; /* [init_blocks] added to first values; NULL: nothing */
     const char *export_name; /* PyTorch's: "dense1.weight" */
     uint64_t layout; /* ASSAY_LAYOUT_... */
 } tensor;
@@ -65,7 +66,7 @@ typedef struct layer {
     size_t n_buffers, first_buffer;
     size_t n_saved;
     uint64_t *saved_per_row, *saved_fixed; /* floats */
-    size_t n_carry;
+    size_t n_carry, first_carry; /* first_carry: among those of all layers */
     uint64_t *carry; /* floats per sample */
     const char **carry_name;
     size_t n_prepared;
@@ -92,6 +93,7 @@ typedef struct model {
     tensor *tensors;
     size_t n_buffers;
     buffer *buffers;
+    size_t n_carry; /* carried states of all layers */
     size_t n_flat; /* floats in the flat parameter buffer, padding included */
     float *w; /* [n_flat]; padding is 0 */
     size_t n_flat_buffers;

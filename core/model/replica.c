@@ -24,7 +24,8 @@ typedef struct node {
     const float **param;
     float **dparam;
     uint32_t *accumulate_first, *accumulate_all;
-    float **buffer, **saved, **carry_out;
+    float **buffer, **saved;
+    float **carry_own; /* where carried states go that nobody wants */
     const float **carry_none;
     float **dcarry_none;
     void **scratch;
@@ -146,7 +147,7 @@ static bool node_tables(replica *r, node *k)
         (k->accumulate_all = arena_alloc_array(a, n_p, sizeof *k->accumulate_all)) &&
         (k->buffer = arena_alloc_array(a, l->n_buffers, sizeof *k->buffer)) &&
         (k->saved = arena_alloc_array(a, l->n_saved, sizeof *k->saved)) &&
-        (k->carry_out = arena_alloc_array(a, l->n_carry, sizeof *k->carry_out)) &&
+        (k->carry_own = arena_alloc_array(a, l->n_carry, sizeof *k->carry_own)) &&
         (k->carry_none = arena_alloc_array(a, l->n_carry, sizeof *k->carry_none)) &&
         (k->dcarry_none = arena_alloc_array(a, l->n_carry, sizeof *k->dcarry_none)) &&
         (k->scratch = arena_alloc_array(a, l->n_scratch, sizeof *k->scratch));
@@ -161,12 +162,12 @@ static bool node_memory(replica *r, node *k)
     if (r->training && l->backprop) {
         ok = ok && (k->dy = lay(r, rows_out, out_size(l), 0, sizeof(float)));
     }
-    for (size_t i = 0; ok && i < l->n_saved && r->training; i++) {
+    for (size_t i = 0; ok && i < l->n_saved; i++) {
         k->saved[i] = lay(r, rows_in, l->saved_per_row[i], l->saved_fixed[i], sizeof(float));
         ok = k->saved[i] != NULL;
     }
     for (size_t i = 0; ok && i < l->n_carry; i++) {
-        ok = (k->carry_out[i] = lay(r, r->max_batch, l->carry[i], 0, sizeof(float))) != NULL;
+        ok = (k->carry_own[i] = lay(r, r->max_batch, l->carry[i], 0, sizeof(float))) != NULL;
     }
     for (size_t i = 0; ok && i < l->n_scratch; i++) {
         k->scratch[i] = lay(r, rows_in, l->scratch_per_row[i], l->scratch_fixed[i], 1);
@@ -238,7 +239,7 @@ static void node_io(node *k)
         .prepared = (const void *const *)l->prepared,
         .saved = k->saved,
         .carry_in = k->carry_none,
-        .carry_out = k->carry_out,
+        .carry_out = k->carry_own,
         .dcarry_out = k->carry_none,
         .dcarry_in = k->dcarry_none,
         .scratch = k->scratch,
@@ -300,7 +301,10 @@ static void node_begin(node *k, const shard *s, bool training)
     io->batch_begin = s->batch_begin;
     io->batch_total = s->batch_total;
     io->draw = s->draw;
-    io->weight = l->one_step && s->time > 1 ? NULL : s->weight;
+    io->weight = l->one_step ? s->weight : s->step_weight;
+    io->length = l->one_step ? NULL : s->length;
+    io->carry_in = s->carry_in ? s->carry_in + l->first_carry : k->carry_none;
+    io->carry_out = s->carry_out ? s->carry_out + l->first_carry : k->carry_own;
     for (size_t i = 0; i < l->n_in; i++) {
         if (l->from[i] == FROM_INPUT) {
             k->x[i] = s->tokens ? (const void *)s->tokens : (const void *)s->x;
@@ -517,7 +521,7 @@ size_t replica_bytes(const model *m, size_t max_batch, size_t max_time, bool tra
         for (size_t k = 0; k < l->n_in && training; k++) {
             floats += is_beside(m, i, k) ? rows_in * assay_shape_size(&l->in[k].shape) : 0;
         }
-        for (size_t k = 0; k < l->n_saved && training; k++) {
+        for (size_t k = 0; k < l->n_saved; k++) {
             floats += rows_in * l->saved_per_row[k] + l->saved_fixed[k];
         }
         for (size_t k = 0; k < l->n_carry; k++) {

@@ -12,14 +12,19 @@ typedef struct shard {
     size_t n, time;
     const float *x; /* [time, n, features] or NULL */
     const int32_t *tokens; /* [time, n, features] or NULL */
-    const float *weight; /* [time, n] or NULL */
+    const float
+        *weight; /* of what the model puts out: [time, n], or [n] where that is one step; or NULL */
+    const float *step_weight; /* [time, n] of what goes in, or NULL */
+    const uint32_t *length; /* [n] or NULL */
+    const float *const *carry_in; /* [m->n_carry] of [n, floats], or NULL: all begin at zero */
+    float *const *carry_out; /* [m->n_carry] of [n, floats], or NULL: nobody wants it */
     size_t batch_begin, batch_total;
     uint64_t draw; /* stream of random numbers of this batch */
 } shard;
 
 typedef struct replica replica;
 
-/* `training`: lays out gradients and saved memory too. `with_gradient` buffers are this replica's own. */
+/* `training`: lays out gradients, too. Saved memory is there in any case: layers work in it. */
 status replica_new(model *m, size_t max_batch, size_t max_time, bool training, replica **out,
     error *err) MUST_CHECK;
 void replica_free(replica *r);

@@ -1,7 +1,7 @@
 /* Checkpoints: a safetensors file with everything that a run is made of, by name.
  *
  *   weights/<tensor>  best/<tensor>  buffers/<buffer>  best_buffers/<buffer>  optimizer/<group>/<tensor>/<slot>
- *   schedule/<i>  early_stop/curve  early_stop/training  early_stop/state  state/counts  state/sums
+ *   carried/<layer>.<state>  schedule/<i>  early_stop/curve  early_stop/training  early_stop/state  state/counts  state/sums
  *
  * Written under a temporary name, synced, renamed; the last `keep` stay. A run that goes on from an earlier one has left the
  * later ones behind: they go as soon as it has written its first. The note "fingerprint" has a hash for each config
@@ -106,12 +106,26 @@ static status model_arrays(const trainer *t, arena *a, array *out, size_t *n, er
     return OK;
 }
 
+/* What streams carry into the next update. */
+static status carried_arrays(const trainer *t, arena *a, array *out, size_t *n, error *err)
+{
+    const carried *c = objective_carried(t->objective);
+    for (size_t i = 0; i < c->n; i++) {
+        const char *name = arena_printf(a, "carried/%s", c->name[i]);
+        if (!name) {
+            return fail_nomem(err, "a checkpoint");
+        }
+        out[(*n)++] = vector_of(name, ARRAY_F32, c->start[i], c->streams * c->floats[i]);
+    }
+    return OK;
+}
+
 status trainer_arrays(trainer *t, arena *a, array **out, size_t *out_n, error *err)
 {
     status st = OK;
     const model *m = t->model;
     const size_t capacity = 2 * (m->n_tensors + m->n_buffers) + optimizer_n_arrays(t->optimizer) +
-        scheduler_n_arrays(t->scheduler) + 5;
+        scheduler_n_arrays(t->scheduler) + objective_carried(t->objective)->n + 5;
     array *arrays = arena_alloc_array(a, capacity, sizeof *arrays);
     uint64_t *counts = arena_alloc_array(a, N_COUNTS, sizeof *counts);
     uint64_t *early = arena_alloc_array(a, N_EARLY, sizeof *early);
@@ -127,6 +141,7 @@ status trainer_arrays(trainer *t, arena *a, array **out, size_t *out_n, error *e
     n += optimizer_n_arrays(t->optimizer);
     TRY(scheduler_arrays(t->scheduler, a, arrays + n, err));
     n += scheduler_n_arrays(t->scheduler);
+    TRY(carried_arrays(t, a, arrays, &n, err));
     arrays[n++] = vector_of("early_stop/curve", ARRAY_F64, t->early.curve, t->early.n);
     arrays[n++] = vector_of("early_stop/training", ARRAY_F64, t->early.training, t->early.n);
     arrays[n++] = vector_of("early_stop/state", ARRAY_U64, early, N_EARLY);
@@ -190,6 +205,18 @@ done:
     return st;
 }
 
+static status restore_carried(trainer *t, const safetensors *f, bool check, error *err)
+{
+    const carried *c = objective_carried(t->objective);
+    status st = OK;
+    for (size_t i = 0; i < c->n; i++) {
+        TRY(read_floats(
+            f, "carried", c->name[i], check ? NULL : c->start[i], c->streams * c->floats[i], err));
+    }
+done:
+    return st;
+}
+
 /* Checks that what the file has is of this run's shape: after this, only a plugin's `load` or memory can fail. */
 static status check_arrays(trainer *t, const safetensors *f, bool has_best, error *err)
 {
@@ -204,6 +231,7 @@ static status check_arrays(trainer *t, const safetensors *f, bool has_best, erro
     if (has_best) {
         TRY(restore_model(t, f, true, true, err));
     }
+    TRY(restore_carried(t, f, true, err));
     TRY(scheduler_restore(t->scheduler, f, true, err));
     TRY(optimizer_restore(t->optimizer, f, true, err));
 done:
@@ -273,6 +301,7 @@ static status restore_from(trainer *t, const safetensors *f, error *err)
     TRY(check_arrays(t, f, has_best, err));
     TRY(check_counts(t, counts, early, safetensors_find(f, "early_stop/curve")->n, err));
     TRY(restore_curve(t, f, err));
+    TRY(restore_carried(t, f, false, err));
     TRY(optimizer_restore(t->optimizer, f, false, err));
     TRY(scheduler_restore(t->scheduler, f, false, err));
     TRY(restore_model(t, f, false, false, err));

@@ -29,8 +29,8 @@ struct evaluator {
     bool *larger_is_better;
     double *losses, *weights; /* [n_replicas] */
     float **y, **target; /* [n_replicas] in the data's units; NULL where they already are */
-    size_t max_batch;
-    float *outputs; /* [max_batch, n_outputs] or NULL */
+    size_t max_batch, max_rows; /* samples; their target rows */
+    float *outputs; /* [max_rows, n_outputs] or NULL */
     error *errors; /* [n_replicas] the first that went wrong there; code OK: nothing */
     assay_task task;
 };
@@ -242,7 +242,9 @@ status evaluator_plan(evaluator *e, const dataset *d, objective *o, size_t max_b
     if (!e->losses || !e->weights || !e->errors || !e->y || !e->target) {
         TRY(fail_nomem(err, "the metrics"));
     }
-    const size_t rows = (max_batch + n - 1) / n;
+    const size_t target_time = dataset_has_target_per_step(d) ? dataset_max_time(d) : 1;
+    const size_t rows = (max_batch + n - 1) / n * target_time;
+    e->max_rows = max_batch * target_time;
     for (size_t i = 0; dataset_scales_targets(d) && i < n; i++) {
         e->y[i] = arena_alloc_array(&e->memory, rows * n_outputs, sizeof(float));
         e->target[i] =
@@ -252,7 +254,7 @@ status evaluator_plan(evaluator *e, const dataset *d, objective *o, size_t max_b
         }
     }
     for (part p = PART_TRAIN; p < N_PARTS; p++) {
-        const batcher_options bo = { .batch_size = max_batch };
+        const batcher_options bo = { .batch_size = max_batch, .n_shards = n };
         if (dataset_size(d, p) > 0) {
             TRY(batcher_new(d, p, &bo, &e->batchers[p], err));
         }
@@ -263,7 +265,7 @@ done:
 
 status evaluator_collect_outputs(evaluator *e, error *err)
 {
-    const size_t n = e->max_batch * model_n_outputs(objective_model(e->objective));
+    const size_t n = e->max_rows * model_n_outputs(objective_model(e->objective));
     e->outputs = arena_alloc_array(&e->memory, n, sizeof *e->outputs);
     return e->outputs ? OK : fail_nomem(err, "the outputs");
 }
@@ -381,12 +383,15 @@ static status run_batches(evaluator *e, part p, const evaluator_options *o, erro
     for (size_t i = 0; i < n && seen < limit && (!o->max_batches || i < o->max_batches); i++) {
         batch b;
         batcher_get(e->batchers[p], 0, i, &b);
-        b.n = b.n < limit - seen ? b.n : limit - seen;
-        seen += b.n;
+        if (b.time == 1 &&
+            b.n > limit - seen) { /* of longer ones the arrays lie as they were cut */
+            b.n = b.n_samples = limit - seen;
+        }
+        seen += b.n_samples;
         TRY(objective_evaluate(e->objective, &b, add_rows, e, err));
         TRY(check_failure(e, err));
         if (o->each) {
-            TRY(o->each(o->self, b.rows, b.n, e->outputs, err));
+            TRY(o->each(o->self, &b, e->outputs, err));
         }
     }
     if (o->samples) {

@@ -20,10 +20,11 @@ status evaluator_plan(
 void evaluator_free(evaluator *e);
 
 typedef struct evaluator_options {
-    size_t max_samples; /* 0: all */
+    size_t
+        max_samples; /* 0: all; of sequences and streams the batch that reaches it counts whole */
     size_t max_batches; /* 0: all */
-    /* Each batch's rows and outputs in the data's units, in order; may be NULL. */
-    status (*each)(void *self, const uint32_t *rows, size_t n, const float *y, error *err);
+    /* Each batch and its outputs in the data's units, a row for each of its target rows and in their order; may be NULL. */
+    status (*each)(void *self, const batch *b, const float *y, error *err);
     void *self;
     uint64_t *samples; /* counted here; may be NULL */
 } evaluator_options;
@@ -39,7 +40,7 @@ bool evaluator_is_matrix(const evaluator *e, size_t i);
 size_t evaluator_find(const evaluator *e, const char *name);
 bool evaluator_larger_is_better(const evaluator *e, size_t i);
 
-/* Output buffers for `each`: [max_batch, n_outputs]; only laid out when asked for. */
+/* Output buffers for `each`; only laid out when asked for. */
 status evaluator_collect_outputs(evaluator *e, error *err) MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
 #include "train/scheduler.h"
 #include "train/trace.h"
 #include "train/trainer.h"
+#include "train/weight_noise.h"
 
 /* Where the run stands. Everything here is in checkpoints. */
 typedef struct run_state {
@@ -64,6 +65,7 @@ struct trainer {
         knows_norm; /* last_norm is of that step: one in pieces takes it only where a record wants it */
     float *best_w, *best_b; /* weights (as evaluated) and buffers of the best check */
     float *eval_w; /* NULL: evaluated where they train */
+    weight_noise noise;
     float *kept_b; /* buffers put aside while a closure runs */
     uint64_t fresh_batches, fresh_draws; /* that closures of the update under way asked for */
     double denominator; /* of the update under way */

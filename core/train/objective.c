@@ -63,12 +63,35 @@ static status make_replicas(objective *o, error *err)
         return fail_nomem(err, "the replicas");
     }
     for (size_t i = 0; i < n; i++) {
-        status st = replica_new(o->m, rows, 1, true, &o->replicas[i], err);
+        status st = replica_new(o->m, rows, o->options.max_time, true, &o->replicas[i], err);
         if (st != OK) {
             return st;
         }
     }
     return OK;
+}
+
+static status make_carried(objective *o, error *err)
+{
+    const size_t n = o->options.n_replicas, streams = o->options.max_batch;
+    status st = OK;
+    if (!dataset_is_stream(o->data) || o->m->n_carry == 0) {
+        return OK;
+    }
+    TRY(carried_init(&o->trained, &o->memory, o->m, streams, err));
+    TRY(carried_init(&o->judged, &o->memory, o->m, streams, err));
+    o->carry_in = arena_alloc_array(&o->memory, n, sizeof *o->carry_in);
+    o->carry_out = arena_alloc_array(&o->memory, n, sizeof *o->carry_out);
+    for (size_t i = 0; i < n && o->carry_in && o->carry_out; i++) {
+        o->carry_in[i] = arena_alloc_array(&o->memory, o->m->n_carry, sizeof **o->carry_in);
+        o->carry_out[i] = arena_alloc_array(&o->memory, o->m->n_carry, sizeof **o->carry_out);
+        if (!o->carry_in[i] || !o->carry_out[i]) {
+            return fail_nomem(err, "the carried states");
+        }
+    }
+    st = o->carry_in && o->carry_out ? OK : fail_nomem(err, "the carried states");
+done:
+    return st;
 }
 
 status objective_new(model *m, const dataset *d, instance *loss, const void *loss_hyper, team *t,
@@ -88,6 +111,7 @@ status objective_new(model *m, const dataset *d, instance *loss, const void *los
     o->options = *options;
     TRY(plan_stretches(o, err));
     TRY(make_replicas(o, err));
+    TRY(make_carried(o, err));
     *out = o;
     o = NULL;
 done:
@@ -121,41 +145,76 @@ void objective_begin(objective *o, double denominator, bool in_pieces)
         o->wrote[i] = false;
         replica_defer(o->replicas[i], in_pieces ? DEFER_K : 0, STRETCH_FLOATS);
     }
+    carried_rewind(&o->trained);
+}
+
+void objective_hold_carried(objective *o)
+{
+    carried_hold(&o->trained);
+}
+
+void objective_advance(objective *o)
+{
+    carried_advance(&o->trained);
+}
+
+carried *objective_carried(objective *o)
+{
+    return &o->trained;
 }
 
 /* Where shard i of n samples begins. */
 size_t objective_shard_begin(const objective *o, size_t n, size_t i)
 {
-    return n * i / o->options.n_replicas;
+    return batch_shard_begin(n, i, o->options.n_replicas);
 }
 
-static shard shard_of(const objective *o, size_t i)
+/* The states that a shard's streams begin with and leave. */
+static void carry(const objective *o, const carried *c, size_t i, shard *s)
+{
+    for (size_t k = 0; k < c->n; k++) {
+        o->carry_in[i][k] = c->now[k] + s->batch_begin * c->floats[k];
+        o->carry_out[i][k] = c->next[k] + s->batch_begin * c->floats[k];
+    }
+    s->carry_in = o->batch.starts ? NULL : o->carry_in[i];
+    s->carry_out = o->carry_out[i];
+}
+
+static shard shard_of(const objective *o, const carried *c, size_t i)
 {
     const batch *b = &o->batch;
     const size_t features = dataset_features(o->data);
     const size_t begin = objective_shard_begin(o, b->n, i);
     const size_t end = objective_shard_begin(o, b->n, i + 1);
-    return (shard){ .n = end - begin,
-        .time = 1,
-        .x = b->x ? b->x + begin * features : NULL,
-        .tokens = b->tokens ? b->tokens + begin * features : NULL,
-        .weight = b->weight ? b->weight + begin : NULL,
+    const size_t first = begin * b->time; /* of the shard's steps: its arrays are contiguous */
+    shard s = { .n = end - begin,
+        .time = b->time,
+        .x = b->x ? b->x + first * features : NULL,
+        .tokens = b->tokens ? b->tokens + first * features : NULL,
+        .weight = b->weight ? b->weight + begin * b->target_time : NULL,
+        .step_weight = b->step_weight ? b->step_weight + first : NULL,
+        .length = b->length ? b->length + begin : NULL,
         .batch_begin = begin,
         .batch_total = b->n,
         .draw = o->draw };
+    if (c->n > 0) {
+        carry(o, c, i, &s);
+    }
+    return s;
 }
 
 static assay_rows rows_of(const objective *o, size_t i, const shard *s)
 {
     const batch *b = &o->batch;
     const size_t n_targets = dataset_view(o->data)->n_targets;
+    const size_t first = s->batch_begin * b->target_time;
     return (assay_rows){ .struct_size = sizeof(assay_rows),
-        .n = s->n,
+        .n = s->n * b->target_time,
         .n_outputs = model_n_outputs(o->m),
         .n_targets = n_targets,
         .y = replica_output(o->replicas[i]),
-        .label = b->label ? b->label + s->batch_begin : NULL,
-        .target = b->target ? b->target + s->batch_begin * n_targets : NULL,
+        .label = b->label ? b->label + first : NULL,
+        .target = b->target ? b->target + first * n_targets : NULL,
         .weight = s->weight };
 }
 
@@ -166,7 +225,7 @@ static void show_input(const objective *o, size_t i, const shard *s)
     const size_t features = dataset_features(o->data);
     const sight input = { .kind = SIGHT_INPUT,
         .x = s->x,
-        .n = s->n * features,
+        .n = s->time * s->n * features,
         .per_sample = features,
         .batch = s->n,
         .batch_begin = s->batch_begin };
@@ -198,9 +257,9 @@ static size_t bad_row(const objective *o, const assay_rows *rows)
 static void show_loss(const objective *o, size_t i, const shard *s, const assay_rows *rows)
 {
     sight seen = { .kind = SIGHT_LOSS, .value = o->sums[i], .batch = s->n };
-    const size_t bad = isfinite(seen.value) ? s->n : bad_row(o, rows);
-    seen.per_sample = bad < s->n;
-    seen.batch_begin = s->batch_begin + bad;
+    const size_t bad = isfinite(seen.value) ? rows->n : bad_row(o, rows);
+    seen.per_sample = bad < rows->n;
+    seen.batch_begin = s->batch_begin + (bad < rows->n ? bad % s->n : 0);
     o->observer->see(o->observer->self, i, &seen);
     if (o->gradient) {
         seen = (sight){ .kind = SIGHT_LOSS_GRADIENT,
@@ -236,7 +295,7 @@ const batch *objective_batch(const objective *o)
 static void train_shard(void *arg, size_t i)
 {
     objective *o = arg;
-    const shard s = shard_of(o, i);
+    const shard s = shard_of(o, &o->trained, i);
     o->sums[i] = 0;
     o->st[i] = OK;
     if (s.n == 0) {
@@ -284,6 +343,7 @@ status objective_add(objective *o, const batch *b, uint64_t draw, bool gradient,
     o->gradient = gradient;
     o->passes++;
     team_run(o->team, o->options.n_replicas, train_shard, o);
+    carried_turn(&o->trained);
     for (size_t i = 0; i < o->options.n_replicas; i++) {
         o->loss_sum += o->sums[i];
     }
@@ -395,7 +455,7 @@ int objective_loss(objective *o, const assay_rows *rows, double *out_sum)
 static void evaluate_shard(void *arg, size_t i)
 {
     objective *o = arg;
-    const shard s = shard_of(o, i);
+    const shard s = shard_of(o, &o->judged, i);
     o->st[i] = OK;
     if (s.n == 0) {
         return;
@@ -406,7 +466,7 @@ static void evaluate_shard(void *arg, size_t i)
     o->st[i] = replica_forward(o->replicas[i], &s, false, &o->errors[i]);
     if (o->st[i] == OK) {
         const assay_rows rows = rows_of(o, i, &s);
-        o->visit(o->visit_self, i, &rows, s.batch_begin);
+        o->visit(o->visit_self, i, &rows, s.batch_begin * o->batch.target_time);
     }
     team_scratch_reset(o->team);
 }
@@ -420,6 +480,7 @@ status objective_evaluate(
     o->visit = each;
     o->visit_self = self;
     team_run(o->team, o->options.n_replicas, evaluate_shard, o);
+    carried_turn(&o->judged);
     return first_error(o, err);
 }
 
@@ -453,7 +514,8 @@ void objective_blame(objective *o, text *t)
     }
     const size_t features = dataset_features(o->data);
     if (o->batch.x &&
-        blame_values(t, "the data's", "features", o->batch.x, o->batch.n * features)) {
+        blame_values(
+            t, "the data's", "features", o->batch.x, o->batch.time * o->batch.n * features)) {
         return;
     }
     for (size_t i = 0; i < m->n_layers; i++) {

@@ -5,6 +5,7 @@
 
 #include "data/batcher.h"
 #include "model/replica.h"
+#include "train/carried.h"
 
 /* The longest stretch that a gradient is made in: fits the first cache beside the weights and state that it updates. */
 enum { STRETCH_FLOATS = 4096 };
@@ -13,7 +14,7 @@ typedef struct objective objective;
 
 typedef struct objective_options {
     size_t n_replicas;
-    size_t max_batch; /* largest batch, training or evaluation */
+    size_t max_batch, max_time; /* of the largest batch, training or evaluation */
     double l2, clip_value;
 } objective_options;
 
@@ -26,6 +27,13 @@ void objective_free(objective *o);
  * divided by. With `in_pieces` the gradient is not put together at the end, but stretch by stretch where it is used
  * (objective_stretch), and weight gradients of the only batch to come may be left undone until then. */
 void objective_begin(objective *o, double denominator, bool in_pieces);
+
+/* Streams: the passes since objective_begin are those that count, whatever a closure runs after them; and the update is done, so
+ * that the next begins with the state that they left. */
+void objective_hold_carried(objective *o);
+void objective_advance(objective *o);
+/* The states before the next update, by name. */
+carried *objective_carried(objective *o);
 
 /* Whether nothing needs the gradient as a whole: neither L2 nor clipping of values. */
 bool objective_allows_pieces(const objective *o);
@@ -68,7 +76,7 @@ size_t objective_n_parts(const objective *o);
 const float *objective_part(
     const objective *o, size_t i, size_t i_tensor, size_t begin, size_t n, float *room);
 
-/* Of a batch of n samples replica i runs those from the i-th of these to the next. */
+/* Of a batch of n samples replica i runs those from the i-th of these to the next: batches are made for that many shards. */
 size_t objective_shard_begin(const objective *o, size_t n, size_t i);
 
 /* The output of a layer for replica i's shard of the last batch; *out_n is 0 when it had none. */
@@ -79,7 +87,8 @@ size_t objective_n_replicas(const objective *o);
 model *objective_model(const objective *o);
 instance *objective_loss_instance(const objective *o);
 
-/* Runs a batch forward in evaluation mode and calls `each` for every replica's rows, concurrently, in its own slot i. */
+/* Runs a batch forward in evaluation mode and calls `each` for every replica's rows, concurrently, in its own slot i; `begin` is
+ * the first of them among the batch's target rows. */
 typedef void (*objective_visitor)(
     void *self, size_t i_replica, const assay_rows *rows, size_t begin);
 status objective_evaluate(

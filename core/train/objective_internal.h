@@ -2,6 +2,7 @@
 #ifndef ASSAY_CORE_TRAIN_OBJECTIVE_INTERNAL_H
 #define ASSAY_CORE_TRAIN_OBJECTIVE_INTERNAL_H
 
+#include "train/carried.h"
 #include "train/objective.h"
 
 /* A stretch of one trainable tensor in the flat buffers. */
@@ -33,6 +34,9 @@ struct objective {
     error *errors; /* [n_replicas] */
     double denominator, loss_sum;
     bool in_pieces;
+    carried trained, judged; /* streams: what is carried in training and in evaluation */
+    const float ***carry_in; /* [n_replicas][m->n_carry] of the pass under way */
+    float ***carry_out;
     /* of the pass under way */
     batch batch; /* a copy: its arrays stay until the batcher's next one, to be named in blame */
     uint64_t draw;

@@ -169,6 +169,7 @@ static status build(trainer *t, error *err)
     registry_set_team(t->registry, t->team);
     const objective_options o = { .n_replicas = t->n_replicas,
         .max_batch = t->batch_size > t->eval_batch ? t->batch_size : t->eval_batch,
+        .max_time = dataset_max_time(t->data),
         .l2 = t->settings.train.l2,
         .clip_value = t->settings.train.clip_value };
     TRY(objective_new(t->model, t->data, t->loss, t->loss_hyper, t->team, &o, &t->objective, err));
@@ -177,6 +178,8 @@ static status build(trainer *t, error *err)
     TRY(evaluator_plan(t->evaluator, t->data, t->objective, t->eval_batch, err));
     TRY(plan_monitor(t, err));
     TRY(lay_out(t, err));
+    TRY(weight_noise_init(
+        &t->noise, &t->memory, t->model, t->team, t->settings.train.weight_noise, t->seed, err));
     TRY(plan_columns(t, err));
     TRY(plan_probe(t, err));
     TRY(init_weights(t, err));
