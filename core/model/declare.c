@@ -4,6 +4,7 @@
  * earlier layer's tensor instead of making a new one. The first refusal is kept in the planner and ends the plan. */
 #include "model/internal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,11 +100,22 @@ static int try_tie(planner *p, const assay_param *param, size_t i_param)
     return 1;
 }
 
+/* What the layer's block says of first values for a role, or NULL. */
+static const init_spec *block_init(const planner *p, uint32_t role)
+{
+    switch (role) {
+    case ASSAY_ROLE_RECURRENT: return p->has_recurrent_init ? &p->recurrent_init : NULL;
+    case ASSAY_ROLE_BIAS: return p->has_bias_init ? &p->bias_init : NULL;
+    case ASSAY_ROLE_GAIN: return NULL;
+    default: return p->has_init ? &p->init : NULL;
+    }
+}
+
 static status tensor_init_spec(planner *p, const assay_param *param, init_spec *out)
 {
-    const bool is_bias = param->role == ASSAY_ROLE_BIAS;
-    if (is_bias ? p->has_bias_init : (p->has_init && param->role != ASSAY_ROLE_GAIN)) {
-        *out = is_bias ? p->bias_init : p->init;
+    const init_spec *spec = block_init(p, param->role);
+    if (spec) {
+        *out = *spec;
         return OK;
     }
     const char *name = param->init ? param->init : "zeros";
@@ -118,6 +130,33 @@ static status tensor_init_spec(planner *p, const assay_param *param, init_spec *
     if (out->kind == INIT_CONSTANT) {
         out->value = param->init_value;
     }
+    return OK;
+}
+
+/* Copies what is added to each block's first values, so that the layer need not keep it. */
+static status tensor_init_shift(planner *p, const assay_param *param, tensor *t)
+{
+    if (!param->init_shift) {
+        return OK;
+    }
+    double *shift = arena_alloc_array(&p->m->memory, t->init_blocks, sizeof *shift);
+    if (!shift) {
+        (void)declare_fail(p, E_NOMEM, "out of memory for a parameter");
+        return E_NOMEM;
+    }
+    for (size_t i = 0; i < t->init_blocks; i++) {
+        shift[i] = param->init_shift[i];
+        if (!(fabs(shift[i]) <= INIT_LARGEST)) {
+            char what[256];
+            snprintf(what, sizeof what,
+                "its parameter \"%s\" shifts the first values of block %zu by %g, expected at most "
+                "1e30 either way",
+                param->name, i, shift[i]);
+            (void)declare_fail(p, E_PLUGIN, what);
+            return E_PLUGIN;
+        }
+    }
+    t->init_shift = shift;
     return OK;
 }
 
@@ -213,7 +252,7 @@ static int64_t plan_param(assay_plan *plan, const assay_param *declared)
         if (is_taken(m, t->info.name, t->export_name)) {
             return declare_fail(p, E_PLUGIN, "declares two parameters of one name");
         }
-        if (tensor_init_spec(p, &param, &t->init) != OK) {
+        if (tensor_init_spec(p, &param, &t->init) != OK || tensor_init_shift(p, &param, t) != OK) {
             return ASSAY_E_INVALID;
         }
         l->param[i_param] = m->n_tensors++;

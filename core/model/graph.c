@@ -23,6 +23,9 @@ static const assay_hyper layer_rows[] = {
     { .name = "init",
         .type = ASSAY_TYPE_STRING,
         .doc = "first values of its weights: an initialiser's name, or a group with its type" },
+    { .name = "recurrent_init",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "the same of its recurrent weights, which init leaves alone" },
     { .name = "bias_init", .type = ASSAY_TYPE_STRING, .doc = "the same of its biases" },
     { .name = "trainable",
         .type = ASSAY_TYPE_BOOL,
@@ -41,8 +44,8 @@ static const assay_hyper layer_rows[] = {
 
 const hyper_table layer_table = HYPER_DOCS(layer_rows);
 
-static const char *const reserved_keys[] = { "name", "from", "init", "bias_init", "trainable",
-    "lr_scale", "tie", NULL };
+static const char *const reserved_keys[] = { "name", "from", "init", "recurrent_init", "bias_init",
+    "trainable", "lr_scale", "tie", NULL };
 
 status layer_fail(const model *m, const layer *l, status code, error *err, const char *format, ...)
 {

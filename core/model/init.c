@@ -19,8 +19,7 @@
  * linear neural networks"), a QR of its own.
  *
  * The defaults of uniform (within 0.05) and normal (0.05) are those of Keras' RandomUniform and
- * RandomNormal: small enough for weights, where PyTorch's [0, 1) and 1 are not. The limit of 1e30 on
- * what a config may say keeps every product inside float. */
+ * RandomNormal: small enough for weights, where PyTorch's [0, 1) and 1 are not. */
 #include "model/init.h"
 
 #include <assay/hyper.h>
@@ -35,21 +34,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LARGEST 1e30
-
 static const assay_hyper constant_rows[] = {
-    ASSAY_REAL(init_spec, value, 0, -LARGEST, LARGEST, "every element", .flags = ASSAY_REQUIRED),
+    ASSAY_REAL(
+        init_spec, value, 0, -INIT_LARGEST, INIT_LARGEST, "every element", .flags = ASSAY_REQUIRED),
 };
 static const assay_hyper uniform_rows[] = {
-    ASSAY_REAL(init_spec, min, -0.05, -LARGEST, LARGEST, "lower end"),
-    ASSAY_REAL(init_spec, max, 0.05, -LARGEST, LARGEST, "upper end"),
+    ASSAY_REAL(init_spec, min, -0.05, -INIT_LARGEST, INIT_LARGEST, "lower end"),
+    ASSAY_REAL(init_spec, max, 0.05, -INIT_LARGEST, INIT_LARGEST, "upper end"),
 };
 static const assay_hyper normal_rows[] = {
-    ASSAY_REAL(init_spec, mean, 0, -LARGEST, LARGEST, "mean"),
-    ASSAY_REAL(init_spec, std, 0.05, 0, LARGEST, "standard deviation"),
+    ASSAY_REAL(init_spec, mean, 0, -INIT_LARGEST, INIT_LARGEST, "mean"),
+    ASSAY_REAL(init_spec, std, 0.05, 0, INIT_LARGEST, "standard deviation"),
 };
 static const assay_hyper gain_rows[] = {
-    ASSAY_REAL(init_spec, gain, 1, 0, LARGEST, "factor on the standard deviation",
+    ASSAY_REAL(init_spec, gain, 1, 0, INIT_LARGEST, "factor on the standard deviation",
         .flags = ASSAY_OPEN_MIN),
 };
 
@@ -290,4 +288,13 @@ status init_fill(const init_spec *spec, rng r, float *w, size_t rows, size_t col
     }
 done:
     return st;
+}
+
+void init_add(float *w, size_t rows, size_t cols, size_t blocks, const double *shift)
+{
+    const size_t width = cols / blocks;
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < cols; j++)
+            w[i * cols + j] = (float)((double)w[i * cols + j] + shift[j / width]);
+    }
 }

@@ -13,6 +13,9 @@
 
 #include <stddef.h>
 
+/* What a config or a layer may say at most, either way: it keeps every product inside float. */
+#define INIT_LARGEST 1e30
+
 typedef enum init_kind {
     INIT_ZEROS,
     INIT_ONES,
@@ -46,5 +49,8 @@ status init_from_value(config *c, value *v, init_spec *out, error *err) MUST_CHE
  * fan_out shared out among them. Orthogonal: Q of the QR of a normal matrix, signs fixed by R's diagonal, as PyTorch does; rows < cols: the rows are orthonormal. */
 status init_fill(const init_spec *spec, rng r, float *w, size_t rows, size_t cols, size_t blocks,
     size_t fan_in, size_t fan_out, error *err) MUST_CHECK;
+
+/* Adds shift[i] to block i of w[rows, cols], after init_fill with the same blocks. */
+void init_add(float *w, size_t rows, size_t cols, size_t blocks, const double *shift);
 
 #endif

@@ -19,8 +19,8 @@ typedef struct planner {
     const char *tie_name;
     bool trainable, has_tied;
     double lr_scale;
-    init_spec init, bias_init;
-    bool has_init, has_bias_init;
+    init_spec init, recurrent_init, bias_init;
+    bool has_init, has_recurrent_init, has_bias_init;
     size_t capacity_tensors, capacity_buffers;
     error *err; /* what a declaration found wrong */
     status st;

@@ -54,6 +54,9 @@ static status initialise(model *m, error *err)
         if (st != OK) {
             return error_where(err, "%s", t->info.name);
         }
+        if (t->init_shift) {
+            init_add(m->w + t->offset, t->info.rows, t->info.cols, t->init_blocks, t->init_shift);
+        }
     }
     for (size_t i = 0; i < m->n_buffers; i++) {
         for (size_t k = 0; k < m->buffers[i].n; k++) {

@@ -63,10 +63,14 @@ static status read_reserved(planner *p, error *err)
     p->lr_scale = 1;
     p->tie = value_find(block, "tie");
     value *init = value_find(block, "init"), *bias_init = value_find(block, "bias_init");
+    value *recurrent_init = value_find(block, "recurrent_init");
     const value *trainable = value_find(block, "trainable"),
                 *lr_scale = value_find(block, "lr_scale");
     if (init) {
         TRY(init_from_value(p->c, init, &p->init, err));
+    }
+    if (recurrent_init) {
+        TRY(init_from_value(p->c, recurrent_init, &p->recurrent_init, err));
     }
     if (bias_init) {
         TRY(init_from_value(p->c, bias_init, &p->bias_init, err));
@@ -85,15 +89,16 @@ static status read_reserved(planner *p, error *err)
         TRY(value_to_string(p->tie, &p->tie_name, err));
     }
     p->has_init = init != NULL;
+    p->has_recurrent_init = recurrent_init != NULL;
     p->has_bias_init = bias_init != NULL;
 done:
     return st;
 }
 
-static bool has_bias(const model *m, const layer *l)
+static bool has_role(const model *m, const layer *l, uint32_t role)
 {
     for (size_t i = 0; i < l->n_params; i++) {
-        if (m->tensors[l->param[i]].info.role == ASSAY_ROLE_BIAS) {
+        if (m->tensors[l->param[i]].info.role == role) {
             return true;
         }
     }
@@ -129,7 +134,11 @@ static status check_planned(planner *p, const assay_plan *plan, error *err)
     if (p->has_init && l->n_params == 0) {
         return layer_fail(m, l, E_CONFLICT, err, "`init` is set, but this layer has no parameters");
     }
-    if (p->has_bias_init && !has_bias(m, l)) {
+    if (p->has_recurrent_init && !has_role(m, l, ASSAY_ROLE_RECURRENT)) {
+        return layer_fail(m, l, E_CONFLICT, err,
+            "`recurrent_init` is set, but this layer has no recurrent weights");
+    }
+    if (p->has_bias_init && !has_role(m, l, ASSAY_ROLE_BIAS)) {
         return layer_fail(m, l, E_CONFLICT, err, "`bias_init` is set, but this layer has no bias");
     }
     return OK;
@@ -161,6 +170,8 @@ static status layer_plan(planner *p, error *err)
     l->out_one_step = l->one_step || plan.time_out == ASSAY_TIME_ONE;
     l->couples_samples = plan.couples_samples != 0;
     l->macs = plan.macs;
+    l->first_carry = m->n_carry;
+    m->n_carry += l->n_carry;
     l->backprop = false;
     for (size_t i = 0; i < l->n_in; i++) {
         l->backprop |= l->in[i].needs_grad != 0;

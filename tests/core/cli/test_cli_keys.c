@@ -144,8 +144,9 @@ static void test_plugin_info__tells_what_stands_beside_in_one_line(void **state)
         const char *line;
     } cases[] = {
         { "dense",
-            "\n  beside these, of assay's own: name, from, init, bias_init, trainable, lr_scale, "
-            "tie" },
+            "\n  beside these, of assay's own: name, from, init, recurrent_init, bias_init, "
+            "trainable, "
+            "lr_scale, tie" },
         { "adam", "\n  beside these, of assay's own: match" },
         { "cosine", "\n  beside these, of assay's own: target" },
         { "accuracy", "\n  beside these, of assay's own: name" },

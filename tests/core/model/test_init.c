@@ -334,6 +334,18 @@ static void test_fill__says_which_sizes_make_no_sense(void **state)
     assert_int_equal(init_fill(&spec, r, w, 3, 4, 1, 0, 4, &err), OK);
 }
 
+static void test_add__shifts_each_block_of_each_row(void **state)
+{
+    (void)state;
+    const double shift[3] = { 0.731, -2.385, 1e30 };
+    float w[12];
+    for (size_t i = 0; i < 12; i++)
+        w[i] = 0.25f * (float)i;
+    init_add(w, 2, 6, 3, shift);
+    for (size_t i = 0; i < 12; i++)
+        assert_true(w[i] == (float)(0.25 * (double)i + shift[i % 6 / 2]));
+}
+
 static void test_named__suggests_the_nearest_name(void **state)
 {
     (void)state;
@@ -476,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_orthogonal__is_the_q_of_gram_schmidt),
         cmocka_unit_test(test_fill__is_a_function_of_seed_and_name),
         cmocka_unit_test(test_fill__says_which_sizes_make_no_sense),
+        cmocka_unit_test(test_add__shifts_each_block_of_each_row),
         cmocka_unit_test(test_named__suggests_the_nearest_name),
         cmocka_unit_test(test_from_value__reads_a_name_or_a_block),
         cmocka_unit_test(test_from_value__writes_what_it_assumed_into_the_tree),

@@ -29,7 +29,8 @@
     "150; },\n" \
     "  { type = \"add\"; from = ( \"dense3\", \"tanh1\" ); }, { type = \"dense\"; units = 3; " \
     "init = \"orthogonal\"; },\n" \
-    "  { type = \"model_odd\"; fault = \"state\"; }, { type = \"model_odd\"; fault = " \
+    "  { type = \"model_odd\"; fault = \"shifted\"; }, { type = \"model_odd\"; fault = " \
+    "\"state\"; }, { type = \"model_odd\"; fault = " \
     "\"couples\"; },\n" \
     "  { type = \"dense\"; units = 2; } );"
 

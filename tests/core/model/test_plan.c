@@ -277,6 +277,49 @@ static void test_plan__initialises_as_the_layers_block_says(void **state)
     rig_close(&rig);
 }
 
+#define SHIFTED(keys) \
+    "model = ( { type = \"model_odd\"; fault = \"shifted\"; name = \"odd\"; " keys "} );"
+
+static void assert_bias(const model_rig *rig, double first, double second)
+{
+    const tensor *t = tensor_of(rig, "odd.bias");
+    assert_int_equal(t->info.size, 8);
+    for (size_t i = 0; i < 8; i++)
+        assert_true(rig->m->w[t->offset + i] == (float)(i < 4 ? first : second));
+}
+
+/* An LSTM that remembers at first is one whose second quarter of the bias is 1, say. */
+static void test_plan__shifts_first_values_block_by_block(void **state)
+{
+    (void)state;
+    model_rig rig;
+    rig_make(&rig, SHIFTED(""), vector_of(6));
+    assert_bias(&rig, 1.25, -0.5);
+    assert_all(&rig, "odd.recurrent", 1.0f);
+    rig_close(&rig);
+    rig_make(&rig, SHIFTED("bias_init = { type = \"constant\"; value = 0.375; }; "), vector_of(6));
+    assert_bias(&rig, 1.625, -0.125);
+    rig_close(&rig);
+}
+
+static void test_plan__initialises_recurrent_weights_apart(void **state)
+{
+    (void)state;
+    model_rig rig;
+    rig_make(&rig, SHIFTED("init = { type = \"constant\"; value = 0.375; }; "), vector_of(6));
+    assert_all(&rig, "odd.weight", 0.375f);
+    assert_all(&rig, "odd.table", 0.375f);
+    assert_all(&rig, "odd.recurrent", 1.0f);
+    rig_close(&rig);
+    rig_make(
+        &rig, SHIFTED("recurrent_init = { type = \"constant\"; value = -0.75; }; "), vector_of(6));
+    assert_all(&rig, "odd.weight", 1.0f);
+    assert_all(&rig, "odd.table", 1.0f);
+    assert_all(&rig, "odd.recurrent", -0.75f);
+    assert_bias(&rig, 1.25, -0.5);
+    rig_close(&rig);
+}
+
 /* First values are keyed by seed and tensor name, so another layer before changes nothing. */
 static void test_plan__first_values_depend_on_the_name_alone(void **state)
 {
@@ -361,6 +404,15 @@ static const refused keys_refused[] = {
     { E_CONFLICT, "model = ( \"relu\",\n { type = \"tanh\"; init = \"ones\"; } );",
         "x.cfg:2: model[1]: layer \"tanh1\" (tanh): `init` is set, but this layer has no "
         "parameters" },
+    { E_CONFLICT, "model = ( \"relu\",\n { type = \"tanh\"; recurrent_init = \"ones\"; } );",
+        "x.cfg:2: model[1]: layer \"tanh1\" (tanh): `recurrent_init` is set, but this layer has no "
+        "recurrent weights" },
+    { E_CONFLICT, "model = ( { type = \"dense\"; units = 3; recurrent_init = \"orthogonal\"; } );",
+        "x.cfg:1: model[0]: layer \"dense1\" (dense): `recurrent_init` is set, but this layer has "
+        "no "
+        "recurrent weights" },
+    { E_UNKNOWN, "model = ( { type = \"dense\"; units = 4;\n recurrent_init = \"orthogonl\"; } );",
+        "x.cfg:2: unknown initialiser \"orthogonl\": did you mean \"orthogonal\"?" },
     { E_CONFLICT, "model = ( \"relu\",\n { type = \"tanh\"; bias_init = \"ones\"; } );",
         "x.cfg:2: model[1]: layer \"tanh1\" (tanh): `bias_init` is set, but this layer has no "
         "bias" },
@@ -412,6 +464,13 @@ static const struct {
     { "many_saved", E_PLUGIN, "declares too much memory of one kind (at most 32 pieces)" },
     { "odd_macs", E_PLUGIN, "its plan counts multiply-accumulates that make no sense" },
     { "refusal_ignored", E_PLUGIN, NO_SENSE },
+    { "odd_shift", E_PLUGIN,
+        "its parameter \"bias\" shifts the first values of block 1 by nan, expected at most 1e30 "
+        "either way" },
+    { "huge_shift", E_PLUGIN,
+        "its parameter \"bias\" shifts the first values of block 1 by -2e+30, expected at most "
+        "1e30 "
+        "either way" },
 };
 
 static void test_plan__refuses_plans_that_break_the_contract(void **state)
@@ -469,6 +528,8 @@ int main(void)
         cmocka_unit_test(test_plan__ties_tensors_of_one_shape),
         cmocka_unit_test(test_plan__ties_a_matrix_of_the_transposed_shape),
         cmocka_unit_test(test_plan__initialises_as_the_layers_block_says),
+        cmocka_unit_test(test_plan__shifts_first_values_block_by_block),
+        cmocka_unit_test(test_plan__initialises_recurrent_weights_apart),
         cmocka_unit_test(test_plan__first_values_depend_on_the_name_alone),
         cmocka_unit_test(test_plan__knows_when_samples_are_coupled),
         cmocka_unit_test(test_plan__refuses_keys_that_do_not_fit),

@@ -1,9 +1,11 @@
 /* model_odd: y = x, with a plan that breaks the contract in the way that `fault` names.
  *
  * "none" keeps it, and so do "couples" (its samples are coupled, a running mean is kept), "state" (two parameters of all
- * kinds of description) and "last_step" (y is the last time step of x). */
+ * kinds of description), "shifted" (a parameter of each role that has first values of its own, a bias of two shifted blocks)
+ * and "last_step" (y is the last time step of x). */
 #include <assay/plugin.h>
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -35,6 +37,9 @@ enum {
     ODD_MACS,
     REFUSAL_IGNORED,
     STRANGE_CODE,
+    SHIFTED,
+    ODD_SHIFT,
+    HUGE_SHIFT,
 };
 
 static const char *const faults[] = { "none", "couples", "state", "last_step", "no_output",
@@ -42,7 +47,7 @@ static const char *const faults[] = { "none", "couples", "state", "last_step", "
     "huge_parameter", "sizeless_parameter", "unknown_role", "odd_blocks", "parameter_twice",
     "exported_twice", "many_parameters", "unknown_init", "nameless_buffer", "empty_buffer",
     "buffer_twice", "buffer_like_parameter", "nameless_carry", "many_saved", "huge_saved",
-    "odd_macs", "refusal_ignored", "strange_code" };
+    "odd_macs", "refusal_ignored", "strange_code", "shifted", "odd_shift", "huge_shift" };
 
 struct model_odd {
     int64_t fault;
@@ -107,6 +112,30 @@ static int64_t declare_state(assay_plan *plan)
     return i < 0 ? i : plan->param(plan, &gain);
 }
 
+/* `fault` may spoil the second block's shift. What is declared is gone when this returns. */
+static int64_t declare_shifted(assay_plan *plan, int64_t fault)
+{
+    double shift[2] = { 1.25, fault == ODD_SHIFT ? NAN : fault == HUGE_SHIFT ? -2e30 : -0.5 };
+    static const uint32_t roles[] = { ASSAY_ROLE_WEIGHT, ASSAY_ROLE_RECURRENT, ASSAY_ROLE_EMBEDDING,
+        ASSAY_ROLE_BIAS };
+    static const char *const names[] = { "weight", "recurrent", "table", "bias" };
+    int64_t code = 0;
+    for (int i = 0; i < 4 && code >= 0; i++) {
+        assay_param p = sound_parameter();
+        p.name = names[i];
+        p.role = roles[i];
+        p.blocks = 2;
+        if (p.role == ASSAY_ROLE_BIAS) {
+            p.shape = (assay_shape){ 1, { 8 } };
+            p.init = "zeros";
+            p.init_shift = shift;
+        }
+        code = plan->param(plan, &p);
+    }
+    shift[0] = shift[1] = 238.5;
+    return code;
+}
+
 static int64_t declare_twice(assay_plan *plan, int64_t fault)
 {
     assay_param p = sound_parameter();
@@ -138,6 +167,9 @@ static int64_t declare(assay_plan *plan, int64_t fault)
     switch (fault) {
     case COUPLES: return declare_buffer(plan, "running_mean", 3);
     case STATE: return declare_state(plan);
+    case SHIFTED:
+    case ODD_SHIFT:
+    case HUGE_SHIFT: return declare_shifted(plan, fault);
     case PARAMETER_TWICE:
     case EXPORTED_TWICE: return declare_twice(plan, fault);
     case MANY_SAVED:
