@@ -42,7 +42,8 @@ typedef struct layer_harness {
 void layer_open(layer_harness *l, const char *build_dir, const char *id);
 void layer_close(layer_harness *l);
 
-/* A further input of numbers. */
+/* A further input of numbers. For one of tokens give its entry in l->in dtype ASSAY_I32 and a vocabulary before the plan and
+ * copy int32_t into its x after it: it has no dx, and the gradient check leaves it as it is. */
 void layer_input(layer_harness *l, assay_shape shape);
 
 /* Calls plan; after ASSAY_OK all buffers are there, training is 1 and the shard is the whole batch. A
