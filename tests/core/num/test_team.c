@@ -69,6 +69,43 @@ static void test_team__runs_each_piece_exactly_once(void **state)
     team_free(NULL);
 }
 
+enum { SHARED_PIECES = 7 };
+
+typedef struct shared_round {
+    team *t;
+    atomic_size_t n_done;
+    size_t helper_order[SHARED_PIECES]; /* of what worker 1 took; written by it alone */
+    size_t n_helped;
+} shared_round;
+
+/* The caller stays in its first piece until all others are done, so worker 1 takes them, in its own order. */
+static void note_order(void *arg, size_t i)
+{
+    shared_round *r = arg;
+    if (team_worker(r->t) == 1) {
+        r->helper_order[r->n_helped++] = i;
+    } else {
+        const double start = clock_wall_s();
+        while (atomic_load(&r->n_done) < SHARED_PIECES - 1 && clock_wall_s() - start < 30)
+            rest_ms(1);
+    }
+    atomic_fetch_add(&r->n_done, 1);
+}
+
+static void test_team__a_worker_takes_its_own_share_first_and_then_what_others_left(void **state)
+{
+    (void)state;
+    static const size_t expected[] = { 4, 5, 6, 1, 2, 3 };
+    team *t = new_team(2, false);
+    for (size_t round = 0; round < 3; round++) {
+        shared_round r = { .t = t };
+        team_run(t, SHARED_PIECES, note_order, &r);
+        assert_int_equal(r.n_helped, SHARED_PIECES - 1);
+        assert_memory_equal(r.helper_order, expected, sizeof expected);
+    }
+    team_free(t);
+}
+
 static void test_team__many_short_rounds_lose_no_wake_up(void **state)
 {
     (void)state;
@@ -363,6 +400,7 @@ int main(void)
     num_init(); /* its pool, which this program links, would spin through the first tests */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_team__runs_each_piece_exactly_once),
+        cmocka_unit_test(test_team__a_worker_takes_its_own_share_first_and_then_what_others_left),
         cmocka_unit_test(test_team__many_short_rounds_lose_no_wake_up),
         cmocka_unit_test(test_team__pieces_run_at_the_same_time_on_workers_of_their_own),
         cmocka_unit_test(test_team__a_nested_round_runs_on_its_worker),
