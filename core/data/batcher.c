@@ -56,7 +56,8 @@ static status count_windows(batcher *b, const batcher_options *o, error *err)
     row_order *order = &b->order;
     if (o->batch_size == 0) {
         return fail(err, E_UNSUPPORTED,
-            "data.batch_size is how many streams a batch holds where data.window is set: expected a "
+            "data.batch_size is how many streams a batch holds where data.window is set: expected "
+            "a "
             "number, found \"all\"");
     }
     order->shuffle = false;
@@ -111,8 +112,8 @@ static status plan_plain(batcher *b, const batcher_options *o, error *err)
     const size_t n = b->order.batch_size;
     size_t numbers = 0, targets = 0;
     b->is_view_of_x = transform_is_view(&b->data->features, v);
-    b->weights = o->class_weights && b->data->class_weight != NULL ? b->data->class_weight
-                                                                  : v->weight;
+    b->weights =
+        o->class_weights && b->data->class_weight != NULL ? b->data->class_weight : v->weight;
     if (v->target == ASSAY_TARGET_REAL || v->target == ASSAY_TARGET_BINARY) {
         b->targets = b->data->targets != NULL ? b->data->targets : v->targets;
         b->n_targets = v->n_targets;
@@ -261,12 +262,9 @@ static void plain_get(batcher *b, const uint32_t *rows, size_t n, bool is_there,
     const bool is_run = !b->order.shuffle && rows[n - 1] - rows[0] == n - 1;
     const bool is_bytes = b->target != NULL && b->targets == NULL;
     const void *x = b->x;
-    *out = (batch){ .n = n,
-        .time = 1,
-        .target_time = 1,
-        .n_shards = b->n_shards,
-        .n_samples = n,
-        .rows = rows };
+    *out = (batch){
+        .n = n, .time = 1, .target_time = 1, .n_shards = b->n_shards, .n_samples = n, .rows = rows
+    };
     if (is_run && b->is_view_of_x) {
         x = (const unsigned char *)v->x + rows[0] * v->x_stride;
     } else if (!is_there) {

@@ -22,6 +22,49 @@ static status split_data(dataset *d, const data_plan *plan, error *err)
     return OK;
 }
 
+/* Streams are plain samples in file order, and each part is a run of them. */
+static status check_streams(const dataset *d, const data_plan *plan, error *err)
+{
+    const unsigned long long window = (unsigned long long)d->options.window;
+    if (window == 0) return OK;
+    if (d->view.first_step != NULL) {
+        return fail_at(err, E_CONFLICT, &plan->window_at,
+            "data.window = %llu: the data has sequences of its own, and streams are made of plain "
+            "samples: remove window",
+            window);
+    }
+    if (d->options.batch_size == 0) {
+        return fail_at(err, E_CONFLICT, &plan->batch_size_at,
+            "data.batch_size = \"all\" with data.window = %llu: batch_size is the number of "
+            "streams, "
+            "expected a whole number from 1",
+            window);
+    }
+    if (d->view.group != NULL && plan->split.method != SPLIT_RANDOM) {
+        return fail_at(err, E_CONFLICT, &plan->window_at,
+            "data.window = %llu: the data has groups, which only a random split keeps together, "
+            "and "
+            "streams need samples in file order: remove the groups or window",
+            window);
+    }
+    return OK;
+}
+
+static status check_runs(const dataset *d, const data_plan *plan, error *err)
+{
+    for (int p = 0; p < N_PARTS && d->options.window > 0; p++) {
+        const uint32_t *rows = d->parts.rows[p];
+        const size_t n = d->parts.n[p];
+        if (n == 0 || rows[n - 1] - rows[0] == n - 1) continue;
+        return fail_at(err, E_CONFLICT, &plan->split.method_at,
+            "data.window = %llu needs consecutive samples, and those of the %s part are not: use "
+            "data.split.method = \"time\"%s",
+            (unsigned long long)d->options.window, part_name((part)p),
+            plan->split.folds > 0 ? " without folds" : "");
+    }
+    return OK;
+}
+
 static status fit_features(dataset *d, const data_plan *plan, error *err)
 {
     const assay_data *v = &d->view;
@@ -29,8 +72,12 @@ static status fit_features(dataset *d, const data_plan *plan, error *err)
         return fail_at(err, E_UNSUPPORTED, &plan->standardize_at,
             "data.standardize: the features are tokens, which have no mean");
     }
-    const status st = transform_fit(
-        v, plan->standardize, d->parts.rows[PART_TRAIN], d->parts.n[PART_TRAIN], &d->features, err);
+    if (!transform_is_needed(v, plan->standardize)) return OK;
+    step_set steps;
+    status st =
+        step_set_of_steps(v, d->parts.rows[PART_TRAIN], d->parts.n[PART_TRAIN], &steps, err);
+    if (st == OK) st = transform_fit(v, plan->standardize, &steps, &d->features, err);
+    step_set_release(&steps);
     if (st != OK || !v->x_writable || v->x_dtype != ASSAY_F32) return st;
     transform_apply(&d->features, v);
     transform_release(&d->features);
@@ -41,42 +88,59 @@ static status fit_features(dataset *d, const data_plan *plan, error *err)
 static status fit_targets(dataset *d, const data_plan *plan, error *err)
 {
     const assay_data *v = &d->view;
-    const size_t n = v->n_targets;
+    const size_t n = v->n_targets, numbers = data_n_target_rows(v) * n;
     if (!plan->standardize_target) return OK;
     if (v->target != ASSAY_TARGET_REAL) {
         return fail_at(err, E_UNSUPPORTED, &plan->standardize_target_at,
             "data.standardize_target: the targets are not real numbers");
     }
-    d->targets = calloc(v->n_samples * n, sizeof(float));
+    d->targets = calloc(numbers, sizeof(float));
     d->target_mean = calloc(n, sizeof(double));
     d->target_deviation = calloc(n, sizeof(double));
     if (d->targets == NULL || d->target_mean == NULL || d->target_deviation == NULL) {
         return fail_nomem(err, "standardised targets");
     }
-    target_moments(
-        v, d->parts.rows[PART_TRAIN], d->parts.n[PART_TRAIN], d->target_mean, d->target_deviation);
-    for (size_t i = 0; i < v->n_samples * n; i++) {
+    step_set rows;
+    const status st =
+        step_set_of_targets(v, d->parts.rows[PART_TRAIN], d->parts.n[PART_TRAIN], &rows, err);
+    if (st != OK) return st;
+    target_moments(v, &rows, d->target_mean, d->target_deviation);
+    step_set_release(&rows);
+    for (size_t i = 0; i < numbers; i++) {
         const size_t k = i % n;
         d->targets[i] = (float)((v->targets[i] - d->target_mean[k]) / d->target_deviation[k]);
     }
     return OK;
 }
 
-/* w[c] = n / (classes * n_c) over the training part, so that every class counts the same in sum. */
+/* The target rows of a sample: `n` from `first` on. */
+static size_t sample_targets(const assay_data *v, size_t row, size_t *out_first)
+{
+    const bool per_step = has_step_targets(v);
+    *out_first = per_step ? sample_first(v, row) : row;
+    return per_step ? sample_steps(v, row) : 1;
+}
+
+/* w[c] = n / (classes * n_c) over the labels of the training samples, so that every class counts the same in sum. A step that
+ * several samples have is a label of each. */
 static status balance(const dataset *d, const data_plan *plan, double *w, error *err)
 {
     const assay_data *v = &d->view;
-    const uint32_t *rows = d->parts.rows[PART_TRAIN];
-    const size_t n = d->parts.n[PART_TRAIN];
-    for (size_t i = 0; i < n; i++)
-        w[v->label[rows[i]]] += 1;
+    double n = 0;
+    for (size_t i = 0; i < d->parts.n[PART_TRAIN]; i++) {
+        size_t first = 0;
+        const size_t n_labels = sample_targets(v, d->parts.rows[PART_TRAIN][i], &first);
+        for (size_t k = 0; k < n_labels; k++)
+            w[v->label[first + k]] += 1;
+        n += (double)n_labels;
+    }
     for (size_t c = 0; c < v->n_classes; c++) {
         if (w[c] == 0) {
             return fail_at(err, E_RANGE, &plan->class_weights_at,
                 "data.class_weights: class %zu%s%s has no sample in the training part", c,
                 v->class_names != NULL ? " " : "", v->class_names != NULL ? v->class_names[c] : "");
         }
-        w[c] = (double)n / ((double)v->n_classes * w[c]);
+        w[c] = n / ((double)v->n_classes * w[c]);
     }
     return OK;
 }
@@ -95,26 +159,35 @@ static status check_class_weights(const dataset *d, const data_plan *plan, error
     return OK;
 }
 
-/* d->class_weight = sample weight times w[class] */
-static status fill_weights(dataset *d, const double *w, error *err)
+/* d->class_weight = sample weight times w[class], where a sample is a row of targets */
+static status fill_weights(dataset *d, error *err)
 {
     const assay_data *v = &d->view;
+    if (dataset_has_target_per_step(d)) return OK;
     d->class_weight = calloc(v->n_samples, sizeof(float));
     if (d->class_weight == NULL) return fail_nomem(err, "weights");
     for (size_t i = 0; i < v->n_samples; i++) {
         const double sample = v->weight != NULL ? v->weight[i] : 1;
-        d->class_weight[i] = (float)(sample * w[v->label[i]]);
+        d->class_weight[i] = (float)(sample * d->label_weight[v->label[i]]);
     }
     return OK;
 }
 
 /* Something of the training part must count. */
-static status check_weights(
-    const dataset *d, const float *weight, const data_plan *plan, error *err)
+static status check_weights(const dataset *d, const data_plan *plan, error *err)
 {
+    const assay_data *v = &d->view;
+    const double *w = d->label_weight;
     double sum = 0;
-    for (size_t i = 0; i < d->parts.n[PART_TRAIN]; i++)
-        sum += weight[d->parts.rows[PART_TRAIN][i]];
+    if (v->weight == NULL && w == NULL) return OK;
+    for (size_t i = 0; i < d->parts.n[PART_TRAIN]; i++) {
+        const uint32_t row = d->parts.rows[PART_TRAIN][i];
+        const double sample = v->weight != NULL ? v->weight[row] : 1;
+        size_t first = 0;
+        const size_t n = sample_targets(v, row, &first);
+        for (size_t k = 0; k < n; k++)
+            sum += (float)(sample * (w != NULL ? w[v->label[first + k]] : 1));
+    }
     if (sum > 0) return OK;
     return fail_at(err, E_RANGE, &plan->at, "data: all weights of the training part are 0");
 }
@@ -122,26 +195,38 @@ static status check_weights(
 static status weigh(dataset *d, const data_plan *plan, error *err)
 {
     status st = OK;
-    double *w = NULL;
-    if (plan->weighting == CLASS_WEIGHTS_NONE) {
-        return d->view.weight != NULL ? check_weights(d, d->view.weight, plan, err) : OK;
-    }
+    if (plan->weighting == CLASS_WEIGHTS_NONE) return check_weights(d, plan, err);
     TRY(check_class_weights(d, plan, err));
-    w = calloc(d->view.n_classes, sizeof(double));
-    if (w == NULL) {
-        st = fail_nomem(err, "class weights");
-        goto done;
-    }
+    d->label_weight = calloc(d->view.n_classes, sizeof(double));
+    if (d->label_weight == NULL) return fail_nomem(err, "class weights");
     if (plan->weighting == CLASS_WEIGHTS_BALANCED) {
-        TRY(balance(d, plan, w, err));
+        TRY(balance(d, plan, d->label_weight, err));
     } else {
-        memcpy(w, plan->class_weights, d->view.n_classes * sizeof(double));
+        memcpy(d->label_weight, plan->class_weights, d->view.n_classes * sizeof(double));
     }
-    TRY(fill_weights(d, w, err));
-    TRY(check_weights(d, d->class_weight, plan, err));
+    TRY(fill_weights(d, err));
+    TRY(check_weights(d, plan, err));
 done:
-    free(w);
     return st;
+}
+
+/* The longest time that a batch of any part can have. */
+static size_t longest_time(const dataset *d)
+{
+    size_t least = 1, most = 1;
+    if (dataset_is_stream(d)) {
+        most = 0;
+        for (int p = 0; p < N_PARTS; p++)
+            most = d->parts.n[p] > most ? d->parts.n[p] : most;
+        return d->options.window < most ? d->options.window : most;
+    }
+    for (int p = 0; p < N_PARTS; p++) {
+        size_t longest = 1;
+        if (d->parts.n[p] == 0) continue;
+        sample_range(&d->view, d->parts.rows[p], d->parts.n[p], &least, &longest);
+        most = longest > most ? longest : most;
+    }
+    return most;
 }
 
 /* Splits, weighs and fits; d->view is filled in. */
@@ -154,7 +239,10 @@ static status prepare(dataset *d, const data_plan *plan, error *err)
         return plan->at.file != NULL ? error_where(err, "%s:%d: data", plan->at.file, plan->at.line)
                                      : st;
     }
+    TRY(check_streams(d, plan, err));
     TRY(split_data(d, plan, err));
+    TRY(check_runs(d, plan, err));
+    d->max_time = longest_time(d);
     TRY(weigh(d, plan, err));
     TRY(fit_targets(d, plan, err));
     TRY(fit_features(d, plan, err));
@@ -213,6 +301,7 @@ void dataset_free(dataset *d)
     free(d->targets);
     free(d->target_mean);
     free(d->target_deviation);
+    free(d->label_weight);
     free(d->class_weight);
     if (d->source != NULL) {
         if (ops_of(d->source)->close != NULL) ops_of(d->source)->close(&d->source->ctx);
@@ -269,8 +358,7 @@ bool dataset_is_stream(const dataset *d)
 
 size_t dataset_max_time(const dataset *d)
 {
-    (void)d;
-    return 1;
+    return d->max_time;
 }
 
 bool dataset_has_target_per_step(const dataset *d)
@@ -309,16 +397,43 @@ static void describe_count(text *t, size_t n, const char *what, const char *plur
     text_printf(t, ", %zu %s%s", n, what, n == 1 ? "" : plural);
 }
 
+/* "1797 samples", "229 sequences of 25 to 160 steps", "5000 steps as streams of windows of 50" */
+static void describe_samples(const dataset *d, text *t)
+{
+    const assay_data *v = &d->view;
+    const size_t n = v->n_samples;
+    if (dataset_is_stream(d)) {
+        text_printf(
+            t, "%zu steps as streams of windows of %llu", n, (unsigned long long)d->options.window);
+        return;
+    }
+    text_printf(t, "%zu %s", n, v->first_step != NULL ? "sequences" : "samples");
+    if (v->first_step == NULL) return;
+    size_t least = v->n_steps[0], most = least;
+    for (size_t i = 1; i < n; i++) {
+        least = v->n_steps[i] < least ? v->n_steps[i] : least;
+        most = v->n_steps[i] > most ? v->n_steps[i] : most;
+    }
+    if (least < most) {
+        text_printf(t, " of %zu to %zu steps", least, most);
+    } else {
+        text_printf(t, " of %zu step%s", most, most == 1 ? "" : "s");
+    }
+}
+
 void dataset_describe(const dataset *d, text *t)
 {
     const assay_data *v = &d->view;
-    text_printf(t, "%zu samples (", (size_t)v->n_samples);
+    const size_t features = dataset_features(d);
+    describe_samples(d, t);
+    text_add(t, " (");
     for (int p = 0, n = 0; p < N_PARTS; p++) {
         if (d->parts.n[p] == 0) continue;
         text_printf(t, "%s%zu %s", n++ > 0 ? ", " : "", d->parts.n[p], part_name((part)p));
     }
     text_add(t, ")");
-    describe_count(t, dataset_features(d), "feature", "s");
+    if (v->x_dtype != ASSAY_I32 || features > 1) describe_count(t, features, "feature", "s");
+    if (v->x_dtype == ASSAY_I32) describe_count(t, v->vocabulary, "token", "s");
     if (v->target == ASSAY_TARGET_CLASS) describe_count(t, v->n_classes, "class", "es");
     if (v->target == ASSAY_TARGET_REAL) describe_count(t, v->n_targets, "real target", "s");
     if (v->target == ASSAY_TARGET_BINARY) describe_count(t, v->n_targets, "binary target", "s");

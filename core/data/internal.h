@@ -4,9 +4,13 @@
 
 #include "data/dataset.h"
 #include "data/split.h"
+#include "data/steps.h"
 #include "data/transform.h"
 
+#include "base/arena.h"
 #include "registry/hyper.h"
+
+#include <string.h>
 
 typedef enum class_weighting {
     CLASS_WEIGHTS_NONE,
@@ -22,7 +26,7 @@ typedef struct data_plan {
     const double *class_weights; /* of CLASS_WEIGHTS_GIVEN; borrowed from the config */
     size_t n_class_weights;
     split_options split;
-    origin at, standardize_at, standardize_target_at, class_weights_at;
+    origin at, batch_size_at, window_at, standardize_at, standardize_target_at, class_weights_at;
 } data_plan;
 
 struct dataset {
@@ -31,10 +35,13 @@ struct dataset {
     split parts;
     char hash[N_PARTS][33];
     transform features;
-    float *targets; /* [n_samples, n_targets] standardised, or NULL */
+    float *targets; /* as the view's, standardised, or NULL */
     double *target_mean, *target_deviation; /* [n_targets], where targets is not NULL */
-    float
-        *class_weight; /* [n_samples] sample weight times class weight, or NULL: no class weights */
+    double *label_weight; /* [n_classes] class weights, or NULL: none */
+    float *
+        class_weight; /* [n_samples] sample weight times class weight, where there are class weights and a target for
+                            each sample */
+    size_t max_time;
     instance *source; /* NULL when the view is the caller's */
 };
 
@@ -50,6 +57,27 @@ const char *const *data_plan_keys(void);
  * in place. */
 status dataset_make(
     const assay_data *view, const data_plan *plan, dataset **out, error *err) MUST_CHECK;
+
+/* A target row as floats: to[n_targets] from `targets`, or from the view's bytes where that is NULL. */
+static inline void targets_row(const assay_data *v, const float *targets, size_t row, float *to)
+{
+    const size_t n = v->n_targets;
+    if (targets != NULL) {
+        memcpy(to, targets + row * n, n * sizeof(float));
+        return;
+    }
+    for (size_t k = 0; k < n; k++)
+        to[k] = (float)v->targets_u8[row * n + k];
+}
+
+/* *out = n * each zeroed bytes for free(), unless not wanted; false when memory is out. */
+static inline bool buffer_new(bool wanted, size_t n, size_t each, void *out)
+{
+    if (!wanted) return true;
+    void *p = mem_aligned(n > 0 ? n : 1, each);
+    memcpy(out, &p, sizeof(p));
+    return p != NULL;
+}
 
 /* Whether what the plugin handed out follows the contract: E_PLUGIN, E_UNSUPPORTED, E_RANGE. */
 status view_check(const assay_data *d, error *err) MUST_CHECK;

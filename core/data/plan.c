@@ -8,12 +8,22 @@
 #include <string.h>
 
 struct host_keys {
-    int64_t shuffle, drop_last, standardize, standardize_target;
+    int64_t shuffle, drop_last, window, bucket, standardize, standardize_target;
 };
 
 static const assay_hyper host_rows[] = {
     ASSAY_BOOL(host_keys, shuffle, 1, "a new order of the training part every epoch"),
     ASSAY_BOOL(host_keys, drop_last, 0, "leave out a last batch that is not full"),
+    ASSAY_INT(host_keys, window, 0, 0, 4294967295.0,
+        "from 1 on: the samples in file order are batch_size streams, of which a batch holds so "
+        "many "
+        "steps, and layers carry their state on",
+        .unit = "steps"),
+    ASSAY_INT(host_keys, bucket, 4, 0, 4294967295.0,
+        "sequences of unequal length: the samples of so many batches are sorted by length "
+        "together; "
+        "0 or 1: none are",
+        .unit = "batches"),
     ASSAY_BOOL(host_keys, standardize, 0,
         "features to mean 0 and deviation 1, fitted on the training part"),
     ASSAY_BOOL(host_keys, standardize_target, 0,
@@ -63,8 +73,8 @@ const hyper_table data_written_table = HYPER_DOCS(written_rows);
 const hyper_table data_split_table = { split_rows, sizeof(split_rows) / sizeof(split_rows[0]),
     sizeof(assay_hyper), sizeof(struct split_keys) };
 
-static const char *const reserved[] = { "split", "batch_size", "shuffle", "drop_last",
-    "standardize", "standardize_target", "class_weights", NULL };
+static const char *const reserved[] = { "split", "batch_size", "shuffle", "drop_last", "window",
+    "bucket", "standardize", "standardize_target", "class_weights", NULL };
 
 const char *const *data_plan_keys(void)
 {
@@ -172,6 +182,19 @@ static origin at_of(const value *group, const char *key)
     return v != NULL && !v->is_default ? v->at : group->at;
 }
 
+/* Streams keep file order: a split that says nothing of its method is cut by time. */
+static status add_stream_method(config *c, const value *block, value *group, error *err)
+{
+    const value *window = value_find(block, "window");
+    const bool is_stream = window != NULL && window->kind == VALUE_INT && window->as.integer > 0;
+    if (!is_stream || value_find(group, "method") != NULL) return OK;
+    value *method = value_add(c, group, "method");
+    if (method == NULL) return fail_nomem(err, "a config value");
+    method->kind = VALUE_STRING;
+    method->as.string = "time";
+    return OK;
+}
+
 static status read_split(config *c, value *block, split_options *out, error *err)
 {
     const hyper_bind_options o = { .what = "data.split" };
@@ -181,7 +204,8 @@ static status read_split(config *c, value *block, split_options *out, error *err
     if (group == NULL) return fail_nomem(err, "a config value");
     if (is_new) group->kind = VALUE_GROUP;
     if (group->kind != VALUE_GROUP) return fail_expected(err, group, "a group");
-    const status st = hyper_bind(c, group, &data_split_table, &o, &k, NULL, err);
+    status st = add_stream_method(c, block, group, err);
+    if (st == OK) st = hyper_bind(c, group, &data_split_table, &o, &k, NULL, err);
     if (st != OK) return st;
     *out = (split_options){ .seed = (uint64_t)k.seed,
         .method = (split_method)k.method,
@@ -212,6 +236,10 @@ status data_plan_read(
     TRY(read_class_weights(c, block, &plan, err));
     plan.batches.shuffle = k.shuffle != 0;
     plan.batches.drop_last = k.drop_last != 0;
+    plan.batches.window = (uint64_t)k.window;
+    plan.batches.bucket = (uint64_t)k.bucket;
+    plan.batch_size_at = at_of(block, "batch_size");
+    plan.window_at = at_of(block, "window");
     plan.standardize = k.standardize != 0;
     plan.standardize_target = k.standardize_target != 0;
     plan.standardize_at = at_of(block, "standardize");

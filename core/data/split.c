@@ -6,6 +6,8 @@
  * within one row of its share and the sum exact. */
 #include "data/split.h"
 
+#include "data/steps.h"
+
 #include "base/arena.h"
 #include "base/rng.h"
 
@@ -122,6 +124,12 @@ static status check_method(const struct work *w, error *err)
     if (o->method == SPLIT_STRATIFIED && w->data->target != ASSAY_TARGET_CLASS) {
         return fail_at(err, E_UNSUPPORTED, &o->method_at,
             "split.method = \"stratified\" needs classes, and the target is not classes");
+    }
+    if (o->method == SPLIT_STRATIFIED && has_step_targets(w->data)) {
+        return fail_at(err, E_UNSUPPORTED, &o->method_at,
+            "split.method = \"stratified\" needs one class for each sample, and here every step "
+            "has "
+            "one: use \"random\" or \"time\"");
     }
     if (o->method != SPLIT_RANDOM && w->data->group != NULL) {
         return fail_at(err, E_CONFLICT, &o->method_at,

@@ -27,7 +27,7 @@ typedef struct split {
 
 /* Sizes of fractions are rounded half up. Errors: E_RANGE (sizes that leave nothing to train on, a part without a row, fold
  * out of range, a class with fewer rows than there are parts), E_CONFLICT (a part that the files mark already, folds with
- * validation, groups with another method than random), E_UNSUPPORTED (stratified without classes). */
+ * validation, groups with another method than random), E_UNSUPPORTED (stratified without one class for each sample). */
 status split_make(const assay_data *d, const split_options *o, split *out, error *err) MUST_CHECK;
 void split_release(split *s);
 

@@ -11,25 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sums per feature over the rows. */
+/* Sums per feature over the steps. */
 struct moments {
     double *mean, *square, *count;
     float *low, *high;
 };
 
-static const void *row_at(const assay_data *d, size_t row)
+static const void *step_at(const assay_data *d, size_t step)
 {
-    return (const unsigned char *)d->x + row * d->x_stride;
+    return (const unsigned char *)d->x + step * d->x_stride;
 }
 
-/* A row as the plugin means it: bytes scaled. */
-static void raw_row(const assay_data *d, size_t row, float *to, size_t n)
+/* A step as the plugin means it: bytes scaled. */
+static void raw_row(const assay_data *d, size_t step, float *to, size_t n)
 {
     if (d->x_dtype == ASSAY_F32) {
-        memcpy(to, row_at(d, row), n * sizeof(float));
+        memcpy(to, step_at(d, step), n * sizeof(float));
         return;
     }
-    const unsigned char *from = row_at(d, row);
+    const unsigned char *from = step_at(d, step);
     const float scale = (float)(d->x_scale != 0 ? d->x_scale : 1);
     for (size_t k = 0; k < n; k++)
         to[k] = scale * (float)from[k];
@@ -67,17 +67,19 @@ static void moments_add(struct moments *m, const float *x, size_t n)
 }
 
 static void moments_fit(
-    struct moments *m, const assay_data *d, const uint32_t *rows, size_t n_rows, float *x, size_t n)
+    struct moments *m, const assay_data *d, const step_set *steps, float *x, size_t n)
 {
-    for (size_t i = 0; i < n_rows; i++) {
-        raw_row(d, rows[i], x, n);
+    for (size_t i = 0; i < steps->n; i++) {
+        if (!step_set_has(steps, i)) continue;
+        raw_row(d, i, x, n);
         moments_add(m, x, n);
     }
     for (size_t k = 0; k < n; k++) {
         if (m->count[k] > 0) m->mean[k] /= m->count[k];
     }
-    for (size_t i = 0; i < n_rows; i++) {
-        raw_row(d, rows[i], x, n);
+    for (size_t i = 0; i < steps->n; i++) {
+        if (!step_set_has(steps, i)) continue;
+        raw_row(d, i, x, n);
         for (size_t k = 0; k < n; k++) {
             const double e = x[k] - m->mean[k];
             if (!isnan(x[k])) m->square[k] += e * e;
@@ -110,7 +112,8 @@ static void transform_set(
 static status check_fillable(
     const struct moments *m, const assay_data *d, float *x, size_t n, error *err)
 {
-    for (size_t i = 0; i < d->n_samples; i++) {
+    const size_t n_steps = data_n_steps(d);
+    for (size_t i = 0; i < n_steps; i++) {
         raw_row(d, i, x, n);
         for (size_t k = 0; k < n; k++) {
             if (!isnan(x[k]) || m->count[k] > 0) continue;
@@ -133,17 +136,27 @@ void transform_release(transform *t)
     *t = (transform){ 0 };
 }
 
-status transform_fit(const assay_data *d, bool standardize, const uint32_t *rows, size_t n_rows,
-    transform *out, error *err)
+static bool may_miss(const assay_data *d)
+{
+    return d->missing != 0 && d->x_dtype == ASSAY_F32;
+}
+
+bool transform_is_needed(const assay_data *d, bool standardize)
+{
+    return standardize || may_miss(d);
+}
+
+status transform_fit(
+    const assay_data *d, bool standardize, const step_set *steps, transform *out, error *err)
 {
     const size_t n = assay_shape_size(&d->x_shape);
-    const bool has_missing = d->missing != 0 && d->x_dtype == ASSAY_F32;
+    const bool has_missing = may_miss(d);
     status st = OK;
     struct moments m = { 0 };
     transform t = { .n = n, .has_missing = has_missing };
     float *x = NULL;
     *out = (transform){ 0 };
-    if (!standardize && !has_missing) return OK;
+    if (!transform_is_needed(d, standardize)) return OK;
     x = calloc(n, sizeof(float));
     t.shift = calloc(n, sizeof(float));
     t.factor = calloc(n, sizeof(float));
@@ -153,7 +166,7 @@ status transform_fit(const assay_data *d, bool standardize, const uint32_t *rows
         st = fail_nomem(err, "standardisation");
         goto done;
     }
-    moments_fit(&m, d, rows, n_rows, x, n);
+    moments_fit(&m, d, steps, x, n);
     if (has_missing) TRY(check_fillable(&m, d, x, n, err));
     transform_set(&t, &m, d, standardize);
     *out = t;
@@ -177,8 +190,9 @@ static void change(const transform *t, float *x)
 
 void transform_apply(const transform *t, const assay_data *d)
 {
+    const size_t n_steps = data_n_steps(d);
     if (t->n == 0) return;
-    for (size_t i = 0; i < d->n_samples; i++) {
+    for (size_t i = 0; i < n_steps; i++) {
         float *x = (float *)((unsigned char *)(uintptr_t)d->x + i * d->x_stride);
         change(t, x);
     }
@@ -190,27 +204,33 @@ bool transform_is_view(const transform *t, const assay_data *d)
         d->x_stride == assay_shape_size(&d->x_shape) * sizeof(float);
 }
 
-void transform_row(const transform *t, const assay_data *d, size_t row, float *to)
+void transform_row(const transform *t, const assay_data *d, size_t step, float *to)
 {
-    raw_row(d, row, to, assay_shape_size(&d->x_shape));
+    raw_row(d, step, to, assay_shape_size(&d->x_shape));
     if (t->n > 0) change(t, to);
 }
 
-void target_moments(
-    const assay_data *d, const uint32_t *rows, size_t n_rows, double *mean, double *deviation)
+void target_moments(const assay_data *d, const step_set *rows, double *mean, double *deviation)
 {
     const size_t n = d->n_targets;
+    const double n_rows = (double)rows->n_marked;
     for (size_t k = 0; k < n; k++) {
         double sum = 0, square = 0;
-        for (size_t i = 0; i < n_rows; i++)
-            sum += d->targets[rows[i] * n + k];
-        mean[k] = sum / (double)n_rows;
-        bool is_constant = true;
-        for (size_t i = 0; i < n_rows; i++) {
-            const double e = d->targets[rows[i] * n + k] - mean[k];
-            square += e * e;
-            is_constant = is_constant && d->targets[rows[i] * n + k] == d->targets[rows[0] * n + k];
+        float first = 0;
+        bool is_constant = true, is_first = true;
+        for (size_t i = 0; i < rows->n; i++) {
+            if (step_set_has(rows, i)) sum += d->targets[i * n + k];
         }
-        deviation[k] = is_constant ? 1 : sqrt(square / (double)n_rows);
+        mean[k] = sum / n_rows;
+        for (size_t i = 0; i < rows->n; i++) {
+            if (!step_set_has(rows, i)) continue;
+            const float y = d->targets[i * n + k];
+            const double e = y - mean[k];
+            square += e * e;
+            first = is_first ? y : first;
+            is_first = false;
+            is_constant = is_constant && y == first;
+        }
+        deviation[k] = is_constant ? 1 : sqrt(square / n_rows);
     }
 }

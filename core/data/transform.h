@@ -4,11 +4,12 @@
 
 #include <assay/dataset.h>
 
+#include "data/steps.h"
+
 #include "base/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 /* seen = (value - shift) * factor; NaN becomes fill. Arrays are [n] on the heap. */
 typedef struct transform {
@@ -17,23 +18,25 @@ typedef struct transform {
     bool has_missing; /* NaN may occur */
 } transform;
 
-/* Fitted on `rows` alone. Without standardisation and missing values `out` is empty (n is 0). E_RANGE when a feature has
- * missing values but none of the rows has a value to take the mean of. */
-status transform_fit(const assay_data *d, bool standardize, const uint32_t *rows, size_t n_rows,
-    transform *out, error *err) MUST_CHECK;
+/* Fitted on the marked steps alone. Without standardisation and missing values `out` is empty (n is 0). E_RANGE when a feature
+ * has missing values but none of those steps has a value to take the mean of. */
+status transform_fit(const assay_data *d, bool standardize, const step_set *steps, transform *out,
+    error *err) MUST_CHECK;
 void transform_release(transform *t);
 
-/* All rows of writable float memory, in place. */
+/* Whether there is anything to fit. */
+bool transform_is_needed(const assay_data *d, bool standardize);
+
+/* All steps of writable float memory, in place. */
 void transform_apply(const transform *t, const assay_data *d);
 
-/* Whether a row as the plugin holds it is what a batch wants. */
+/* Whether a step as the plugin holds it is what a batch wants. */
 bool transform_is_view(const transform *t, const assay_data *d);
 
-/* One row as floats: to[features]. */
-void transform_row(const transform *t, const assay_data *d, size_t row, float *to);
+/* One step as floats: to[features]. */
+void transform_row(const transform *t, const assay_data *d, size_t step, float *to);
 
-/* Mean and deviation of each of n_targets columns over `rows`; deviation 1 of a constant one. */
-void target_moments(
-    const assay_data *d, const uint32_t *rows, size_t n_rows, double *mean, double *deviation);
+/* Mean and deviation of each of n_targets columns over the marked rows; deviation 1 of a constant one. */
+void target_moments(const assay_data *d, const step_set *rows, double *mean, double *deviation);
 
 #endif

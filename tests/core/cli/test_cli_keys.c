@@ -152,7 +152,8 @@ static void test_plugin_info__tells_what_stands_beside_in_one_line(void **state)
         { "accuracy", "\n  beside these, of assay's own: name" },
         { "csv",
             "\n  beside these, of assay's own: batch_size, class_weights, shuffle, drop_last, "
-            "standardize, standardize_target, split" },
+            "window, "
+            "bucket, standardize, standardize_target, split" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -334,16 +334,9 @@ static void test_dataset__refuses_views_that_break_the_contract(void **state)
     table t = { 0 };
     const assay_data good = view_of(&t);
     const data_plan plan = { 0 };
-    uint64_t steps[ROWS + 1] = { 0 };
     assay_data v = good;
     v.n_samples = 0;
     refuse(&v, plan, E_PLUGIN, "x.cfg:7: data: the dataset has no samples");
-    v = good;
-    v.first_step = steps;
-    refuse(&v, plan, E_UNSUPPORTED, "this version takes plain samples only");
-    v = good;
-    v.target_per_step = 1;
-    refuse(&v, plan, E_UNSUPPORTED, "this version takes plain samples only");
     v = good;
     v.n_samples = UINT64_C(1) << 32;
     refuse(&v, plan, E_UNSUPPORTED, "more than this version can number");
@@ -386,6 +379,264 @@ static void test_dataset__refuses_views_that_break_the_contract(void **state)
     refuse(&v, plan, E_RANGE, "the training part has no samples");
 }
 
+/* --- sequences ------------------------------------------------------------------------------------------------------- */
+
+/* Five samples over the 12 steps of a table; the second shares two steps with the first, step 9 is nobody's. */
+static uint64_t first_step[] = { 0, 2, 5, 6, 10 }, n_steps[] = { 4, 3, 1, 3, 2 };
+
+static assay_data sequences_of(table *t)
+{
+    assay_data v = view_of(t);
+    v.n_samples = 5;
+    v.first_step = first_step;
+    v.n_steps = n_steps;
+    v.part = NULL;
+    return v;
+}
+
+static const char *described(const dataset *d, char *to, size_t n)
+{
+    text t;
+    text_init(&t);
+    dataset_describe(d, &t);
+    snprintf(to, n, "%s", t.s);
+    text_release(&t);
+    return to;
+}
+
+static void test_dataset__describes_sequences_and_streams(void **state)
+{
+    (void)state;
+    table t = { 0 };
+    int32_t tokens[ROWS] = { 3, 1, 2, 0 };
+    unsigned char bytes[ROWS][2] = { { 1, 0 } };
+    char line[200];
+    assay_data v = sequences_of(&t);
+    v.target = ASSAY_TARGET_BINARY;
+    v.targets_u8 = bytes[0];
+    v.n_targets = 2;
+    v.target_per_step = 1;
+    dataset *d = make(&v, (data_plan){ .split = { .method = SPLIT_TIME, .test = 2 } });
+    assert_string_equal(described(d, line, sizeof(line)),
+        "5 sequences of 1 to 4 steps (3 training, 2 test), 4 features, 2 binary targets");
+    assert_true(dataset_has_time(d) && dataset_has_target_per_step(d) && !dataset_is_stream(d));
+    assert_int_equal(dataset_max_time(d), 4);
+    dataset_free(d);
+    v = view_of(&t);
+    v.part = NULL;
+    v.x_dtype = ASSAY_I32;
+    v.x = tokens;
+    v.x_shape = (assay_shape){ 1, { 1 } };
+    v.x_stride = sizeof(tokens[0]);
+    v.vocabulary = 65;
+    d = make(&v,
+        (data_plan){ .batches = { .batch_size = 3, .window = 5 },
+            .split = { .method = SPLIT_TIME, .test = 4 } });
+    assert_string_equal(described(d, line, sizeof(line)),
+        "12 steps as streams of windows of 5 (8 training, 4 test), 65 tokens, 2 classes");
+    assert_true(dataset_has_time(d) && dataset_has_target_per_step(d) && dataset_is_stream(d));
+    assert_int_equal(dataset_max_time(d), 5);
+    dataset_free(d);
+    d = make(&v, (data_plan){ 0 });
+    assert_true(!dataset_has_time(d) && !dataset_has_target_per_step(d));
+    assert_int_equal(dataset_max_time(d), 1);
+    dataset_free(d);
+}
+
+static void test_dataset__refuses_sequences_that_break_the_contract(void **state)
+{
+    (void)state;
+    table t = { 0 };
+    const assay_data good = sequences_of(&t);
+    const data_plan plan = { 0 };
+    uint64_t first[5], n[5];
+    assay_data v = good;
+    v.n_steps = NULL;
+    refuse(&v, plan, E_PLUGIN,
+        "x.cfg:7: data: sequences need both first_step and n_steps, and there is only first_step");
+    v = good;
+    v.first_step = NULL;
+    refuse(&v, plan, E_PLUGIN, "and there is only n_steps");
+    v = good;
+    v.first_step = memcpy(first, first_step, sizeof(first));
+    v.n_steps = memcpy(n, n_steps, sizeof(n));
+    n[3] = 0;
+    refuse(&v, plan, E_PLUGIN, "sample 3 has no steps");
+    n[3] = UINT64_C(1) << 32;
+    refuse(
+        &v, plan, E_UNSUPPORTED, "sample 3: 4294967296 steps are more than this version can count");
+    n[3] = 3;
+    first[3] = UINT64_MAX - 2;
+    refuse(&v, plan, E_PLUGIN, "sample 3: 3 steps from step 18446744073709551613 on cannot be");
+    first[3] = UINT64_MAX / 16 - 1;
+    refuse(&v, plan, E_PLUGIN, "steps of 16 bytes with 0 targets are more than can be");
+    v = good;
+    v.target_per_step = 2;
+    refuse(&v, plan, E_PLUGIN, "target_per_step is 2: expected 0 or 1");
+    v = good;
+    t.x[7][2] = INFINITY;
+    refuse(&v, plan, E_RANGE, "sample 3, step 1: feature 2 is inf");
+    t.x[7][2] = 0;
+    t.x[9][0] = NAN;
+    refuse(&v, plan, E_RANGE, "step 9 in memory: feature 0 is nan");
+    t.x[9][0] = 0;
+    t.label[11] = 2; /* not a label of a sample, but of a step */
+    dataset_free(make(&v, plan));
+    v.target_per_step = 1;
+    refuse(&v, plan, E_RANGE, "sample 4, step 1: label 2 is outside 0 to 1");
+    t.label[11] = 0;
+    refuse(&v, (data_plan){ .split = { .method = SPLIT_STRATIFIED, .test = 1 } }, E_UNSUPPORTED,
+        "split.method = \"stratified\" needs one class for each sample, and here every step has "
+        "one");
+}
+
+static void test_dataset__targets_of_bytes_are_binary_and_alone(void **state)
+{
+    (void)state;
+    table t = { 0 };
+    unsigned char bytes[ROWS][2] = { { 1, 0 }, { 0, 1 } };
+    float floats[ROWS][2] = { { 0 } };
+    assay_data v = view_of(&t);
+    v.targets_u8 = bytes[0];
+    v.n_targets = 2;
+    refuse(&v, (data_plan){ 0 }, E_PLUGIN, "targets of bytes, but the targets are not binary");
+    v.target = ASSAY_TARGET_BINARY;
+    v.targets = floats[0];
+    refuse(&v, (data_plan){ 0 }, E_PLUGIN, "targets of bytes and of floats: expected one of them");
+    v.targets = NULL;
+    bytes[6][1] = 2;
+    refuse(&v, (data_plan){ 0 }, E_RANGE, "sample 6: target 1 is 2");
+    bytes[6][1] = 1;
+    dataset_free(make(&v, (data_plan){ 0 }));
+    static const char *const names[] = { "a", "b" };
+    v.token_names = names;
+    refuse(&v, (data_plan){ 0 }, E_PLUGIN, "names of tokens, but the features are not tokens");
+}
+
+static void test_dataset__steps_are_standardised_once(void **state)
+{
+    (void)state;
+    table t = { 0 }, u = { 0 };
+    assay_data v = sequences_of(&t), w = sequences_of(&u);
+    w.x_writable = 1;
+    const data_plan plan = { .standardize = true, .split = { .method = SPLIT_TIME, .test = 2 } };
+    double sum = 0, square = 0; /* training has steps 0 to 5, of which 2 and 3 twice */
+    for (size_t i = 0; i < 6; i++)
+        sum += t.x[i][0] / 6;
+    for (size_t i = 0; i < 6; i++)
+        square += pow(t.x[i][0] - sum, 2) / 6;
+    dataset *d = make(&v, plan), *e = make(&w, plan);
+    for (size_t i = 0; i < ROWS; i++) {
+        float row[FEATURES];
+        transform_row(&d->features, &d->view, i, row);
+        assert_near(
+            row[0], (t.x[i][0] - sum) / sqrt(square), 1e-6); /* a rounding of each to float */
+        assert_memory_equal(row, u.x[i], sizeof(row));
+    }
+    dataset_free(d);
+    dataset_free(e);
+}
+
+static void test_dataset__targets_of_steps_are_standardised_once(void **state)
+{
+    (void)state;
+    table t = { 0 };
+    assay_data v = sequences_of(&t);
+    for (size_t i = 0; i < ROWS; i++)
+        t.y[i][0] = i < 6 ? 2.385f * (float)(i * i % 5) : 1e6f;
+    v.target = ASSAY_TARGET_REAL;
+    v.targets = t.y[0];
+    v.n_targets = 2;
+    v.target_per_step = 1;
+    double sum = 0, square = 0;
+    for (size_t i = 0; i < 6; i++)
+        sum += t.y[i][0] / 6;
+    for (size_t i = 0; i < 6; i++)
+        square += pow(t.y[i][0] - sum, 2) / 6;
+    dataset *d = make(&v,
+        (data_plan){ .standardize_target = true, .split = { .method = SPLIT_TIME, .test = 2 } });
+    for (size_t i = 0; i < 6; i++) {
+        assert_near(d->targets[2 * i], (t.y[i][0] - sum) / sqrt(square), 1e-6);
+        assert_true(d->targets[2 * i + 1] == 0);
+    }
+    assert_true(d->targets[2 * 11] > 1e4f);
+    dataset_free(d);
+    v.target_per_step = 0; /* the first five rows are the samples' */
+    d = make(&v, (data_plan){ .standardize_target = true });
+    assert_near(d->target_mean[0], (0 + 1 + 4 + 4 + 1) * 2.385 / 5, 1e-6);
+    dataset_free(d);
+}
+
+static void test_dataset__balanced_labels_of_steps_weigh_the_same(void **state)
+{
+    (void)state;
+    table t = { 0 };
+    assay_data v = sequences_of(&t);
+    v.target_per_step = 1;
+    dataset *d = make(&v, (data_plan){ .weighting = CLASS_WEIGHTS_BALANCED });
+    double sum[2] = { 0 }; /* 13 labels, as two steps are two samples' */
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t k = 0; k < n_steps[i]; k++) {
+            const int32_t label = t.label[first_step[i] + k];
+            sum[label] += d->label_weight[label];
+        }
+    }
+    assert_near(sum[0], 6.5, 1e-12);
+    assert_near(sum[1], 6.5, 1e-12);
+    assert_null(d->class_weight);
+    dataset_free(d);
+}
+
+/* --- streams --------------------------------------------------------------------------------------------------------- */
+
+static void test_dataset__a_window_asks_for_file_order(void **state)
+{
+    fixture *f = *state;
+    const dataset *d = fixture_open(
+        f, "type = \"csv\"; file = \"@/iris.csv\"; window = 7; split = { test = 30; };");
+    const value *group = value_find(value_find(config_root(f->c), "data"), "split");
+    assert_string_equal(value_find(group, "method")->as.string, "time");
+    assert_int_equal(dataset_options(d)->window, 7);
+    assert_int_equal(dataset_options(d)->bucket, 4);
+    assert_int_equal(dataset_rows(d, PART_TEST)[0], 120);
+    fixture_refuse(f,
+        "type = \"csv\"; file = \"@/iris.csv\"; window = 7;\nsplit = { test = 30;\nmethod = "
+        "\"random\"; };",
+        E_CONFLICT,
+        "x.cfg:4: data.window = 7 needs consecutive samples, and those of the training part are "
+        "not: use data.split.method = \"time\"");
+    fixture_refuse(f,
+        "type = \"csv\"; file = \"@/iris.csv\"; window = 7; split = { folds = 3; fold = 1; };",
+        E_CONFLICT, "use data.split.method = \"time\" without folds");
+    fixture_open(
+        f, "type = \"csv\"; file = \"@/iris.csv\"; window = 7; split = { folds = 3; fold = 2; };");
+    fixture_refuse(f, "type = \"csv\"; file = \"@/iris.csv\"; window = 7;\nbatch_size = \"all\";",
+        E_CONFLICT, "x.cfg:3: data.batch_size = \"all\" with data.window = 7");
+    fixture_refuse(f, "type = \"csv\"; file = \"@/iris.csv\"; window = -1;", E_RANGE, "window");
+    fixture_refuse(f, "type = \"csv\"; file = \"@/iris.csv\"; bucket = 1.5;", E_TYPE, "bucket");
+}
+
+static void test_dataset__streams_are_made_of_plain_samples_in_order(void **state)
+{
+    (void)state;
+    table t = { 0 };
+    uint32_t groups[ROWS] = { 0 };
+    assay_data v = sequences_of(&t);
+    const data_plan plan = { .batches = { .batch_size = 2, .window = 3 },
+        .window_at = { "x.cfg", 9 },
+        .split = { .method = SPLIT_TIME } };
+    refuse(&v, plan, E_CONFLICT,
+        "x.cfg:9: data.window = 3: the data has sequences of its own, and streams are made of "
+        "plain "
+        "samples: remove window");
+    v = view_of(&t);
+    v.group = groups;
+    refuse(&v, plan, E_CONFLICT, "data.window = 3: the data has groups");
+    v.group = NULL;
+    t.part[4] = ASSAY_PART_TEST;
+    refuse(&v, plan, E_CONFLICT, "those of the training part are not");
+}
+
 static void test_dataset__tokens_have_a_vocabulary_and_no_mean(void **state)
 {
     (void)state;
@@ -422,6 +673,15 @@ int main(void)
         cmocka_unit_test(test_dataset__balanced_classes_weigh_the_same),
         cmocka_unit_test(test_dataset__refuses_views_that_break_the_contract),
         cmocka_unit_test(test_dataset__tokens_have_a_vocabulary_and_no_mean),
+        cmocka_unit_test(test_dataset__describes_sequences_and_streams),
+        cmocka_unit_test(test_dataset__refuses_sequences_that_break_the_contract),
+        cmocka_unit_test(test_dataset__targets_of_bytes_are_binary_and_alone),
+        cmocka_unit_test(test_dataset__steps_are_standardised_once),
+        cmocka_unit_test(test_dataset__targets_of_steps_are_standardised_once),
+        cmocka_unit_test(test_dataset__balanced_labels_of_steps_weigh_the_same),
+        cmocka_unit_test_setup_teardown(
+            test_dataset__a_window_asks_for_file_order, fixture_setup, fixture_teardown),
+        cmocka_unit_test(test_dataset__streams_are_made_of_plain_samples_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
