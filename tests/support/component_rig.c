@@ -36,15 +36,63 @@ static void host_uniform(assay_ctx *ctx, uint64_t stream, uint64_t index, float 
     rng_uniform(rng_make(2385, "component"), stream, index, out, n);
 }
 
+/* What pack_b writes: for what it was made, and op(B), [k, n]. */
+typedef struct packed_b {
+    uint64_t trans_b, n, k, mark;
+    float b[];
+} packed_b;
+
+static const uint64_t packed_mark = 0x9e3779b97f4a7c15u;
+
+static float element_b(const assay_gemm *g, uint64_t k, uint64_t j)
+{
+    return g->trans_b ? g->b[j * g->ldb + k] : g->b[k * g->ldb + j];
+}
+
+static uint64_t host_pack_b_bytes(assay_ctx *ctx, const assay_gemm *g)
+{
+    (void)ctx;
+    return sizeof(packed_b) + g->n * g->k * sizeof(float);
+}
+
+static void host_pack_b(assay_ctx *ctx, const assay_gemm *g, void *out)
+{
+    packed_b *p = out;
+    (void)ctx;
+    *p = (packed_b){ g->trans_b, g->n, g->k, packed_mark };
+    for (uint64_t k = 0; k < g->k; k++) {
+        for (uint64_t j = 0; j < g->n; j++) {
+            p->b[k * g->n + j] = element_b(g, k, j);
+        }
+    }
+}
+
+static const packed_b *packed_of(const assay_gemm *g)
+{
+    const packed_b *p = g->packed_b;
+    if (p && (p->mark != packed_mark || p->trans_b != g->trans_b || p->n != g->n || p->k != g->k)) {
+        die("gemm", "a packed matrix that was made for another product");
+    }
+    return p;
+}
+
+static void host_log(assay_ctx *ctx, uint32_t level, const char *message)
+{
+    component_rig *rig = (component_rig *)(void *)ctx;
+    (void)level;
+    snprintf(rig->logged, sizeof rig->logged, "%s", message);
+}
+
 static void host_gemm(assay_ctx *ctx, const assay_gemm *g)
 {
+    const packed_b *packed = packed_of(g);
     (void)ctx;
     for (uint64_t i = 0; i < g->m; i++) {
         for (uint64_t j = 0; j < g->n; j++) {
             double sum = 0;
             for (uint64_t k = 0; k < g->k; k++) {
                 const float a = g->trans_a ? g->a[k * g->lda + i] : g->a[i * g->lda + k];
-                const float b = g->trans_b ? g->b[j * g->ldb + k] : g->b[k * g->ldb + j];
+                const float b = packed ? packed->b[k * g->n + j] : element_b(g, k, j);
                 sum += (double)a * (double)b;
             }
             float *c = g->c + i * g->ldc + j;
@@ -108,10 +156,13 @@ void component_open(component_rig *rig, const char *build_dir, const char *kind,
     *rig = (component_rig){ 0 };
     rig->host = (assay_host){ .struct_size = sizeof rig->host,
         .fail = host_fail,
+        .log = host_log,
         .alloc = host_alloc,
         .scratch = host_alloc,
         .uniform_f32 = host_uniform,
-        .gemm_f32 = host_gemm };
+        .gemm_f32 = host_gemm,
+        .pack_b_bytes = host_pack_b_bytes,
+        .pack_b = host_pack_b };
     rig->ctx = (assay_ctx){ .struct_size = sizeof rig->ctx, .host = &rig->host };
     snprintf(path, sizeof path, "%s/plugins/%s/%s.so", build_dir, kind, id);
     const assay_plugin *plugin = enter(path, &rig->host);

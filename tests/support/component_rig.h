@@ -13,6 +13,7 @@ typedef struct component_rig {
     void *hyper; /* defaults, then what component_set set */
     char failure[512]; /* the last report of host->fail */
     char failure_hyper[64]; /* "" when it named none */
+    char logged[512]; /* the last message of host->log */
     uint64_t n_allocs; /* calls of host->alloc and host->scratch */
     void *owned[128];
     uint64_t n_owned;

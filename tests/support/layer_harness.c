@@ -24,6 +24,12 @@ static int64_t plan_param(assay_plan *plan, const assay_param *param)
     layer_harness *l = harness_of(plan->host_data);
     assert_true(l->n_param < LAYER_MAX);
     l->declared[l->n_param] = *param;
+    if (param->init_shift) { // the layer need not keep it
+        const uint64_t n = param->blocks ? param->blocks : 1;
+        double *shift = component_alloc(&l->rig, n * sizeof *shift);
+        memcpy(shift, param->init_shift, n * sizeof *shift);
+        l->declared[l->n_param].init_shift = shift;
+    }
     return (int64_t)l->n_param++;
 }
 
@@ -45,11 +51,39 @@ static int64_t plan_scratch(assay_plan *plan, uint64_t bytes_per_row, uint64_t b
     return (int64_t)l->n_scratch++;
 }
 
+static int64_t plan_prepared(assay_plan *plan, uint64_t bytes)
+{
+    layer_harness *l = harness_of(plan->host_data);
+    assert_true(l->n_prepared < LAYER_MAX);
+    l->prepared_bytes[l->n_prepared] = bytes;
+    return (int64_t)l->n_prepared++;
+}
+
+static int64_t plan_carry(assay_plan *plan, const char *name, uint64_t floats_per_sample)
+{
+    layer_harness *l = harness_of(plan->host_data);
+    assert_true(l->n_carry < LAYER_MAX);
+    l->carry_name[l->n_carry] = name;
+    l->carry_size[l->n_carry] = floats_per_sample;
+    return (int64_t)l->n_carry++;
+}
+
+static uint64_t saved_size(const layer_harness *l, uint64_t i)
+{
+    return l->plan.max_time * l->plan.max_batch * l->saved_row[i] + l->saved_fixed[i];
+}
+
+static int lies_in(const float *p, const float *array, uint64_t n)
+{
+    return array && p >= array && p < array + n;
+}
+
 static void assert_may_wait(const layer_harness *l, const float *p)
 {
-    int is_kept = p == l->y || p == l->dy;
+    int is_kept = lies_in(p, l->y, layer_y_size(l)) || lies_in(p, l->dy, layer_y_size(l));
     for (uint64_t i = 0; i < LAYER_MAX; i++) {
-        is_kept |= (i < l->plan.n_in && p == l->x[i]) || (i < l->n_saved && p == l->saved[i]);
+        is_kept |= i < l->plan.n_in && lies_in(p, l->x[i], layer_x_size(l, i));
+        is_kept |= i < l->n_saved && lies_in(p, l->saved[i], saved_size(l, i));
     }
     assert_true(is_kept);
 }
@@ -97,6 +131,21 @@ void layer_input(layer_harness *l, assay_shape shape)
     l->in_shape[l->plan.n_in++] = shape;
 }
 
+void layer_tokens(layer_harness *l, uint64_t vocabulary)
+{
+    layer_input(l, (assay_shape){ 1, { 1 } });
+    assay_input *in = &l->in[l->plan.n_in - 1];
+    in->dtype = ASSAY_I32;
+    in->needs_grad = 0;
+    in->vocabulary = vocabulary;
+}
+
+int32_t *layer_tokens_of(layer_harness *l, uint64_t i)
+{
+    assert_int_equal(l->in[i].dtype, ASSAY_I32);
+    return (int32_t *)(void *)l->x[i];
+}
+
 uint64_t layer_x_size(const layer_harness *l, uint64_t i)
 {
     return l->io.time * l->io.batch * assay_shape_size(&l->in_shape[i]);
@@ -112,6 +161,11 @@ uint64_t layer_param_size(const layer_harness *l, uint64_t i)
     return assay_shape_size(&l->declared[i].shape);
 }
 
+uint64_t layer_carry_size(const layer_harness *l, uint64_t i)
+{
+    return l->io.batch * l->carry_size[i];
+}
+
 static float *floats(layer_harness *l, uint64_t n)
 {
     return component_alloc(&l->rig, n * sizeof(float));
@@ -124,7 +178,7 @@ static int has_numbers(const layer_harness *l, uint64_t i)
 
 static void allocate(layer_harness *l)
 {
-    const uint64_t rows = l->io.time * l->io.batch;
+    const uint64_t rows = l->plan.max_time * l->plan.max_batch;
     for (uint64_t i = 0; i < l->plan.n_in; i++) {
         l->x_view[i] = l->x[i] = floats(l, layer_x_size(l, i));
         l->dx[i] = has_numbers(l, i) ? floats(l, layer_x_size(l, i)) : NULL;
@@ -134,10 +188,16 @@ static void allocate(layer_harness *l)
         l->dparam[i] = floats(l, layer_param_size(l, i));
     }
     for (uint64_t i = 0; i < l->n_saved; i++) {
-        l->saved[i] = floats(l, rows * l->saved_row[i] + l->saved_fixed[i]);
+        l->saved[i] = floats(l, saved_size(l, i));
     }
     for (uint64_t i = 0; i < l->n_scratch; i++) {
         l->scratch[i] = component_alloc(&l->rig, rows * l->scratch_row[i] + l->scratch_fixed[i]);
+    }
+    for (uint64_t i = 0; i < l->n_prepared; i++) {
+        l->prepared[i] = component_alloc(&l->rig, l->prepared_bytes[i]);
+    }
+    for (uint64_t i = 0; i < l->n_carry; i++) {
+        l->carry_out[i] = floats(l, layer_carry_size(l, i));
     }
     l->y = floats(l, layer_y_size(l));
     l->dy = floats(l, layer_y_size(l));
@@ -154,6 +214,8 @@ int layer_plan(layer_harness *l, uint64_t time, uint64_t batch)
     if (!l->plan.param) l->plan.param = plan_param;
     if (!l->plan.saved) l->plan.saved = plan_saved;
     if (!l->plan.scratch) l->plan.scratch = plan_scratch;
+    if (!l->plan.prepared) l->plan.prepared = plan_prepared;
+    if (!l->plan.carry) l->plan.carry = plan_carry;
     const int code = l->ops->plan(&l->rig.ctx, l->rig.hyper, &l->plan);
     if (code != ASSAY_OK) return code;
     l->io = (assay_io){ .struct_size = sizeof l->io,
@@ -175,11 +237,31 @@ int layer_plan(layer_harness *l, uint64_t time, uint64_t batch)
         .transposed = l->transposed,
         .saved = l->saved,
         .scratch = l->scratch,
+        .prepared = (const void *const *)l->prepared,
+        .carry_in = (const float *const *)l->carry_in,
+        .carry_out = l->carry_out,
+        .dcarry_out = (const float *const *)l->dcarry_out,
+        .dcarry_in = l->dcarry_in,
         .grad_gemm = grad_gemm };
+    for (uint64_t i = 0; i < l->plan.n_in; i++) {
+        l->io.token_inputs |= l->in[i].dtype == ASSAY_I32;
+    }
     allocate(l);
     l->io.y = l->y;
     l->io.dy = l->dy;
     return ASSAY_OK;
+}
+
+void layer_carry(layer_harness *l, uint64_t seed)
+{
+    for (uint64_t i = 0; i < l->n_carry; i++) {
+        const uint64_t n = layer_carry_size(l, i);
+        l->carry_in[i] = floats(l, n);
+        l->dcarry_out[i] = floats(l, n);
+        l->dcarry_in[i] = floats(l, n);
+        fill_numbers(l->carry_in[i], n, seed + i);
+        fill_numbers(l->dcarry_out[i], n, seed + l->n_carry + i);
+    }
 }
 
 static void fill_nan(float *p, uint64_t n)
@@ -193,13 +275,17 @@ static void fill_nan(float *p, uint64_t n)
 static uint64_t sum_of_inputs(const layer_harness *l, int with_dy)
 {
     uint64_t sum = 0;
-    const float *array[2 * LAYER_MAX + 1];
-    uint64_t size[2 * LAYER_MAX + 1], n = 0;
+    const float *array[4 * LAYER_MAX + 1];
+    uint64_t size[4 * LAYER_MAX + 1], n = 0;
     for (uint64_t i = 0; i < l->plan.n_in; i++) {
         array[n] = l->x[i], size[n++] = layer_x_size(l, i);
     }
     for (uint64_t i = 0; i < l->n_param; i++) {
         array[n] = l->param[i], size[n++] = layer_param_size(l, i);
+    }
+    for (uint64_t i = 0; i < l->n_carry; i++) {
+        array[n] = l->carry_in[i], size[n++] = l->carry_in[i] ? layer_carry_size(l, i) : 0;
+        array[n] = l->dcarry_out[i], size[n++] = l->dcarry_out[i] ? layer_carry_size(l, i) : 0;
     }
     array[n] = l->dy, size[n++] = with_dy ? layer_y_size(l) : 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -212,10 +298,42 @@ static uint64_t sum_of_inputs(const layer_harness *l, int with_dy)
     return sum;
 }
 
+/* Working memory holds anything before a call. */
+static void spoil_scratch(layer_harness *l)
+{
+    const uint64_t rows = l->plan.max_time * l->plan.max_batch;
+    for (uint64_t i = 0; i < l->n_scratch; i++) {
+        memset(l->scratch[i], 0xff, rows * l->scratch_row[i] + l->scratch_fixed[i]);
+    }
+}
+
+static void prepare(layer_harness *l)
+{
+    const assay_prepare p = { .struct_size = sizeof p,
+        .in = l->in,
+        .n_in = l->plan.n_in,
+        .in_stride = sizeof l->in[0],
+        .out_shape = &l->plan.out,
+        .param = l->param_view,
+        .transposed = l->transposed,
+        .prepared = l->prepared,
+        .training = l->io.training };
+    if (!l->ops->prepare) return;
+    assert_int_equal(l->ops->prepare(&l->rig.ctx, l->rig.hyper, &p), ASSAY_OK);
+}
+
 void layer_forward(layer_harness *l)
 {
     const uint64_t before = sum_of_inputs(l, 0), n_allocs = l->rig.n_allocs;
+    prepare(l);
     fill_nan(l->y, layer_y_size(l));
+    for (uint64_t i = 0; i < l->n_saved; i++) {
+        fill_nan(l->saved[i], saved_size(l, i));
+    }
+    for (uint64_t i = 0; i < l->n_carry; i++) {
+        fill_nan(l->carry_out[i], layer_carry_size(l, i));
+    }
+    spoil_scratch(l);
     assert_int_equal(l->ops->forward(&l->rig.ctx, l->rig.hyper, &l->io), ASSAY_OK);
     assert_true(sum_of_inputs(l, 0) == before);
     assert_int_equal(l->rig.n_allocs, n_allocs);
@@ -230,6 +348,10 @@ void layer_backward(layer_harness *l)
     for (uint64_t i = 0; i < l->n_param; i++) {
         if (!l->accumulate[i]) fill_nan(l->dparam[i], layer_param_size(l, i));
     }
+    for (uint64_t i = 0; i < l->n_carry; i++) {
+        fill_nan(l->dcarry_in[i], layer_carry_size(l, i));
+    }
+    spoil_scratch(l);
     assert_int_equal(l->ops->backward(&l->rig.ctx, l->rig.hyper, &l->io), ASSAY_OK);
     assert_true(sum_of_inputs(l, 1) == before);
     assert_int_equal(l->rig.n_allocs, n_allocs);

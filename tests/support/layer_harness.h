@@ -12,7 +12,7 @@
 
 #include "support/component_rig.h"
 
-#define LAYER_MAX 4
+#define LAYER_MAX 16
 
 typedef struct layer_harness {
     component_rig rig;
@@ -37,6 +37,14 @@ typedef struct layer_harness {
     uint64_t scratch_row[LAYER_MAX], scratch_fixed[LAYER_MAX];
     float *saved[LAYER_MAX];
     void *scratch[LAYER_MAX];
+    uint64_t prepared_bytes[LAYER_MAX];
+    void *prepared[LAYER_MAX];
+
+    uint64_t n_carry, carry_size[LAYER_MAX]; /* floats per sample */
+    const char *carry_name[LAYER_MAX];
+    /* Of them only carry_out is there after layer_plan; layer_carry makes the others, too. */
+    float *carry_in[LAYER_MAX], *carry_out[LAYER_MAX];
+    float *dcarry_out[LAYER_MAX], *dcarry_in[LAYER_MAX];
 } layer_harness;
 
 void layer_open(layer_harness *l, const char *build_dir, const char *id);
@@ -46,16 +54,25 @@ void layer_close(layer_harness *l);
  * copy int32_t into its x after it: it has no dx, and the gradient check leaves it as it is. */
 void layer_input(layer_harness *l, assay_shape shape);
 
+/* A further input of tokens below `vocabulary`: write them to layer_tokens_of. */
+void layer_tokens(layer_harness *l, uint64_t vocabulary);
+int32_t *layer_tokens_of(layer_harness *l, uint64_t i);
+
 /* Calls plan; after ASSAY_OK all buffers are there, training is 1 and the shard is the whole batch. A
  * test may put functions of its own into l->plan before. */
 int layer_plan(layer_harness *l, uint64_t time, uint64_t batch);
+
+/* Makes the carried states before the first step and the gradients of those after the last: numbers that
+ * are a function of seed. And the memory for the gradients that backward has to give. */
+void layer_carry(layer_harness *l, uint64_t seed);
 
 /* The numbers in input i, in the output, in parameter i. */
 uint64_t layer_x_size(const layer_harness *l, uint64_t i);
 uint64_t layer_y_size(const layer_harness *l);
 uint64_t layer_param_size(const layer_harness *l, uint64_t i);
+uint64_t layer_carry_size(const layer_harness *l, uint64_t i);
 
-/* They check that the call returns ASSAY_OK, asks for no memory and changes nothing that is not its
+/* layer_forward calls prepare before. They check that the call returns ASSAY_OK, asks for no memory and changes nothing that is not its
  * own. */
 void layer_forward(layer_harness *l);
 void layer_backward(layer_harness *l);
