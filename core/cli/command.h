@@ -14,6 +14,7 @@ typedef enum completion {
     COMPLETE_FOLDER,
     COMPLETE_CONFIG, /* *.cfg */
     COMPLETE_PLUGIN, /* ids of components */
+    COMPLETE_DATA_SET, /* names of public data sets */
     COMPLETE_COMMAND, /* assay's commands */
     COMPLETE_CHOICES, /* of an option's or command's `choices` */
 } completion;
@@ -68,6 +69,7 @@ typedef struct command {
 #define COMMAND_OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof((array)[0])
 
 extern const command command_inspect, command_replay, command_diff;
+extern const command command_data_list, command_data_fetch;
 extern const command command_train, command_eval, command_config, command_model_summary,
     command_plugin_list, command_plugin_info, command_plot, command_lr_find, command_doctor,
     command_completion, command_help;

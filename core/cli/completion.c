@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *const verbs_of[] = { "plugin", "model" };
+static const char *const verbs_of[] = { "plugin", "model", "data" };
 
 /* The words that may follow "assay": commands, or their first words, each once. */
 static void first_words(text *t)
@@ -47,6 +47,9 @@ static void bash_source(completion c, const char *choices, text *t)
     case COMPLETE_CONFIG: text_add(t, "_assay_configs"); break;
     case COMPLETE_PLUGIN:
         text_add(t, "_assay_words \"$(assay plugin list --ids 2>/dev/null)\"");
+        break;
+    case COMPLETE_DATA_SET:
+        text_add(t, "_assay_words \"$(assay data list --names 2>/dev/null)\"");
         break;
     case COMPLETE_COMMAND: text_add(t, "_assay_words \"$commands\""); break;
     case COMPLETE_FILE: text_add(t, "compopt -o default"); break;
@@ -135,6 +138,7 @@ static void zsh_source(completion c, const char *choices, text *t)
     switch (c) {
     case COMPLETE_CONFIG: text_add(t, "_files -g \"*.cfg\""); break;
     case COMPLETE_PLUGIN: text_add(t, "_assay_plugins"); break;
+    case COMPLETE_DATA_SET: text_add(t, "_assay_data_sets"); break;
     case COMPLETE_COMMAND: text_add(t, "_assay_commands"); break;
     case COMPLETE_FILE: text_add(t, "_files"); break;
     case COMPLETE_FOLDER: text_add(t, "_files -/"); break;
@@ -164,6 +168,7 @@ static void zsh(text *t)
     text_add(t,
         "#compdef assay\n"
         "_assay_plugins() { compadd -- ${(f)\"$(assay plugin list --ids 2>/dev/null)\"} }\n"
+        "_assay_data_sets() { compadd -- ${(f)\"$(assay data list --names 2>/dev/null)\"} }\n"
         "_assay_commands() { compadd -- ");
     first_words(t);
     text_add(t,
@@ -200,6 +205,7 @@ static void fish_source(completion c, const char *choices, text *t)
     switch (c) {
     case COMPLETE_CONFIG: text_add(t, " -k -a '(__fish_complete_suffix .cfg)'"); break;
     case COMPLETE_PLUGIN: text_add(t, " -a '(assay plugin list --ids 2>/dev/null)'"); break;
+    case COMPLETE_DATA_SET: text_add(t, " -a '(assay data list --names 2>/dev/null)'"); break;
     case COMPLETE_FILE: text_add(t, " -F"); break;
     case COMPLETE_FOLDER: text_add(t, " -a '(__fish_complete_directories)'"); break;
     case COMPLETE_CHOICES:

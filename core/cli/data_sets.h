@@ -1,0 +1,40 @@
+/* The public data sets that assay knows where to get. */
+#ifndef ASSAY_CORE_CLI_DATA_SETS_H
+#define ASSAY_CORE_CLI_DATA_SETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { DATA_MOST_URLS = 3, DATA_MOST_FILES = 4 };
+
+typedef struct data_file {
+    const char *path; /* below the folder of data: "mnist/train-labels-idx1-ubyte.gz" */
+    long n_bytes; /* 0: not known */
+    const char *sha256; /* NULL: not known */
+    const char *md5; /* as the publisher or a well-known loader documents it; NULL: not */
+    const char *urls
+        [DATA_MOST_URLS]; /* in the order in which they are tried; none: converted from the source */
+} data_file;
+
+typedef struct data_set {
+    const char *name;
+    const char *doc; /* one line, lower case, no full stop */
+    const char *licence; /* as stated where it comes from */
+    data_file files[DATA_MOST_FILES]; /* until one without a path */
+    data_file source; /* a MAT-file of piano-rolls that `files` are converted from; no path: none */
+    const char *
+        example; /* a command that uses it, in which @ stands for the folder of data; NULL: none in this version */
+    const char *format; /* what a reader must know of the files, where there is no example */
+} data_set;
+
+size_t data_set_count(void);
+const data_set *data_set_get(size_t i);
+size_t data_set_n_files(const data_set *s);
+
+/* The one of that name, or NULL. */
+const data_set *data_set_find(const char *name);
+
+/* The name closest to a word that is none, or NULL. */
+const char *data_set_nearest(const char *word);
+
+#endif
