@@ -137,6 +137,19 @@ void json_real(json *j, double value)
     if (!is_number) text_add(j->out, "\"");
 }
 
+void json_reals(json *j, const double *values, size_t n)
+{
+    json_begin_array(j);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && values[i] == 0 && !signbit(values[i])) {
+            text_add_bytes(j->out, ", 0.0", 5); /* as most are in a histogram */
+        } else {
+            json_real(j, values[i]);
+        }
+    }
+    json_end_array(j);
+}
+
 void json_int(json *j, int64_t value)
 {
     begin_item(j);

@@ -20,6 +20,7 @@ void json_end_array(json *j);
 void json_key(json *j, const char *key);
 void json_string(json *j, const char *value); /* NULL gives null */
 void json_real(json *j, double value);
+void json_reals(json *j, const double *values, size_t n); /* an array */
 void json_int(json *j, int64_t value);
 void json_bool(json *j, bool value);
 void json_null(json *j);

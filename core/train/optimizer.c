@@ -141,14 +141,27 @@ done:
     return st;
 }
 
-status optimizer_probe_plan(optimizer *o, error *err)
+status optimizer_probe_plan(optimizer *o, double share, error *err)
 {
-    float *before = arena_alloc_array(&o->memory, o->model->n_flat, sizeof *before);
-    status st = before ? OK : fail_nomem(err, "a probe");
+    float *before = NULL;
+    status st = OK;
+    if (share >= 1) {
+        before = arena_alloc_array(&o->memory, o->model->n_flat, sizeof *before);
+        st = before ? OK : fail_nomem(err, "a probe");
+    }
     for (size_t i = 0; i < o->n_groups && st == OK; i++) {
-        st = group_probe_plan(&o->groups[i], before, &o->memory, err);
+        st = group_probe_plan(&o->groups[i], before, share, &o->memory, err);
     }
     return st;
+}
+
+double optimizer_probe_slots(const optimizer *o)
+{
+    double sum = 0;
+    for (size_t i = 0; i < o->n_groups; i++) {
+        sum += (double)group_probe_slots(&o->groups[i]) * (double)o->groups[i].n_elements;
+    }
+    return sum;
 }
 
 void optimizer_probe_read(

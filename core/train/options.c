@@ -75,6 +75,9 @@ static const assay_hyper checkpoint_rows[] = {
 static const assay_hyper probe_rows[] = {
     ASSAY_INT(probe_settings, every, 50, 0, 1e12, "steps from one look inside to the next; 0: none",
         .unit = "steps"),
+    ASSAY_REAL(probe_settings, share, 0, 0, 1,
+        "share of each tensor that is looked at, of which sums and histograms are estimates; 0 or "
+        "\"auto\": all where a probe stays cheap beside `every` steps"),
 };
 
 const hyper_table train_table = { train_rows, sizeof train_rows / sizeof train_rows[0],
@@ -144,6 +147,7 @@ static status read_probe(config *c, value *train, struct probe_settings *out, er
     if (!block) {
         return err ? err->code : E_TYPE;
     }
+    read_auto(block, "share");
     return hyper_bind(c, block, &probe_table, &bind, out, NULL, err);
 }
 

@@ -47,6 +47,7 @@ struct checkpoint_options {
 /* train.probe = { ... } */
 struct probe_settings {
     int64_t every;
+    double share; /* 0: automatic */
 };
 
 typedef struct train_config {

@@ -243,7 +243,10 @@ status plan_columns(trainer *t, error *err)
 
 status plan_probe(trainer *t, error *err)
 {
+    const uint64_t samples = t->batch_size * (uint64_t)t->settings.train.accumulate;
     const probe_options o = { .every = (uint64_t)t->settings.probe.every,
+        .share = t->settings.probe.share,
+        .macs = model_macs(t->model) * (double)samples,
         .l2 = t->settings.train.l2,
         .clip_value = t->settings.train.clip_value };
     return o.every ? probe_new(t->objective, t->optimizer, t->team, &o, &t->probe, err) : OK;

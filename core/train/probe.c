@@ -3,7 +3,8 @@
  * Three things look at three moments of a step. While every replica's own gradient still stands, their norms are taken, for the
  * noise scale; before the update, the outputs of the layers, for dead units; in the update, chunk by chunk, weights, gradient,
  * slots and what the update changed (optimizer_probe.c). Names and room for all numbers are laid out by running the same code that
- * fills them in.
+ * fills them in. With a share below 1 all of this but dead units is of a sample (probe_sample.c), and sums are scaled to estimate
+ * those over everything.
  *
  * The gradient noise scale is the simple one of McCandlish, Kaplan, Amodei and the OpenAI Dota Team (2018), An Empirical Model
  * of Large-Batch Training, appendix A.1: with g_r the mean gradient over replica r's b_r samples and g that over all B,
@@ -36,8 +37,11 @@ struct probe {
     model *model;
     team *team;
     probe_options options;
+    double share; /* of the tensors, (0, 1] */
     size_t n_replicas;
+    uint64_t step;
 
+    probe_sample *sample; /* [n_tensors] of the replicas' gradients */
     size_t n_pieces;
     piece *pieces;
     double *part_squares; /* [n_pieces, n_replicas] */
@@ -64,27 +68,55 @@ static bool clips_values(const probe *p)
 
 /* -- each replica's gradient -- */
 
-static void look_piece(void *arg, size_t i)
+/* A replica's gradient of the cut; products are made by whole rows. */
+static const float *part_of(
+    const probe *p, size_t r, const piece *at, const probe_cut *cut, float *room)
 {
-    probe *p = arg;
+    const size_t cols = p->model->tensors[at->i_tensor].info.cols;
+    const size_t unit = cols <= STRETCH_FLOATS ? cols : 1;
+    const size_t begin = cut->begin / unit * unit;
+    const size_t end = (cut->begin + cut->n + unit - 1) / unit * unit;
+    return objective_part(p->objective, r, at->i_tensor, begin, end - begin, room) +
+        (cut->begin - begin);
+}
+
+/* Adds the cut's squares, times `scale`. */
+static void look_cut(probe *p, size_t i, const probe_cut *cut, double scale)
+{
     piece *at = &p->pieces[i];
     float *room = p->rooms[team_worker(p->team)], *sum = room + STRETCH_FLOATS;
     const tensor *t = &p->model->tensors[at->i_tensor];
     for (size_t r = 0; r < objective_n_parts(p->objective); r++) {
-        const float *g = objective_part(p->objective, r, at->i_tensor, at->begin, at->n, room);
-        p->part_squares[i * p->n_replicas + r] = vec_sum_squares(g, at->n);
+        const float *g = part_of(p, r, at, cut, room);
+        p->part_squares[i * p->n_replicas + r] += scale * vec_sum_squares(g, cut->n);
         if (r == 0) {
-            memcpy(sum, g, at->n * sizeof *sum);
+            memcpy(sum, g, cut->n * sizeof *sum);
         } else {
-            vec_add(sum, g, at->n);
+            vec_add(sum, g, cut->n);
         }
     }
-    at->whole = vec_sum_squares(sum, at->n);
-    at->unclipped = at->whole;
+    const double whole = scale * vec_sum_squares(sum, cut->n);
     const bool decays = t->info.role == ASSAY_ROLE_WEIGHT || t->info.role == ASSAY_ROLE_RECURRENT;
+    at->whole += whole;
     if (clips_values(p) && p->options.l2 > 0 && decays) {
-        vec_axpy(sum, p->model->w + t->offset + at->begin, at->n, (float)p->options.l2);
-        at->unclipped = vec_sum_squares(sum, at->n);
+        vec_axpy(sum, p->model->w + t->offset + cut->begin, cut->n, (float)p->options.l2);
+        at->unclipped += scale * vec_sum_squares(sum, cut->n);
+    } else {
+        at->unclipped += whole;
+    }
+}
+
+static void look_piece(void *arg, size_t i)
+{
+    probe *p = arg;
+    piece *at = &p->pieces[i];
+    const probe_sample *s = &p->sample[at->i_tensor];
+    const uint64_t draw = probe_sample_draw(at->i_tensor, p->step);
+    size_t i_cut = probe_cut_first(s, at->begin);
+    at->whole = at->unclipped = 0;
+    memset(p->part_squares + i * p->n_replicas, 0, p->n_replicas * sizeof(double));
+    for (probe_cut cut; probe_cut_next(s, draw, at->begin, at->begin + at->n, &i_cut, &cut);) {
+        look_cut(p, i, &cut, probe_sample_scale(s));
     }
 }
 
@@ -125,8 +157,9 @@ static void look_at_parts(void *self)
     p->has_noise = n_counted > 1;
 }
 
-void probe_begin(probe *p)
+void probe_begin(probe *p, uint64_t step)
 {
+    p->step = step;
     for (size_t r = 0; r < p->n_replicas; r++) {
         p->weights[r] = -1; /* has run nothing */
     }
@@ -274,6 +307,9 @@ static void put_noise(probe *p)
 static void put_all(probe *p)
 {
     p->n_values = 0;
+    if (p->share < 1) {
+        put(p, "share", NULL, NULL, p->share);
+    }
     optimizer_probe_read(p->optimizer, put_tensor, p);
     for (size_t i = 0; i < p->model->n_layers; i++) {
         put(p, "dead", NULL, p->model->layers[i].name, p->dead[i]);
@@ -311,6 +347,19 @@ bool probe_is_due(const probe *p, uint64_t step)
 static size_t piece_length(const assay_tensor *t)
 {
     return t->cols <= STRETCH_FLOATS ? STRETCH_FLOATS / t->cols * t->cols : STRETCH_FLOATS;
+}
+
+/* What clipping by value takes is a quotient, and needs the optimizer's sample. Otherwise longer stretches serve better: they may be
+ * products that are yet to be made. */
+static status plan_samples(probe *p, error *err)
+{
+    const size_t length = clips_values(p) ? PROBE_STRETCH : 16 * PROBE_STRETCH;
+    const model *m = p->model;
+    p->sample = arena_alloc_array(&p->memory, m->n_tensors, sizeof *p->sample);
+    for (size_t i = 0; p->sample && i < m->n_tensors; i++) {
+        p->sample[i] = probe_sample_make(m->tensors[i].info.size, length, p->share);
+    }
+    return p->sample ? OK : fail_nomem(err, "a probe");
 }
 
 static status plan_pieces(probe *p, error *err)
@@ -373,6 +422,23 @@ static status plan_values(probe *p, error *err)
     return p->failed ? fail_nomem(err, "a probe") : OK;
 }
 
+static double share_of(const probe *p)
+{
+    const probe_load l = { .every = p->options.every,
+        .macs = p->options.macs,
+        .n_params = (double)p->model->n_params,
+        .n_slots = optimizer_probe_slots(p->optimizer),
+        .n_tensors = p->model->n_tensors,
+        .n_replicas = p->n_replicas };
+    const double share = p->options.share > 0 ? p->options.share : probe_share_auto(&l);
+    bool is_whole = true;
+    for (size_t i = 0; i < p->model->n_tensors; i++) {
+        const size_t size = p->model->tensors[i].info.size;
+        is_whole &= probe_sample_make(size, PROBE_STRETCH, share).n == size;
+    }
+    return is_whole ? 1 : share;
+}
+
 status probe_new(
     objective *o, optimizer *by, team *t, const probe_options *options, probe **out, error *err)
 {
@@ -387,7 +453,9 @@ status probe_new(
     p->team = t;
     p->options = *options;
     p->n_replicas = objective_n_replicas(o);
-    TRY(optimizer_probe_plan(by, err));
+    p->share = share_of(p);
+    TRY(optimizer_probe_plan(by, p->share, err));
+    TRY(plan_samples(p, err));
     TRY(plan_pieces(p, err));
     TRY(plan_rooms(p, err));
     TRY(plan_values(p, err));

@@ -9,8 +9,9 @@
  * and above, infinity and NaN too. */
 enum { PROBE_FIRST = -32, PROBE_END = 8, PROBE_BINS = PROBE_END - PROBE_FIRST + 3 };
 
-/* Histograms are of a sample: of every k-th block of so many numbers, k such that about PROBE_SAMPLE of a tensor are counted. */
-enum { PROBE_BLOCK = 16, PROBE_SAMPLE = 4096 };
+/* Histograms are of a sample: of every k-th block of so many numbers, k such that about PROBE_SAMPLE of a tensor are counted,
+ * fewer where only a share of it is looked at. */
+enum { PROBE_BLOCK = 16, PROBE_SAMPLE = 4096, PROBE_SAMPLE_OF_SHARE = 512 };
 
 enum { PROBED_WEIGHT, PROBED_GRADIENT, PROBED_UPDATE, N_PROBED };
 

@@ -153,11 +153,7 @@ static void value_json(json *j, const record_value *v)
     }
     json_begin_array(j);
     for (size_t r = 0; r < v->rows; r++) {
-        json_begin_array(j);
-        for (size_t c = 0; c < v->cols; c++) {
-            json_real(j, v->matrix[r * v->cols + c]);
-        }
-        json_end_array(j);
+        json_reals(j, v->matrix + r * v->cols, v->cols);
     }
     json_end_array(j);
 }

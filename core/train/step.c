@@ -200,7 +200,7 @@ status trainer_step(trainer *t, error *err)
     }
     TRY(scheduler_apply(t->scheduler, &when, err));
     if (p.probes) {
-        probe_begin(t->probe);
+        probe_begin(t->probe, t->at.step + 1);
     }
     TRY(run_pass(t, &p, &v, err));
     if (p.probes) {

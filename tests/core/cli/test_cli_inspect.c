@@ -150,6 +150,29 @@ static void test_output__is_plain_where_the_locale_is(void **state)
     forget(&s);
 }
 
+/* The network is so small that all of it is looked at; one with a matrix of 4096 is not. */
+static void test_share__is_told_where_norms_are_estimates(void **state)
+{
+    (void)state;
+    said s = assay("inspect", "run");
+    assert_code(&s, 0);
+    assert_null(strstr(s.out, "estimates"));
+    forget(&s);
+    s = assay("train", "iris.cfg", "-q", "--output", "wide", "model[0].units=1024",
+        "train.probe.share=0.25");
+    assert_code(&s, 0);
+    forget(&s);
+    s = assay("inspect", "wide");
+    assert_code(&s, 0);
+    assert_contains(s.out,
+        "estimates: norms, cosines and histograms are over 1/4 of the elements of each large");
+    forget(&s);
+    s = assay("inspect", "wide", "--json", "--tensor", "dense1.weight");
+    assert_code(&s, 0);
+    assert_contains(s.out, "\"quantity\": \"share\", \"value\": 0.25");
+    forget(&s);
+}
+
 static void expect_refusal(said s, int code, const char *message)
 {
     assert_code(&s, code);
@@ -207,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_tensor__has_slots_and_histograms),
         cmocka_unit_test(test_slot__is_a_table_of_its_own),
         cmocka_unit_test(test_json__has_every_probe),
+        cmocka_unit_test(test_share__is_told_where_norms_are_estimates),
         cmocka_unit_test(test_output__is_plain_where_the_locale_is),
         cmocka_unit_test(test_mistakes__are_answered_with_what_there_is),
         cmocka_unit_test(test_damage__is_named_with_its_line),

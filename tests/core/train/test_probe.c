@@ -64,7 +64,7 @@ static void compare_runs(const char *by, const char *setting, int replicas)
     train_rig g;
     char probed[256];
     rig_init(&g);
-    snprintf(probed, sizeof probed, "%s probe = { every = 3; };", setting);
+    snprintf(probed, sizeof probed, "%s probe = { every = 3; share = 1.0; };", setting);
     open_with(&g, by, replicas, replicas, setting);
     assert_null(g.t->probe);
     rig_steps(&g, 8);
@@ -147,7 +147,7 @@ static void check_norms(int replicas, const char *setting)
     size_t n;
     char more[128];
     rig_init(&g);
-    snprintf(more, sizeof more, "%s probe = { every = 3; };", setting);
+    snprintf(more, sizeof more, "%s probe = { every = 3; share = 1.0; };", setting);
     open_with(&g, "{ type = \"sgd\"; lr = 0.25; momentum = 0.5; }", replicas, 2, more);
     rig_steps(&g, 2);
     const record_value *none;
@@ -194,12 +194,12 @@ static void test_slots__of_nested_optimizers_and_histories_are_named(void **stat
     train_rig g;
     (void)state;
     rig_init(&g);
-    open_with(&g, optimizers[7], 1, 1, "probe = { every = 1; };");
+    open_with(&g, optimizers[7], 1, 1, "probe = { every = 1; share = 1.0; };");
     rig_steps(&g, 2);
     take(&g);
     assert_true(number("slot_norm/inner0.m/a.weight") > 0);
     assert_true(fabs(number("slot_cosine/inner0.m/a.bias")) <= 1);
-    open_with(&g, optimizers[5], 1, 1, "probe = { every = 4; };");
+    open_with(&g, optimizers[5], 1, 1, "probe = { every = 4; share = 1.0; };");
     rig_steps(&g, 4);
     take(&g);
     assert_true(number("slot_norm/past.0/a.weight") > 0);
@@ -212,8 +212,8 @@ static void test_clipped__is_the_share_that_clipping_takes(void **state)
     train_rig g;
     (void)state;
     rig_init(&g);
-    open_with(
-        &g, "{ type = \"sgd\"; lr = 0.1; }", 1, 1, "clip_norm = 0.3; probe = { every = 1; };");
+    open_with(&g, "{ type = \"sgd\"; lr = 0.1; }", 1, 1,
+        "clip_norm = 0.3; probe = { every = 1; share = 1.0; };");
     rig_steps(&g, 1);
     take(&g);
     const double share = 1 - 0.3 / rig_last_norm(&g);
@@ -221,13 +221,14 @@ static void test_clipped__is_the_share_that_clipping_takes(void **state)
     expect_near(number("clipped/a.weight"), share, 1e-6);
     expect_near(number("clipped/b.bias"), share, 1e-6);
     /* by value: against the unclipped gradient of the same weights, L2 included */
-    open_with(&g, "{ type = \"sgd\"; lr = 0.1; }", 3, 1, "l2 = 0.3; probe = { every = 1; };");
+    open_with(&g, "{ type = \"sgd\"; lr = 0.1; }", 3, 1,
+        "l2 = 0.3; probe = { every = 1; share = 1.0; };");
     rig_steps(&g, 1);
     take(&g);
     const double whole = number("gradient_norm/a.weight"), bias = number("gradient_norm/a.bias");
     expect_near(number("clipped/a.weight"), 0, 0);
     open_with(&g, "{ type = \"sgd\"; lr = 0.1; }", 3, 1,
-        "l2 = 0.3; clip_value = 0.01; probe = { every = 1; };");
+        "l2 = 0.3; clip_value = 0.01; probe = { every = 1; share = 1.0; };");
     rig_steps(&g, 1);
     take(&g);
     assert_true(number("clipped/a.weight") > 0.05);
@@ -242,7 +243,8 @@ static void test_dead__counts_units_that_are_zero_for_the_whole_batch(void **sta
     (void)state;
     for (int replicas = 1; replicas <= 33; replicas += 16) {
         rig_init(&g);
-        open_with(&g, "{ type = \"sgd\"; lr = 0.001; }", replicas, 2, "probe = { every = 1; };");
+        open_with(&g, "{ type = \"sgd\"; lr = 0.001; }", replicas, 2,
+            "probe = { every = 1; share = 1.0; };");
         float *b = rig_tensor(&g, "a.bias", NULL);
         for (int i = 0; i < 30; i++) {
             b[5 * i] = -1e6f;
@@ -264,7 +266,7 @@ static void test_histogram__counts_every_number_in_its_bin(void **state)
     size_t n;
     (void)state;
     rig_init(&g);
-    open_with(&g, "{ type = \"sgd\"; lr = 0.0; }", 1, 1, "probe = { every = 1; };");
+    open_with(&g, "{ type = \"sgd\"; lr = 0.0; }", 1, 1, "probe = { every = 1; share = 1.0; };");
     float *w = rig_tensor(&g, "b.weight", &n);
     for (size_t i = 0; i < n; i++) {
         w[i] = i % 2 ? 1.5f : -1.0f; /* [2^0, 2^1) */
@@ -405,7 +407,7 @@ static void check_noise(const char *more, int batch_size, const int *replica_of,
         "};"
         "model = ( { type = \"dense\"; units = 1; bias = false; } ); loss = \"mse\";"
         "optimizer = { type = \"sgd\"; lr = 0.1; };"
-        "train = { replicas = 2; threads = 2; probe = { every = 1; }; %s };",
+        "train = { replicas = 2; threads = 2; probe = { every = 1; share = 1.0; }; %s };",
         rig_path(&g, "t.csv"), batch_size, more);
     rig_open(&g, source, NULL);
     float *w = rig_tensor(&g, "dense1.weight", NULL);
@@ -453,7 +455,7 @@ static void test_noise__needs_replicas(void **state)
     train_rig g;
     (void)state;
     rig_init(&g);
-    open_with(&g, optimizers[1], 1, 1, "probe = { every = 1; };");
+    open_with(&g, optimizers[1], 1, 1, "probe = { every = 1; share = 1.0; };");
     rig_steps(&g, 1);
     take(&g);
     for (size_t i = 0; i < n_taken; i++) {
@@ -502,7 +504,7 @@ static void test_records__come_at_every_nth_step(void **state)
     listener l = { 0 };
     (void)state;
     rig_init(&g);
-    open_with(&g, "\"adam\"", 3, 2, "steps = 10; probe = { every = 4; };");
+    open_with(&g, "\"adam\"", 3, 2, "steps = 10; probe = { every = 4; share = 1.0; };");
     g.t->options.sink = (record_sink){ listen, &l };
     rig_run(&g);
     assert_int_equal(l.n, 2);
@@ -517,7 +519,8 @@ static void test_records__of_a_run_that_diverges_leave_that_step_out(void **stat
     listener l = { 0 };
     (void)state;
     rig_init(&g);
-    open_with(&g, "{ type = \"sgd\"; lr = 1e30; }", 1, 1, "steps = 10; probe = { every = 1; };");
+    open_with(&g, "{ type = \"sgd\"; lr = 1e30; }", 1, 1,
+        "steps = 10; probe = { every = 1; share = 1.0; };");
     g.t->options.sink = (record_sink){ listen, &l };
     rig_run(&g);
     assert_int_equal(g.result.stop, STOP_DIVERGED);
