@@ -12,15 +12,15 @@
  * and defaults are PyTorch's, names in files too, but there is no num_batches_tracked, which only
  * matters without a momentum.
  *
- * Rows of weight 0 are padding: they are normalised but do not count. Other weights make no
- * difference, as they weigh losses and not inputs. Statistics are in double.
+ * The steps behind a sample's length are padding, which is not looked at: there y and dx are 0. Rows of
+ * weight 0 are normalised but do not count. Other weights make no difference, as they weigh losses and
+ * not inputs. Statistics are in double.
  *
  * Deviation: a training batch where fewer than two values count has no variance; PyTorch refuses it.
  * Here it is normalised by the running statistics, which it leaves alone, so that a last batch of one
  * row does not end a run. */
 #include "shared/norm.h"
-
-#include <string.h>
+#include "shared/steps.h"
 
 enum { RUNNING_MEAN, RUNNING_VARIANCE };
 
@@ -83,7 +83,7 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
 
 static int counts(const assay_io *io, uint64_t row)
 {
-    return !io->weight || io->weight[row] != 0;
+    return !is_padding(io, row) && (!io->weight || io->weight[row] != 0);
 }
 
 /* How many values of a channel the batch's statistics are of; 0: the running ones are used. */
@@ -208,6 +208,10 @@ ASSAY_MULTIVERSION static int forward(assay_ctx *ctx, const void *hyper, const a
     for (uint64_t i = 0; i < io_rows(io); i++) {
         const float *x = (const float *)io->x[0] + i * e.n;
         float *y = io->y + i * e.n;
+        if (is_padding(io, i)) {
+            memset(y, 0, e.n * sizeof *y);
+            continue;
+        }
         for (uint64_t j = 0; j < e.n; j++) {
             y[j] = gain[j] * (((x[j] - s.shift[j]) - s.rest[j]) * s.scale[j]) + bias[j];
         }
@@ -215,7 +219,7 @@ ASSAY_MULTIVERSION static int forward(assay_ctx *ctx, const void *hyper, const a
     return ASSAY_OK;
 }
 
-/* The sums of dy and of dy n over all rows, of each feature's channel. */
+/* The sums of dy and of dy n over all rows but padding, of each feature's channel. */
 ASSAY_MULTIVERSION static void sum_gradients(
     const assay_io *io, extents e, statistics s, double *sum, double *product)
 {
@@ -223,6 +227,7 @@ ASSAY_MULTIVERSION static void sum_gradients(
     memset(product, 0, e.n * sizeof *product);
     for (uint64_t i = 0; i < io_rows(io); i++) {
         const float *x = (const float *)io->x[0] + i * e.n, *dy = io->dy + i * e.n;
+        if (is_padding(io, i)) continue;
         for (uint64_t j = 0; j < e.n; j++) {
             sum[j] += (double)dy[j];
             product[j] += (double)dy[j] * (double)(((x[j] - s.shift[j]) - s.rest[j]) * s.scale[j]);
@@ -253,6 +258,10 @@ ASSAY_MULTIVERSION static void input_gradient(const assay_io *io, extents e, sta
         const float *x = (const float *)io->x[0] + i * e.n, *dy = io->dy + i * e.n;
         const float count = counts(io, i) ? 1 : 0;
         float *dx = io->dx[0] + i * e.n;
+        if (is_padding(io, i)) {
+            memset(dx, 0, e.n * sizeof *dx);
+            continue;
+        }
         for (uint64_t j = 0; j < e.n; j++) {
             const float n = ((x[j] - s.shift[j]) - s.rest[j]) * s.scale[j];
             dx[j] = gain[j] * s.scale[j] * (dy[j] - count * (mean[j] + n * slope[j]));
