@@ -248,7 +248,7 @@ static void test_metrics__take_no_weights_as_ones(void **state)
     golden_close(file);
 }
 
-/* Whatever stands in a row of weight 0, label included. */
+/* Whatever stands in a row of weight 0, labels and targets included. */
 static void test_metrics__never_look_at_a_row_of_weight_0(void **state)
 {
     golden *file = golden_open("metric_values");
@@ -259,17 +259,21 @@ static void test_metrics__never_look_at_a_row_of_weight_0(void **state)
         metric_rig m;
         open_metric(&m, &cases[k], n);
         float *y = component_alloc(&m.rig, rows.n * n * sizeof *y);
+        float *target = component_alloc(&m.rig, rows.n * n * sizeof *target);
         int32_t *label = component_alloc(&m.rig, rows.n * sizeof *label);
         memcpy(y, rows.y, rows.n * n * sizeof *y);
+        if (rows.target) memcpy(target, rows.target, rows.n * n * sizeof *target);
         for (uint64_t i = 0; i < rows.n; i++) {
             label[i] = !rows.label || rows.weight[i] == 0 ? -1 : rows.label[i];
             for (uint64_t j = 0; rows.weight[i] == 0 && j < n; j++) {
                 y[i * n + j] = NAN;
+                target[i * n + j] = NAN;
             }
         }
         assert_true(rows.weight[1] == 0 && rows.weight[7] == 0);
         rows.y = y;
         if (rows.label) rows.label = label;
+        if (rows.target) rows.target = target;
         double *sums = sums_new(&m);
         add(&m, &rows, sums);
         check(&cases[k], file, result(&m, sums));
