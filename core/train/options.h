@@ -17,7 +17,7 @@ enum { RULE_PATIENCE, RULE_GL, RULE_PQ, RULE_UP };
 struct train_options {
     int64_t epochs, steps;
     double time_limit;
-    double clip_norm, clip_value, l2;
+    double clip_norm, clip_value, l2, weight_noise;
     int64_t accumulate;
     int64_t replicas, threads;
     int64_t validate_every, validate_unit;

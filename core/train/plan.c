@@ -6,7 +6,23 @@
 #include <math.h>
 #include <string.h>
 
-enum { MIN_EVAL_BATCH = 256, SHARED_PARAMS = 1 << 20 };
+enum { MIN_EVAL_ROWS = 256, SHARED_PARAMS = 1 << 20 };
+
+/* A target for every step needs an output for every step, and one for a sequence one. */
+static status check_time(const trainer *t, error *err)
+{
+    const value *layers = value_find(config_root(t->config), "model");
+    const bool one_output = t->model->layers[t->model->n_layers - 1].out_one_step;
+    const bool one_target = !dataset_has_target_per_step(t->data);
+    if (!dataset_has_time(t->data) || one_output == one_target) {
+        return OK;
+    }
+    return fail_at(err, E_SHAPE, &layers->at,
+        one_target ? "model: the data has one target for a sequence, but the model gives an output "
+                     "for every step; end it with return = \"last\", last_step or mean_pool"
+                   : "model: the data has a target for every step, but the model gives one output "
+                     "for a sequence; take out last_step, mean_pool or return = \"last\"");
+}
 
 status plan_model(trainer *t, error *err)
 {
@@ -15,9 +31,12 @@ status plan_model(trainer *t, error *err)
     const model_options o = { .in = view->x_shape,
         .in_dtype = view->x_dtype == ASSAY_I32 ? ASSAY_I32 : ASSAY_F32,
         .vocabulary = view->vocabulary,
-        .max_time = 1,
+        .max_time = dataset_max_time(t->data),
         .max_batch = largest };
     status st = model_plan(t->model, t->config, &o, err);
+    if (st == OK) {
+        st = check_time(t, err);
+    }
     if (st != OK) {
         return st;
     }
@@ -40,7 +59,8 @@ static double model_macs(const model *m)
 /* Below some 10 to 20 MFLOP a step a second core costs more than it brings. */
 static size_t automatic_replicas(const trainer *t)
 {
-    const double flops = 6 * model_macs(t->model) * (double)t->batch_size;
+    const double steps = (double)(t->batch_size * dataset_max_time(t->data));
+    const double flops = 6 * model_macs(t->model) * steps;
     size_t n = flops < 16e6 ? 1 : team_cores();
     const size_t by_batch = t->batch_size / 16 > 0 ? t->batch_size / 16 : 1;
     n = n < by_batch ? n : by_batch;
@@ -83,6 +103,7 @@ status plan_replicas(trainer *t, error *err)
             1; /* only the update could be shared, and weights that move between cores cost more than that brings */
     }
     t->n_threads = threads;
+    batcher_set_shards(t->batches, t->n_replicas);
     write_chosen(train, "replicas", t->n_replicas);
     return OK;
 }
@@ -116,6 +137,7 @@ status plan_batches(trainer *t, error *err)
     const batcher_options bo = { .batch_size = o->batch_size,
         .shuffle = o->shuffle,
         .drop_last = o->drop_last,
+        .bucket = o->bucket,
         .class_weights = true,
         .seed = t->seed };
     status st = batcher_new(t->data, PART_TRAIN, &bo, &t->batches, err);
@@ -136,7 +158,12 @@ status plan_batches(trainer *t, error *err)
     if (st != OK) {
         return st;
     }
-    t->eval_batch = t->batch_size > MIN_EVAL_BATCH ? t->batch_size : MIN_EVAL_BATCH;
+    const size_t enough =
+        (MIN_EVAL_ROWS + dataset_max_time(t->data) - 1) / dataset_max_time(t->data);
+    t->eval_batch = t->batch_size > enough ? t->batch_size : enough;
+    if (dataset_is_stream(t->data)) {
+        t->eval_batch = t->batch_size; /* more streams would begin at zero more often */
+    }
     size_t largest = 1;
     for (part p = PART_TRAIN; p < N_PARTS; p++) {
         largest = dataset_size(t->data, p) > largest ? dataset_size(t->data, p) : largest;

@@ -58,6 +58,10 @@ static status run_pass(trainer *t, const pass *p, objective_value *out, error *e
     const double denominator = denominator_of(t, p->n, p->ahead);
     status st = OK;
     objective_begin(t->objective, denominator > 0 ? denominator : 1, p->in_pieces);
+    if (t->settings.train.weight_noise > 0) {
+        weight_noise_add(&t->noise, draw_of(t->at.step, p->fresh, 0));
+        TRY(model_prepare(t->model, p->gradient, err));
+    }
     for (uint64_t i = 0; i < p->n; i++) {
         batch b;
         get_batch(t, i, p->ahead, &b);
@@ -65,12 +69,16 @@ static status run_pass(trainer *t, const pass *p, objective_value *out, error *e
         if (p->probes) {
             probe_add(t->probe, &b);
         }
-        t->at.spent.samples_forward += b.n;
-        t->at.spent.samples_backward += p->gradient ? b.n : 0;
+        t->at.spent.samples_forward += b.n_samples;
+        t->at.spent.samples_backward += p->gradient ? b.n_samples : 0;
     }
+    weight_noise_remove(&t->noise);
     objective_end(t->objective, p->gradient, out);
     out->denominator = denominator; /* batches without weight add nothing to a mean */
 done:
+    if (st != OK) {
+        weight_noise_remove(&t->noise);
+    }
     return st;
 }
 
@@ -203,6 +211,7 @@ status trainer_step(trainer *t, error *err)
         probe_begin(t->probe, t->at.step + 1);
     }
     TRY(run_pass(t, &p, &v, err));
+    objective_hold_carried(t->objective);
     if (p.probes) {
         probe_look(t->probe);
     }
@@ -249,6 +258,7 @@ status trainer_step(trainer *t, error *err)
     t->at.interval_weight += v.denominator;
     t->at.judged_loss += v.loss_sum;
     t->at.judged_weight += v.denominator;
+    objective_advance(t->objective);
     move_on(t, p.n);
     if (t->trace) {
         (void)trace_update(t->trace);
