@@ -4,6 +4,7 @@
  * The allocator is this program's own and hands over to glibc's, so plugins are covered too. AddressSanitizer brings an
  * allocator of its own; under it the test is skipped. */
 #include "core/data/fixture.h"
+#include "data/internal.h"
 
 #include <errno.h>
 
@@ -168,12 +169,97 @@ static void test_data_out_of_memory__npy(void **state)
         "deflated.npz/y_test\";");
 }
 
+/* The same over a view and a plan of the test's own. */
+static status run_view(const assay_data *v, const data_plan *plan, error *err)
+{
+    status st = OK;
+    dataset *d = NULL;
+    batcher *b = NULL;
+    const batcher_options o = {
+        .batch_size = 2, .shuffle = true, .bucket = 2, .class_weights = true, .n_shards = 2
+    };
+    TRY(dataset_make(v, plan, &d, err));
+    TRY(batcher_new(d, PART_TRAIN, &o, &b, err));
+    batch x;
+    const long before = n_made;
+    for (uint64_t epoch = 0; epoch < 3; epoch++) {
+        batcher_get(b, epoch, batcher_n_batches(b) - 1, &x);
+        if (x.weight_sum != batcher_weight_sum(b, epoch, batcher_n_batches(b) - 1)) abort();
+    }
+    if (n_made != before) st = fail_nomem(err, "a batch: it allocated");
+done:
+    batcher_free(b);
+    dataset_free(d);
+    return st;
+}
+
+static void check_view(const assay_data *v, const data_plan *plan, long at_least)
+{
+    error err;
+    if (run_view(v, plan, &err) != OK) fail_msg("%s", err.text);
+    for (long k = 0;; k++) {
+        const long before = n_live;
+        fail_after = k;
+        const status st = run_view(v, plan, &err);
+        const bool was_reached = fail_after < 0;
+        fail_after = -1;
+        assert_int_equal(n_live, before);
+        if (!was_reached) {
+            assert_int_equal(st, OK);
+            assert_true(k >= at_least);
+            return;
+        }
+        if (st != E_NOMEM) fail_msg("allocation %ld: %s", k, status_name(st));
+    }
+}
+
+static void test_data_out_of_memory__sequences_and_streams(void **state)
+{
+    (void)state;
+    enum { STEPS = 12 };
+    static const float x[STEPS] = { 0.5f, 2.385f, -0.731f, 4, 1.5f, 2, 7, 0.25f, 3, -2, 1, 9 };
+    static const int32_t label[STEPS] = { 0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0 };
+    static const uint64_t first[] = { 0, 2, 5, 6, 10 }, n[] = { 4, 3, 1, 3, 2 };
+    static const float weight[STEPS] = { 1, 0.5f, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+    assay_data v = { .struct_size = sizeof(v),
+        .n_samples = 5,
+        .x_shape = { 1, { 1 } },
+        .x_dtype = ASSAY_F32,
+        .x = x,
+        .x_stride = sizeof(float),
+        .missing = 1,
+        .target = ASSAY_TARGET_CLASS,
+        .n_classes = 2,
+        .label = label,
+        .target_per_step = 1,
+        .first_step = first,
+        .n_steps = n,
+        .weight = weight };
+    data_plan plan = { .standardize = true,
+        .weighting = CLASS_WEIGHTS_BALANCED,
+        .split = { .method = SPLIT_TIME, .test = 1 } };
+    check_view(&v, &plan, 25);
+    v.target_per_step = 0;
+    check_view(&v, &plan, 25);
+    v.first_step = v.n_steps = NULL;
+    v.n_samples = STEPS;
+    plan.batches = (data_options){ .batch_size = 2, .window = 3 };
+    check_view(&v, &plan, 20);
+    v.target = ASSAY_TARGET_REAL;
+    v.targets = x;
+    v.n_targets = 1;
+    plan.weighting = CLASS_WEIGHTS_NONE;
+    plan.standardize_target = true;
+    check_view(&v, &plan, 20);
+}
+
 static void test_data_out_of_memory__generated(void **state)
 {
     check(*state, "type = \"spirals\"; samples = 40;");
     check(
         *state, "type = \"blobs\"; samples = 40; split = { folds = 4; method = \"stratified\"; };");
     check(*state, "type = \"linear\"; samples = 40; split = { folds = 4; };");
+    check(*state, "type = \"linear\"; samples = 40; window = 5; batch_size = 3;");
 }
 
 int main(void)
@@ -187,6 +273,7 @@ int main(void)
             test_data_out_of_memory__idx, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             test_data_out_of_memory__npy, fixture_setup, fixture_teardown),
+        cmocka_unit_test(test_data_out_of_memory__sequences_and_streams),
         cmocka_unit_test_setup_teardown(
             test_data_out_of_memory__generated, fixture_setup, fixture_teardown),
     };
