@@ -279,6 +279,31 @@ static void test_json__nests_and_separates(void **state)
     text_release(&t);
 }
 
+static void test_json__arrays_of_reals_are_their_reals(void **state)
+{
+    (void)state;
+    double values[40] = { 0 };
+    values[3] = -0.0;
+    values[5] = 2.385;
+    values[17] = NAN;
+    values[39] = -7;
+    for (size_t n = 0; n <= 40; n++) {
+        text one = { 0 }, all = { 0 };
+        json j;
+        json_init(&j, &one);
+        json_begin_array(&j);
+        for (size_t i = 0; i < n; i++) {
+            json_real(&j, values[i]);
+        }
+        json_end_array(&j);
+        json_init(&j, &all);
+        json_reals(&j, values, n);
+        assert_string_equal(all.s, one.s);
+        text_release(&one);
+        text_release(&all);
+    }
+}
+
 static void test_json__strings_are_escaped_and_always_utf8(void **state)
 {
     (void)state;
@@ -319,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_text__patterns_match_like_a_shells),
         cmocka_unit_test(test_text__numbers_for_people),
         cmocka_unit_test(test_json__nests_and_separates),
+        cmocka_unit_test(test_json__arrays_of_reals_are_their_reals),
         cmocka_unit_test(test_json__strings_are_escaped_and_always_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
