@@ -69,7 +69,8 @@ static bool read_request(int argc, char **argv, request *out)
             strcmp(r.progress, "line") == 0);
 }
 
-/* Blocks what ends a program, those apart that the caller ignores; a broken connection is an error, no signal. */
+/* Blocks what ends a program, those apart that the caller ignores; a broken connection and
+ * a limit on files are errors, no signals. */
 static void block_signals(sigset_t *out_ends)
 {
     static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
@@ -83,6 +84,7 @@ static void block_signals(sigset_t *out_ends)
     }
     blocked = *out_ends;
     sigaddset(&blocked, SIGPIPE);
+    sigaddset(&blocked, SIGXFSZ);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
