@@ -147,10 +147,24 @@ static void test_recurrent_values__lstm_is_that_of_pytorch(void **state)
     run_cases("lstm");
 }
 
+static void test_recurrent_values__gru_is_that_of_pytorch(void **state)
+{
+    (void)state;
+    run_cases("gru");
+}
+
+static void test_recurrent_values__rnn_is_that_of_pytorch(void **state)
+{
+    (void)state;
+    run_cases("rnn");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recurrent_values__lstm_is_that_of_pytorch),
+        cmocka_unit_test(test_recurrent_values__gru_is_that_of_pytorch),
+        cmocka_unit_test(test_recurrent_values__rnn_is_that_of_pytorch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
