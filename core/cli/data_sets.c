@@ -266,7 +266,8 @@ static const data_set sets[] = {
         .files = { { .path = "tables/wine.data",
             .urls = { "https://archive.ics.uci.edu/ml/machine-learning-databases/wine/"
                       "wine.data" } } },
-        .example = "assay train configs/iris.cfg data.file=@/tables/wine.data data.target=0",
+        .example = "assay train configs/iris.cfg data.file=@/tables/wine.data "
+                   "'data.target=\"0\"'",
         .format = "a table without a header, class first",
     },
     {
@@ -276,8 +277,8 @@ static const data_set sets[] = {
         .files = { { .path = "tables/wdbc.data",
             .urls = { "https://archive.ics.uci.edu/ml/machine-learning-databases/"
                       "breast-cancer-wisconsin/wdbc.data" } } },
-        .example = "assay train configs/iris.cfg data.file=@/tables/wdbc.data data.target=1 "
-                   "'model[2].units=2'",
+        .example = "assay train configs/iris.cfg data.file=@/tables/wdbc.data "
+                   "'data.target=\"1\"' '+data.drop=[\"0\"]' 'model[2].units=2'",
         .format = "a table without a header: number, diagnosis, 30 measurements",
     },
     {
