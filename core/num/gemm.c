@@ -143,7 +143,7 @@ void gemm_run(const gemm *g)
         return;
     }
     const kernels *ks = kernels_get();
-    if (ks && !kernels_yield(ks, g)) {
+    if (ks && (g->packed_b || !kernels_yield(ks, g))) {
         kernels_gemm(ks, g);
     } else {
         run_blas(g);
@@ -152,14 +152,16 @@ void gemm_run(const gemm *g)
 
 size_t gemm_packed_b_bytes(const gemm *g)
 {
+    const kernels *ks = kernels_get();
     size_t bytes;
+    if (ks) return kernels_packed_bytes(ks, g->n, g->k, &bytes) ? bytes : 0;
     if (!size_product(g->k, g->n, &bytes)) return 0;
     return size_product(bytes, sizeof(float), &bytes) ? bytes : 0;
 }
 
-void gemm_pack_b(const gemm *g, void *out)
+/* op(B) as it is, [k, n]. */
+static void pack_plain(const gemm *g, float *packed)
 {
-    float *packed = out; /* [k, n] */
     if (!g->trans_b) {
         for (size_t i = 0; i < g->k; i++) {
             memcpy(packed + i * g->n, g->b + i * g->ldb, g->n * sizeof *packed);
@@ -175,5 +177,16 @@ void gemm_pack_b(const gemm *g, void *out)
                 }
             }
         }
+    }
+}
+
+void gemm_pack_b(const gemm *g, void *out)
+{
+    const kernels *ks = kernels_get();
+    if (g->n == 0 || g->k == 0) return;
+    if (ks) {
+        kernels_pack_b(ks, g, out);
+    } else {
+        pack_plain(g, out);
     }
 }

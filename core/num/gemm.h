@@ -43,7 +43,12 @@ status gemm_check(const gemm *g, error *err) MUST_CHECK;
 /* The same for gemm_pack_b, which reads n, k, b and ldb. */
 status gemm_check_pack(const gemm *g, error *err) MUST_CHECK;
 
-/* Packing of B for repeated use: bytes needed, and the packing. (This version stores B plain, [k, n].) */
+/* Packing of B for repeated use: bytes needed, and the packing, at the speed of memory. How it looks depends on the processor and
+ * ASSAY_CPU and is for gemm_run of this process alone; `out` is best 64-byte aligned. n, k and trans_b decide, never m.
+ *
+ * With a packed B a row of C has the same bits whatever m is, so rows may be shared out as one likes. (For the same trans_a, and
+ * ldc == 1 or not where n is 1. OpenBLAS, which runs where there are no kernels for the processor, promises nothing like it.)
+ * Without, the kernel that runs may depend on m. */
 size_t gemm_packed_b_bytes(const gemm *g);
 void gemm_pack_b(const gemm *g, void *out);
 

@@ -1,19 +1,40 @@
-/* Cutting a product into tiles.
+/* Cutting a product into tiles, and B into panels.
  *
- * B is walked in panels as wide as a tile, in blocks of k that stay in the second cache while all rows of A pass by; A and B
- * are read where they lie (a transposed B is turned panel by panel on the stack), for packing costs more than it brings at the
- * sizes of training steps. Panels and row blocks are made as equal as they can be, so that no thin tile is left at an edge.
+ * B is walked in panels as wide as a tile, in blocks of k, while all rows of A pass by; of a tall A a block of rows at a time, so
+ * that the block stays in the second cache from panel to panel. Panels and row blocks are made as equal as they can be, so that
+ * no thin tile is left at an edge. A is read where it lies, and so is a B used once, unless its rows are far apart: then, or when
+ * it is transposed, each panel is copied to the stack first, and what the next one is copied from is fetched meanwhile. A B used
+ * many times is packed in panels beforehand (kernels_pack_b), which a product then streams through as they are.
+ *
+ * One order of summation: every entry of C is a chain of multiply-adds over each block of k, and blocks are added up in order,
+ * whatever the number of rows, the place of B and the size of the tile.
+ *
  * Measured against OpenBLAS 0.3.21 on a processor it has AVX2 kernels for, one thread: 1.9 to 2.5 times its speed with
  * AVX-512; with AVX2 ahead on small sides, and behind by a tenth where all sides are large, which are therefore left to OpenBLAS. */
 #include "num/kernels.h"
 
+#include "base/arena.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_K = 512, BLOCK_K_COPIED = 256, MAX_COLUMNS = 48 };
+/* A panel's block of k is some 96 KB: longer ones leave the second cache no room for A, shorter ones pass over C more often. */
+enum { BLOCK_K = 512, MAX_COLUMNS = 48 };
+
+/* Rows of A that share a panel; more where every block of rows copies the panels anew. */
+enum { BLOCK_ROWS = 256, BLOCK_ROWS_COPIED = 512 };
 
 /* From this row stride on every row of a panel lies on another page; copying the panel pays where enough rows of A use it. */
 enum { COPY_FROM_LDB = 1024, COPY_FROM_ROWS = 32 };
+
+/* A smaller B is in the second cache already, where fetching only takes time. */
+enum { FETCH_FROM_FLOATS = 1 << 18 };
+
+/* Packing goes down all panels by so many rows at a time: reads of several rows in order, writes in runs of some 10 KB. */
+enum { PACK_K = 64 };
+
+/* Floats of a cache line. */
+enum { LINE = 16 };
 
 static const kernels *choose(void)
 {
@@ -61,63 +82,181 @@ static size_t part_begin(size_t n, size_t unit, size_t parts, size_t i)
     return at < n ? at : n;
 }
 
-/* All rows of A against one panel of B, one block of k. */
-static void run_panel(const kernels *ks, const gemm *g, tile *t)
+/* How the columns of B are cut into panels: by n alone. */
+typedef struct cut {
+    size_t n, width, parts;
+} cut;
+
+static cut cut_columns(const kernels *ks, size_t n)
 {
-    const size_t parts = (g->m + ks->rows - 1) / ks->rows;
-    const float *a = t->a;
-    float *c = t->c;
-    for (size_t p = 0; p < parts; p++) {
-        const size_t i = part_begin(g->m, 1, parts, p), end = part_begin(g->m, 1, parts, p + 1);
-        t->rows = end - i;
-        t->a = a + i * t->step_i;
-        t->c = c + i * g->ldc;
-        ks->run_tile(t);
-    }
+    return (cut){ n, ks->width, (n + ks->columns - 1) / ks->columns };
 }
 
-/* The panel of B in rows of MAX_COLUMNS, turned where B is transposed. */
-static void copy_panel(const kernels *ks, const float *b, size_t ldb, bool turned, size_t k,
-    size_t columns, float *panel)
+static size_t panel_begin(const cut *c, size_t p)
 {
-    if (turned) {
-        ks->transpose(b, ldb, k, columns, panel, MAX_COLUMNS);
+    return part_begin(c->n, c->width, c->parts, p);
+}
+
+/* Floats of a row of panel p as copied: whole vectors, but a B of one column remains a vector for run_dots. */
+static size_t panel_width(const cut *c, size_t p)
+{
+    const size_t columns = panel_begin(c, p + 1) - panel_begin(c, p);
+    return c->n == 1 ? 1 : (columns + c->width - 1) / c->width * c->width;
+}
+
+/* Row k, panel p of op(B). */
+static const float *panel_at(const gemm *g, const cut *c, size_t p, size_t k)
+{
+    const size_t j = panel_begin(c, p);
+    return g->b + (g->trans_b ? j * g->ldb + k : k * g->ldb + j);
+}
+
+/* Rows [k0, k0 + k) of panel p, zeros after the last column. */
+static void copy_panel(
+    const kernels *ks, const gemm *g, const cut *c, size_t p, size_t k0, size_t k, float *out)
+{
+    const float *b = panel_at(g, c, p, k0);
+    const size_t columns = panel_begin(c, p + 1) - panel_begin(c, p), width = panel_width(c, p);
+    if (!g->trans_b) {
+        ks->copy(b, g->ldb, k, columns, out, width);
         return;
     }
-    for (size_t i = 0; i < k; i++) {
-        memcpy(panel + i * MAX_COLUMNS, b + i * ldb, columns * sizeof *panel);
+    ks->transpose(b, g->ldb, k, columns, out, width);
+    for (size_t i = 0; columns < width && i < k; i++) {
+        memset(out + i * width + columns, 0, (width - columns) * sizeof *out);
     }
 }
 
-static void run_tiles(const kernels *ks, const gemm *g, const float *b, size_t ldb, bool turned)
+bool kernels_packed_bytes(const kernels *ks, size_t n, size_t k, size_t *out)
 {
-    _Alignas(64) float panel[BLOCK_K_COPIED * MAX_COLUMNS];
-    const bool copies = turned || (ldb >= COPY_FROM_LDB && g->m >= COPY_FROM_ROWS);
-    const size_t block = copies ? BLOCK_K_COPIED : BLOCK_K;
-    const size_t parts = (g->n + ks->columns - 1) / ks->columns;
+    const size_t width = n == 1 ? 1 : ks->width;
+    const size_t units = n / width + (n % width > 0);
+    size_t floats;
+    return size_product(units, width, &floats) && size_product(floats, k, &floats) &&
+        size_product(floats, sizeof(float), out);
+}
+
+void kernels_pack_b(const kernels *ks, const gemm *g, float *out)
+{
+    const cut c = cut_columns(ks, g->n);
+    for (size_t k0 = 0; k0 < g->k; k0 += PACK_K) {
+        const size_t k = g->k - k0 < PACK_K ? g->k - k0 : PACK_K;
+        for (size_t p = 0; p < c.parts; p++) {
+            float *panel = out + panel_begin(&c, p) * g->k;
+            copy_panel(ks, g, &c, p, k0, k, panel + k0 * panel_width(&c, p));
+        }
+    }
+}
+
+/* A matrix that will be read soon; fetched a few rows at a time. */
+typedef struct ahead {
+    const float *at;
+    size_t rows, columns, ld;
+} ahead;
+
+static void fetch(const ahead *next, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end; i++) {
+        for (size_t j = 0; j < next->columns; j += LINE) {
+            __builtin_prefetch(next->at + i * next->ld + j, 0, 2);
+        }
+    }
+}
+
+/* A product under way: the rows [begin, end) of A, and where B is: packed, in place, or copied panel by panel to `copy`. */
+typedef struct walk {
+    const kernels *ks;
+    const gemm *g;
+    cut columns;
+    size_t begin, end;
+    float *copy; // [BLOCK_K, MAX_COLUMNS] or NULL
+    bool fetches;
+} walk;
+
+/* The rows of A against one panel of B, one block of k. */
+static void run_panel(const walk *w, tile *t, const ahead *next)
+{
+    const size_t m = w->end - w->begin, parts = (m + w->ks->rows - 1) / w->ks->rows;
+    const float *a = t->a + w->begin * t->step_i;
+    float *c = t->c + w->begin * t->ldc;
+    for (size_t p = 0; p < parts; p++) {
+        const size_t i = part_begin(m, 1, parts, p);
+        t->rows = part_begin(m, 1, parts, p + 1) - i;
+        t->a = a + i * t->step_i;
+        t->c = c + i * t->ldc;
+        fetch(next, part_begin(next->rows, 1, parts, p), part_begin(next->rows, 1, parts, p + 1));
+        w->ks->run_tile(t);
+    }
+}
+
+/* Block [k0, k0 + t->k) of panel p, where a tile reads it. */
+static void take_panel(const walk *w, size_t p, size_t k0, tile *t)
+{
+    const gemm *g = w->g;
+    t->ldb = panel_width(&w->columns, p);
+    if (g->packed_b) {
+        const float *packed = g->packed_b;
+        t->b = packed + panel_begin(&w->columns, p) * g->k + k0 * t->ldb;
+    } else if (w->copy) {
+        copy_panel(w->ks, g, &w->columns, p, k0, t->k, w->copy);
+        t->b = w->copy;
+    } else {
+        t->b = panel_at(g, &w->columns, p, k0);
+        t->ldb = g->ldb;
+    }
+}
+
+/* What panel p will be copied from. */
+static ahead look_ahead(const walk *w, size_t p, size_t k0, size_t k)
+{
+    if (!w->fetches || p == w->columns.parts) return (ahead){ 0 };
+    const size_t columns = panel_begin(&w->columns, p + 1) - panel_begin(&w->columns, p);
+    const bool turned = w->g->trans_b;
+    return (ahead){ .at = panel_at(w->g, &w->columns, p, k0),
+        .rows = turned ? columns : k,
+        .columns = turned ? k : columns,
+        .ld = w->g->ldb };
+}
+
+static void run_walk(const walk *w)
+{
+    const gemm *g = w->g;
     const size_t step_k = g->trans_a ? g->lda : 1, step_i = g->trans_a ? 1 : g->lda;
-    for (size_t k0 = 0; k0 < g->k; k0 += block) {
-        const size_t k = g->k - k0 < block ? g->k - k0 : block;
-        for (size_t p = 0; p < parts; p++) {
-            const size_t j = part_begin(g->n, ks->width, parts, p);
-            const size_t columns = part_begin(g->n, ks->width, parts, p + 1) - j;
-            const float *from = b + (turned ? j * ldb + k0 : k0 * ldb + j);
-            if (copies) {
-                copy_panel(ks, from, ldb, turned, k, columns, panel);
-            }
-            tile t = { .columns = columns,
+    for (size_t k0 = 0; k0 < g->k; k0 += BLOCK_K) {
+        const size_t k = g->k - k0 < BLOCK_K ? g->k - k0 : BLOCK_K;
+        for (size_t p = 0; p < w->columns.parts; p++) {
+            const size_t j = panel_begin(&w->columns, p);
+            tile t = { .columns = panel_begin(&w->columns, p + 1) - j,
                 .k = k,
                 .a = g->a + k0 * step_k,
                 .step_k = step_k,
                 .step_i = step_i,
-                .b = copies ? panel : from,
-                .ldb = copies ? MAX_COLUMNS : ldb,
                 .c = g->c + j,
                 .ldc = g->ldc,
                 .alpha = g->alpha,
                 .beta = k0 ? 1.0f : g->beta };
-            run_panel(ks, g, &t);
+            const ahead next = look_ahead(w, p + 1, k0, k);
+            take_panel(w, p, k0, &t);
+            run_panel(w, &t, &next);
         }
+    }
+}
+
+static void run_tiles(const kernels *ks, const gemm *g)
+{
+    _Alignas(64) float copy[BLOCK_K * MAX_COLUMNS];
+    const bool is_far = g->ldb >= COPY_FROM_LDB && g->m >= COPY_FROM_ROWS;
+    const bool copies = !g->packed_b && (g->trans_b || is_far);
+    const size_t block = copies ? BLOCK_ROWS_COPIED : BLOCK_ROWS;
+    const size_t parts = (g->m + block - 1) / block;
+    for (size_t p = 0; p < parts; p++) {
+        run_walk(&(walk){ .ks = ks,
+            .g = g,
+            .columns = cut_columns(ks, g->n),
+            .begin = part_begin(g->m, ks->rows, parts, p),
+            .end = part_begin(g->m, ks->rows, parts, p + 1),
+            .copy = copies ? copy : NULL,
+            .fetches = copies && g->n * g->k >= FETCH_FROM_FLOATS });
     }
 }
 
@@ -135,22 +274,31 @@ static bool run_column(const kernels *ks, const gemm *g, const float *b, size_t 
     return false;
 }
 
+/* One row, or a few, times a B that is used once. */
+static bool run_rows(const kernels *ks, const gemm *g)
+{
+    if (!g->trans_b && g->m == 1) {
+        ks->run_row(
+            g->a, g->trans_a ? g->lda : 1, g->b, g->ldb, g->k, g->n, g->alpha, g->beta, g->c);
+        return true;
+    }
+    if (!g->trans_b || g->m >= 4 || g->trans_a) return false;
+    for (size_t i = 0; i < g->m; i++) {
+        ks->run_dots(
+            g->a + i * g->lda, g->b, g->ldb, g->k, g->n, g->alpha, g->beta, g->c + i * g->ldc, 1);
+    }
+    return true;
+}
+
+/* With a packed B nothing but n decides which routine runs, or the bits of a row would depend on m. */
 void kernels_gemm(const kernels *ks, const gemm *g)
 {
-    const float *b = g->packed_b ? g->packed_b : g->b;
-    const size_t ldb = g->packed_b ? g->n : g->ldb;
-    const bool turned = g->trans_b && !g->packed_b;
-    if (g->n == 1 && g->m > 1 && run_column(ks, g, b, turned ? 1 : ldb)) {
+    if (g->packed_b) {
+        if (g->n == 1 && run_column(ks, g, g->packed_b, 1)) return;
+    } else if (g->n == 1 && g->m > 1) {
+        if (run_column(ks, g, g->b, g->trans_b ? 1 : g->ldb)) return;
+    } else if (run_rows(ks, g)) {
         return;
     }
-    if (!turned && g->m == 1) {
-        ks->run_row(g->a, g->trans_a ? g->lda : 1, b, ldb, g->k, g->n, g->alpha, g->beta, g->c);
-    } else if (turned && g->m < 4 && !g->trans_a) {
-        for (size_t i = 0; i < g->m; i++) {
-            ks->run_dots(
-                g->a + i * g->lda, b, ldb, g->k, g->n, g->alpha, g->beta, g->c + i * g->ldc, 1);
-        }
-    } else {
-        run_tiles(ks, g, b, ldb, turned);
-    }
+    run_tiles(ks, g);
 }

@@ -32,7 +32,9 @@ typedef struct kernels {
     /* Dot products of x[k] with the n rows of b: y[j * step] = alpha x . b_j + beta y. */
     void (*run_dots)(const float *x, const float *b, size_t ldb, size_t k, size_t n, float alpha,
         float beta, float *y, size_t step);
-    /* out[k, columns] (row stride `columns` of the largest tile) = transpose of b[columns, k]. */
+    /* out[k, columns] (row stride ldout) = b[k, columns], with zeros up to ldout, at most a vector's width away. */
+    void (*copy)(const float *b, size_t ldb, size_t k, size_t columns, float *out, size_t ldout);
+    /* out[k, columns] (row stride ldout) = transpose of b[columns, k]. */
     void (*transpose)(
         const float *b, size_t ldb, size_t k, size_t columns, float *out, size_t ldout);
 } kernels;
@@ -42,10 +44,15 @@ const kernels *kernels_get(void);
 
 extern const kernels kernels_avx512, kernels_avx2;
 
-/* Whether OpenBLAS measures better for this shape. */
+/* Whether OpenBLAS measures better for this shape with a B that is not packed. */
 bool kernels_yield(const kernels *ks, const gemm *g);
 
 /* A product by those kernels. Every case but k = 0 or an empty C. */
 void kernels_gemm(const kernels *ks, const gemm *g);
+
+/* The packed form of op(B)[k, n]: panels of at most `columns` columns, one after the other, cut by n alone as equal as whole vectors
+ * allow; each [k, width], its last vector padded with zeros. A B of one column remains a vector. */
+bool kernels_packed_bytes(const kernels *ks, size_t n, size_t k, size_t *out) MUST_CHECK;
+void kernels_pack_b(const kernels *ks, const gemm *g, float *out);
 
 #endif

@@ -62,5 +62,6 @@ const kernels kernels_avx2 = { .name = "avx2",
     .run_tile = run_tile,
     .run_row = run_row,
     .run_dots = run_dots,
+    .copy = copy,
     .transpose = transpose };
 #endif

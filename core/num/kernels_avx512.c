@@ -49,5 +49,6 @@ const kernels kernels_avx512 = { .name = "avx512",
     .run_tile = run_tile,
     .run_row = run_row,
     .run_dots = run_dots,
+    .copy = copy,
     .transpose = transpose };
 #endif

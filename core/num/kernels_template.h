@@ -15,6 +15,19 @@
 #endif
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
+/* C is needed only after all of k, time enough to bring it from memory; a short sum ends too soon. */
+enum { FETCH_C_FROM_K = 64 };
+
+INLINE void fetch_c(const tile *t, const int rows, const int vectors)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        UNROLL
+        for (int j = 0; j < vectors; j++)
+            __builtin_prefetch(t->c + (size_t)i * t->ldc + (size_t)j * WIDTH, 0, 3);
+    }
+}
+
 /* sum over k for a tile of constant size; only the last vector of a row may be partial. */
 INLINE void tile_body(const tile *t, const int rows, const int vectors)
 {
@@ -28,6 +41,7 @@ INLINE void tile_body(const tile *t, const int rows, const int vectors)
         for (int j = 0; j < vectors; j++)
             sum[i][j] = ZERO();
     }
+    if (t->k >= FETCH_C_FROM_K) fetch_c(t, rows, vectors);
     for (size_t k = t->k; k > 0; k--) {
         VEC row[VECTORS];
         UNROLL
@@ -151,6 +165,29 @@ TARGET static void run_dots(const float *x, const float *b, size_t ldb, size_t k
     }
     for (; j < n; j++) {
         dots_body(x, b + j * ldb, ldb, k, alpha, beta, y + j * step, step, 1);
+    }
+}
+
+INLINE void copy_body(const float *b, size_t ldb, size_t k, size_t columns, float *out,
+    size_t ldout, const int vectors)
+{
+    const MASK last = MASK_OF(columns - (size_t)(vectors - 1) * WIDTH);
+    const MASK whole = MASK_OF(ldout - (size_t)(vectors - 1) * WIDTH);
+    for (; k > 0; k--, b += ldb, out += ldout) {
+        UNROLL
+        for (int j = 0; j < vectors - 1; j++)
+            STORE(out + j * WIDTH, LOAD(b + j * WIDTH));
+        STORE_MASK(out + (vectors - 1) * WIDTH, whole, LOAD_MASK(b + (vectors - 1) * WIDTH, last));
+    }
+}
+
+TARGET static void copy(
+    const float *b, size_t ldb, size_t k, size_t columns, float *out, size_t ldout)
+{
+    switch ((columns - 1) / WIDTH) {
+    case 0: copy_body(b, ldb, k, columns, out, ldout, 1); break;
+    case 1: copy_body(b, ldb, k, columns, out, ldout, 2); break;
+    default: copy_body(b, ldb, k, columns, out, ldout, VECTORS);
     }
 }
 
