@@ -180,6 +180,35 @@ static void test_embedding__drops_words_at_its_rate_all_over_a_sample(void **sta
     }
 }
 
+/* Of two draws of their own at rate 0.5 half agree: a token beside its neighbour, in one sample, in the next, and across. */
+static void test_embedding__draws_for_every_sample_and_token_anew(void **state)
+{
+    enum { BATCH = 120, N = (BATCH - 1) * (VOCABULARY - 1) };
+    static const uint64_t other[][2] = { { 0, 1 }, { 1, 0 }, { 1, 1 } };
+    layer_harness l;
+    (void)state;
+    open_embedding(&l, 0.5, VOCABULARY, BATCH, 1);
+    load(&l);
+    for (uint64_t i = 0; i < VOCABULARY * BATCH; i++) {
+        put_token(&l, i, (int32_t)(i / BATCH));
+    }
+    layer_forward(&l);
+    for (size_t k = 0; k < 4; k++) {
+        double n_alike = 0;
+        for (uint64_t v = 0; v + 1 < VOCABULARY; v++) {
+            for (uint64_t b = 0; b + 1 < BATCH; b++) {
+                const int crossed = k == 3; // the token before in the sample behind
+                const uint64_t a = (v + (crossed ? 1 : 0)) * BATCH + b;
+                const uint64_t c =
+                    crossed ? v * BATCH + b + 1 : (v + other[k][0]) * BATCH + b + other[k][1];
+                n_alike += is_dropped(&l, a, 0.5) == is_dropped(&l, c, 0.5);
+            }
+        }
+        assert_true(fabs(n_alike - 0.5 * N) < 5 * sqrt(0.25 * N));
+    }
+    layer_close(&l);
+}
+
 static void test_embedding__gives_the_gradient_the_same_mask(void **state)
 {
     layer_harness l;
@@ -358,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_embedding__takes_its_weight_from_a_transposed_matrix),
         cmocka_unit_test(test_embedding__adds_many_places_in_double),
         cmocka_unit_test(test_embedding__drops_words_at_its_rate_all_over_a_sample),
+        cmocka_unit_test(test_embedding__draws_for_every_sample_and_token_anew),
         cmocka_unit_test(test_embedding__gives_the_gradient_the_same_mask),
         cmocka_unit_test(test_embedding__draws_alike_however_the_batch_is_cut),
         cmocka_unit_test(test_embedding__draws_anew_for_every_batch_and_not_in_evaluation),
