@@ -97,10 +97,11 @@ static int read_type(struct cursor *c)
 
 static int read_order(struct cursor *c)
 {
+    c->a->is_fortran = false;
     if (take_word(c, "False")) return ASSAY_OK;
     if (!take_word(c, "True")) return bad(c, "expected True or False");
-    return array_fail(c->a, ASSAY_E_UNSUPPORTED,
-        "it is in Fortran order: save numpy.ascontiguousarray(x), which is in C order");
+    c->a->is_fortran = true;
+    return ASSAY_OK;
 }
 
 static int read_size(struct cursor *c, uint64_t *out)

@@ -64,12 +64,20 @@ static int list_files(const struct source *s, assay_data *out)
     return ASSAY_OK;
 }
 
+static int open_array(struct array *a)
+{
+    const int code = a->path != NULL ? array_open(a) : ASSAY_OK;
+    if (code != ASSAY_OK || !a->is_fortran) return code;
+    return array_fail(a, ASSAY_E_UNSUPPORTED,
+        "it is in Fortran order: save numpy.ascontiguousarray(x), which is in C order");
+}
+
 static int source_make(struct source *s, assay_data *out)
 {
     int code = ASSAY_OK;
     for (size_t i = 0; i < N_SETS && code == ASSAY_OK; i++) {
-        if (s->x[i].path != NULL) code = array_open(&s->x[i]);
-        if (s->y[i].path != NULL && code == ASSAY_OK) code = array_open(&s->y[i]);
+        code = open_array(&s->x[i]);
+        if (code == ASSAY_OK) code = open_array(&s->y[i]);
     }
     if (code == ASSAY_OK) code = features_make(s, out);
     if (code == ASSAY_OK) code = targets_make(s, out);

@@ -26,6 +26,7 @@ struct array {
     const unsigned char *content; /* an NPY file: all of `map`, a part of it, or `inflated` */
     size_t content_bytes;
     enum dtype dtype;
+    bool is_fortran; /* the first dimension is the innermost */
     uint64_t n_dims, dim[MAX_DIMS];
     uint64_t size; /* elements */
     const unsigned char *data; /* [size], little-endian */
