@@ -238,7 +238,7 @@ done:
 status mat_next(mat_file *m, mat_array *out, bool *out_more, error *err)
 {
     rest r = { m->data + m->at, m->n_bytes - m->at };
-    element e;
+    element e = { 0 };
     status st = OK;
     free(m->inflated);
     m->inflated = NULL;
