@@ -68,7 +68,7 @@ typedef struct command {
 
 #define COMMAND_OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof((array)[0])
 
-extern const command command_inspect, command_replay, command_diff;
+extern const command command_inspect, command_replay, command_diff, command_sample;
 extern const command command_data_list, command_data_fetch;
 extern const command command_train, command_eval, command_config, command_model_summary,
     command_plugin_list, command_plugin_info, command_plot, command_lr_find, command_doctor,

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/predictions.h"
 #include "cli/result.h"
+#include "cli/run_weights.h"
 #include "cli/session.h"
 #include "model/weights.h"
 
@@ -16,8 +17,7 @@ typedef struct eval_job {
     const arguments *args;
     session session;
     part of;
-    const char *weights; /* the file */
-    const char *which; /* of the run's, for people; "" for another file */
+    run_weights weights;
     size_t first_row;
     const record_value *values;
     bool
@@ -39,43 +39,6 @@ static status choose_part(eval_job *j, error *err)
     if (out && (n < 5 || (strcmp(out + n - 4, ".csv") != 0 && strcmp(out + n - 4, ".npy") != 0))) {
         return fail(err, E_USAGE,
             "eval: --predictions: expected a name that ends in .csv or .npy, found \"%s\"", out);
-    }
-    return OK;
-}
-
-/* Whether the run's own numbers are those of its best weights: early stopping put them back. */
-static bool ended_with_best(const session *s)
-{
-    const value *train = value_find(config_root(s->config), "train");
-    const value *early = value_find(train, "early_stopping");
-    const value *restores = value_find(early, "restore_best");
-    return early && (!restores || restores->kind != VALUE_BOOL || restores->as.boolean);
-}
-
-/* Unless told otherwise those that the run itself judged, so that both give the same numbers. */
-static status choose_weights(eval_job *j, error *err)
-{
-    session *s = &j->session;
-    const char *asked = option_get(j->args, "weights");
-    const char *best = path_join(&s->memory, j->args->word[0], "best.safetensors");
-    const char *last = path_join(&s->memory, j->args->word[0], "last.safetensors");
-    if (!best || !last) {
-        return fail_nomem(err, "a path");
-    }
-    j->weights = asked;
-    j->which = "";
-    if (!asked) asked = file_exists(best) && ended_with_best(s) ? "best" : "last";
-    if (strcmp(asked, "best") == 0) {
-        j->weights = best;
-        j->which = "the best weights: ";
-    } else if (strcmp(asked, "last") == 0) {
-        j->weights = last;
-        j->which = "the last weights: ";
-    }
-    if (!file_exists(j->weights)) {
-        return fail(err, E_MISSING,
-            "%s: no such weights; they are written when a run ends: assay train --resume %s",
-            j->weights, j->args->word[0]);
     }
     return OK;
 }
@@ -172,7 +135,7 @@ static status open_run(eval_job *j, error *err)
         TRY(original_split(j, hash, &held_back, &n_samples, err));
     }
     TRY(session_open(s, j->cli, j->args->word[0], j->args->word + 1, j->args->n - 1, err));
-    TRY(choose_weights(j, err));
+    TRY(run_weights_choose(s, option_get(j->args, "weights"), &j->weights, err));
     (void)value_remove(value_find(config_root(s->config), "train"), "init_from");
     if (file) {
         TRY(set_file(j, file, held_back, err));
@@ -209,7 +172,7 @@ static status evaluate(eval_job *j, error *err)
             "eval: no row has a target that counts, so there is nothing to judge by; --predictions "
             "FILE writes what the model says"));
     }
-    TRY(weights_load(trainer_model(t), j->weights, err));
+    TRY(weights_load(trainer_model(t), j->weights.path, err));
     TRY(model_prepare(trainer_model(t), false, err));
     if (out) {
         TRY(predictions_init(&j->predictions, trainer_data(t), j->of,
@@ -250,7 +213,7 @@ static void add_json(const eval_job *j, text *t)
     json_begin_object(&w);
     json_key_int(&w, "schema", 1);
     json_key_string(&w, "run", j->args->word[0]);
-    json_key_string(&w, "weights", j->weights);
+    json_key_string(&w, "weights", j->weights.path);
     json_key_string(&w, "split", part_name(j->of));
     json_key_int(&w, "samples", (int64_t)dataset_size(trainer_data(tr), j->of));
     json_key(&w, "values");
@@ -295,10 +258,11 @@ static void say_what_is_judged(const eval_job *j)
     const char *why =
         j->unjudged ? "; no loss and no metrics, as no row has a target that counts" : "";
     if (file) {
-        cli_say(j->cli, "  %zu %s of %s, %s%s%s", n, samples, file, j->which, j->weights, why);
+        cli_say(j->cli, "  %zu %s of %s, %s%s%s", n, samples, file, j->weights.which,
+            j->weights.path, why);
     } else {
-        cli_say(
-            j->cli, "  %zu %s %s, %s%s%s", n, part_name(j->of), samples, j->which, j->weights, why);
+        cli_say(j->cli, "  %zu %s %s, %s%s%s", n, part_name(j->of), samples, j->weights.which,
+            j->weights.path, why);
     }
 }
 

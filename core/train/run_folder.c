@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "num/gemm.h"
 #include "train/events.h"
+#include "train/run_input.h"
 #include "train/run_records.h"
 
 #include <errno.h>
@@ -220,6 +221,7 @@ status run_folder_begin(
 {
     status st = OK;
     TRY(write_config(f, t, c, r, err));
+    TRY(run_input_write(f->path, dataset_view(trainer_data(t)), err));
     TRY(run_records_open(&f->records, t, resumed, err));
     if (wants_events(c)) {
         TRY(events_open(&f->events, f->path, t, resumed, err));

@@ -2,6 +2,7 @@
  *
  *   config.cfg           the resolved config: every default filled in, paths absolute; reads back equal
  *   run.json             provenance: versions, machine, plugin files and their hashes, split hashes
+ *   input.json           what a step of the input is; vocabulary.json the names of its tokens, where it has any
  *   metrics.jsonl        every record, one JSON object a line
  *   metrics.csv          one row per check, the same numbers as a table
  *   log.txt              notes, with times
