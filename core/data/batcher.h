@@ -27,10 +27,12 @@ typedef struct batch {
     const float *
         weight; /* [target_time, n] sample weight, times class weight where asked for; 0 in padding; NULL: all 1 */
     const float *
-        step_weight; /* [time, n] the sample's weight (without class weights of a step), 0 in padding; NULL: all 1 */
-    const uint32_t *length; /* [n] real steps; NULL: all `time` */
+        step_weight; /* [time, n] the sample's weight, also times its class weight where its target is one for all steps; 0 in padding; NULL: all 1 */
+    const uint32_t
+        *length; /* [n] real steps, 0 of a stream that has come to its end; NULL: all `time` */
     double weight_sum; /* the loss's denominator: what counts in this batch */
-    const uint32_t *rows; /* [n] rows of the dataset; of a stream the row of its first step here */
+    const uint32_t *
+        rows; /* [n] rows of the dataset; of a stream the row of its first step here, or its last row where it has none here */
     bool starts; /* streams begin here: nothing is carried in */
     bool carries; /* streams: what is carried out belongs to the next batch */
 } batch;
@@ -67,25 +69,28 @@ typedef struct batcher_options {
 } batcher_options;
 
 /* Whether the data is streams is the dataset's to say (data.window). Streams are never shuffled; there are at most as many as
- * full windows in the part, so that none is all padding. An empty part is an error, except that it has 0 batches with
- * drop_last. */
+ * full windows in the part, so that each fills the first. They have the same number of steps, the first ones one more where
+ * that does not come out even; drop_last leaves out windows that not all streams fill. Which samples of an epoch drop_last
+ * leaves out does not depend on their length. Buffers are for the largest batch of the part's longest sample (or the window).
+ * Errors: E_MISSING (an empty part, except that it has 0 batches with drop_last), E_UNSUPPORTED (streams of batch_size 0),
+ * E_NOMEM. */
 status batcher_new(
     const dataset *d, part p, const batcher_options *o, batcher **out, error *err) MUST_CHECK;
 void batcher_free(batcher *b);
 
-/* From now on batches are laid out for that many shards, instead of options.n_shards. */
+/* From now on batches are laid out for that many shards (0: 1), instead of options.n_shards. Views are no longer valid. */
 void batcher_set_shards(batcher *b, size_t n_shards);
 
 size_t batcher_n_batches(const batcher *b); /* per epoch */
 size_t batcher_n_samples(const batcher *b); /* per epoch, dropped ones not counted */
 size_t batcher_max_batch(const batcher *b); /* samples or streams */
-size_t batcher_max_time(const batcher *b);
+size_t batcher_max_time(const batcher *b); /* of this part; dataset_max_time is of all */
 
 /* The i-th batch of an epoch; epochs count from 0. Where no shuffle and no conversion of plain samples is wanted x is a view of
  * the dataset. */
 void batcher_get(batcher *b, uint64_t epoch, size_t i_batch, batch *out);
 
-/* The weight_sum that batcher_get would give, without gathering the batch. */
+/* The weight_sum that batcher_get would give, without gathering the batch; views of the same epoch stay valid. */
 double batcher_weight_sum(batcher *b, uint64_t epoch, size_t i_batch);
 
 #endif

@@ -38,15 +38,17 @@ extern const hyper_table data_table, data_written_table, data_split_table;
  *   window = 0;
  *       From 1 on: samples follow each other in file order and are cut into batch_size streams; each batch holds the next
  *       `window` of them, and recurrent layers carry their state on (truncated back-propagation). The split must then keep
- *       file order: its method is "time" unless the config says otherwise.
+ *       file order: its method is "time" unless the config says otherwise. batch_size cannot be "all", and shuffle says nothing.
  *   bucket = 4;
  *       Sequences of unequal length: so many batches' samples are sorted by length together before they are cut into batches, whose
  *       order stays random, so that less is padding.
  *   standardize = false; standardize_target = false;
  *   class_weights = "none" | "balanced" | ( 1.0, 2.0, ... )
  *       They weigh the loss that is trained on and nothing else: loss and metrics of an evaluation count sample weights
- *       alone, so that runs with and without class weights can be compared.
- * Missing values (NaN) are replaced by the training part's mean; standardisation is (x - mean) / deviation of the training part, constant columns are only centred. */
+ *       alone, so that runs with and without class weights can be compared. "balanced" counts the labels of the training
+ *       samples: a step that two of them share counts twice.
+ * Missing values (NaN) are replaced by the training part's mean; standardisation is (x - mean) / deviation of the training part, constant columns are only centred.
+ * Both are fitted on the steps that training samples have, each counted once. */
 status dataset_open(registry *r, config *c, value *block, dataset **out, error *err) MUST_CHECK;
 void dataset_free(dataset *d);
 
@@ -78,7 +80,8 @@ void dataset_task(const dataset *d, size_t n_outputs, assay_task *out);
 void dataset_unscale_targets(const dataset *d, float *y, size_t n);
 bool dataset_scales_targets(const dataset *d);
 
-/* One line for people: "1797 samples (1257 training, 270 validation, 270 test), 64 features, 10 classes". */
+/* One line for people: "1797 samples (1257 training, 270 validation, 270 test), 64 features, 10 classes", "229 sequences of 25 to
+ * 160 steps (...), 88 features, 88 binary targets", "5000 steps as streams of windows of 50 (...), 65 tokens, 65 classes". */
 void dataset_describe(const dataset *d, text *t);
 
 #endif

@@ -295,6 +295,41 @@ static void test_batcher__real_targets_and_tokens_pass_through(void **state)
     dataset_free(d);
 }
 
+static void test_batcher__targets_of_bytes_are_converted(void **state)
+{
+    (void)state;
+    unsigned char binary[N][2];
+    assay_data v = table();
+    for (size_t i = 0; i < N; i++) {
+        binary[i][0] = i * i % 5 > 2;
+        binary[i][1] = i % 3 == 1;
+    }
+    v.target = ASSAY_TARGET_BINARY;
+    v.targets_u8 = binary[0];
+    v.n_targets = 2;
+    v.weight = weights;
+    dataset *d = make(&v, &(data_plan){ 0 });
+    for (size_t size = 0; size < 12; size += 4) {
+        for (int shuffle = 0; shuffle < 2; shuffle++) {
+            batcher *b = start(
+                d, PART_TRAIN, (batcher_options){ .batch_size = size, .shuffle = shuffle != 0 });
+            for (size_t i = 0; i < 2 * batcher_n_batches(b); i++) {
+                batch x;
+                batcher_get(b, 3, i / 2, &x);
+                assert_null(x.label);
+                for (size_t k = 0; k < x.n; k++) {
+                    const uint32_t row = x.rows[k];
+                    assert_true(x.target[2 * k] == binary[row][0]);
+                    assert_true(x.target[2 * k + 1] == binary[row][1]);
+                    assert_true(x.weight[k] == weights[row] && x.step_weight[k] == x.weight[k]);
+                }
+            }
+            batcher_free(b);
+        }
+    }
+    dataset_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_batcher__weights_are_summed),
         cmocka_unit_test(test_batcher__class_weights_count_where_they_are_asked_for),
         cmocka_unit_test(test_batcher__real_targets_and_tokens_pass_through),
+        cmocka_unit_test(test_batcher__targets_of_bytes_are_converted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -561,7 +561,19 @@ static void test_dataset__targets_of_steps_are_standardised_once(void **state)
     }
     assert_true(d->targets[2 * 11] > 1e4f);
     dataset_free(d);
-    v.target_per_step = 0; /* the first five rows are the samples' */
+    const uint64_t apart[] = { 2, 7, 0 }, lengths[] = { 3, 2, 4 }; /* steps 0 to 4, 7 and 8 */
+    v.n_samples = 3;
+    v.first_step = apart;
+    v.n_steps = lengths;
+    d = make(&v, (data_plan){ .standardize_target = true });
+    assert_near(d->target_mean[0], ((0 + 1 + 4 + 4 + 1) * 2.385 + 2e6) / 7, 0.1); /* 1e6 in float */
+    dataset_free(d);
+    v = sequences_of(&t);
+    for (size_t i = 0; i < 5; i++)
+        t.y[i][0] = 2.385f * (float)(i * i % 5);
+    v.target = ASSAY_TARGET_REAL;
+    v.targets = t.y[0];
+    v.n_targets = 2; /* the first five rows are the samples' */
     d = make(&v, (data_plan){ .standardize_target = true });
     assert_near(d->target_mean[0], (0 + 1 + 4 + 4 + 1) * 2.385 / 5, 1e-6);
     dataset_free(d);
