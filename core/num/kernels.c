@@ -218,6 +218,15 @@ static ahead look_ahead(const walk *w, size_t p, size_t k0, size_t k)
         .ld = w->g->ldb };
 }
 
+/* Whether a single row can take panel p and those after it at once. */
+static bool is_strip(const walk *w, size_t p)
+{
+    const size_t end = p + w->ks->strip;
+    return w->g->packed_b && w->g->m == 1 && w->ks->strip > 1 && end <= w->columns.parts &&
+        panel_begin(&w->columns, end) - panel_begin(&w->columns, p) ==
+        w->ks->strip * w->ks->columns;
+}
+
 static void run_walk(const walk *w)
 {
     const gemm *g = w->g;
@@ -237,7 +246,12 @@ static void run_walk(const walk *w)
                 .beta = k0 ? 1.0f : g->beta };
             const ahead next = look_ahead(w, p + 1, k0, k);
             take_panel(w, p, k0, &t);
-            run_panel(w, &t, &next);
+            if (is_strip(w, p)) {
+                w->ks->run_strip(&t, g->k * w->ks->columns);
+                p += w->ks->strip - 1;
+            } else {
+                run_panel(w, &t, &next);
+            }
         }
     }
 }

@@ -24,8 +24,11 @@ typedef struct kernels {
     const char *name; /* "avx512", "avx2" */
     size_t rows, columns; /* of the largest tile */
     size_t width; /* floats of a vector */
+    size_t strip; /* panels that a single row takes at a time */
     size_t blas_from; /* products all of whose sides are at least this are OpenBLAS's; 0: none */
     void (*run_tile)(const tile *t);
+    /* One row and `strip` full panels of a packed B, which begin `apart` numbers from each other. */
+    void (*run_strip)(const tile *t, size_t apart);
     /* One row of any width: y[n] = alpha * x[k] B[k, n] + beta y; x has `step` between entries. */
     void (*run_row)(const float *x, size_t step, const float *b, size_t ldb, size_t k, size_t n,
         float alpha, float beta, float *y);

@@ -10,6 +10,7 @@
 #define WIDTH 8
 #define ROWS 6
 #define VECTORS 2
+#define STRIP 4
 #define ZERO() _mm256_setzero_ps()
 #define SET1(x) _mm256_set1_ps(x)
 #define LOAD(p) _mm256_loadu_ps(p)
@@ -60,6 +61,8 @@ const kernels kernels_avx2 = { .name = "avx2",
     .width = WIDTH,
     .blas_from = 64,
     .run_tile = run_tile,
+    .strip = STRIP,
+    .run_strip = run_strip,
     .run_row = run_row,
     .run_dots = run_dots,
     .copy = copy,

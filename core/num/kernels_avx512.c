@@ -10,6 +10,7 @@
 #define WIDTH 16
 #define ROWS 8
 #define VECTORS 3
+#define STRIP 1 /* two streams from the second cache are slower than one */
 #define ZERO() _mm512_setzero_ps()
 #define SET1(x) _mm512_set1_ps(x)
 #define LOAD(p) _mm512_loadu_ps(p)
@@ -47,6 +48,8 @@ const kernels kernels_avx512 = { .name = "avx512",
     .width = WIDTH,
     .blas_from = 0,
     .run_tile = run_tile,
+    .strip = STRIP,
+    .run_strip = run_strip,
     .run_row = run_row,
     .run_dots = run_dots,
     .copy = copy,

@@ -1,6 +1,7 @@
 /* The kernels once more for each vector width. The including file defines
  *   VEC MASK                     types of a vector and of a mask of its lanes
  *   WIDTH ROWS VECTORS           lanes; rows and vectors of the largest tile
+ *   STRIP                        panels of a packed B that a single row takes at a time
  *   TARGET                       the attribute that lets the compiler use the instructions
  *   ZERO() SET1(x) LOAD(p) LOAD_MASK(p, m) STORE(p, v) STORE_MASK(p, m, v) FMA(a, b, c) MUL(a, b) SUM(v) MASK_OF(n)
  *
@@ -84,6 +85,39 @@ INLINE void tile_body(const tile *t, const int rows, const int vectors)
 TILES(TILE)
 
 typedef void (*tile_routine)(const tile *t);
+
+/* One row of A against STRIP panels of whole vectors, `apart` numbers between one and the next: a single panel has too few
+ * accumulators to hide the latency of a multiply-add. The sums are those of run_tile to the bit. */
+TARGET static void run_strip(const tile *t, size_t apart)
+{
+    VEC sum[STRIP][VECTORS];
+    const float *a = t->a, *b = t->b;
+    UNROLL
+    for (int s = 0; s < STRIP; s++) {
+        UNROLL
+        for (int j = 0; j < VECTORS; j++)
+            sum[s][j] = ZERO();
+    }
+    for (size_t k = t->k; k > 0; k--, a += t->step_k, b += t->ldb) {
+        const VEC x = SET1(*a);
+        UNROLL
+        for (int s = 0; s < STRIP; s++) {
+            UNROLL
+            for (int j = 0; j < VECTORS; j++)
+                sum[s][j] = FMA(x, LOAD(b + (size_t)s * apart + j * WIDTH), sum[s][j]);
+        }
+    }
+    const VEC alpha = SET1(t->alpha), beta = SET1(t->beta);
+    UNROLL
+    for (int s = 0; s < STRIP; s++) {
+        UNROLL
+        for (int j = 0; j < VECTORS; j++) {
+            float *c = t->c + (s * VECTORS + j) * WIDTH;
+            const VEC v = MUL(alpha, sum[s][j]);
+            STORE(c, t->beta != 0.0f ? FMA(beta, LOAD(c), v) : v);
+        }
+    }
+}
 
 /* One vector of columns at a time down k, the widest group of columns first: y = alpha x B + beta y. */
 INLINE void row_body(const float *x, size_t step, const float *b, size_t ldb, size_t k, size_t n,
