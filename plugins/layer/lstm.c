@@ -62,24 +62,30 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
     return recurrent_plan(ctx, &h->common, &cell, plan);
 }
 
-/* The arrays of one row. A gate that is not there is a row of ones, its peephole and one that is not there
- * are zeros. */
+/* The arrays of one row, and how far the next row's are. A gate that is not there is a row of ones, its
+ * peephole and one that is not there are zeros. */
 typedef struct lstm_row {
     float *gate[GATES];
+    uint64_t next_gate[GATES];
     const float *peephole[GATES];
     float *c, *h;
     const float *c_before, *h_before;
+    uint64_t units, next_h, next_before;
 } lstm_row;
 
-static lstm_row row_of(const recurrent_call *c, uint64_t i, uint64_t b)
+/* That of the first sample. */
+static lstm_row first_row(const recurrent_call *c, uint64_t i)
 {
     const struct lstm *h = (const struct lstm *)(const void *)c->hyper;
-    const uint64_t row = recurrent_row(c, i) + b;
+    const uint64_t row = recurrent_row(c, i);
     const recurrent_rows before = recurrent_h_before(c, i);
     lstm_row r = { .c = c->state + row * c->units,
         .h = c->h + row * c->ld_h,
-        .c_before = recurrent_c_before(c, i) + b * c->units,
-        .h_before = before.at + b * before.ld };
+        .c_before = recurrent_c_before(c, i),
+        .h_before = before.at,
+        .units = c->units,
+        .next_h = c->ld_h,
+        .next_before = before.ld };
     float *z = c->z + row * c->ld_z;
     const float *p = c->peephole;
     for (int k = 0; k < GATES; k++) {
@@ -87,12 +93,24 @@ static lstm_row row_of(const recurrent_call *c, uint64_t i, uint64_t b)
         r.gate[k] = c->rows + (uint64_t)k * c->units;
         if (!has_gate(h, k)) continue;
         r.gate[k] = z;
+        r.next_gate[k] = c->ld_z;
         z += c->units;
         if (k == GATE_G || !p) continue;
         r.peephole[k] = p;
         p += c->units;
     }
     return r;
+}
+
+RECURRENT_ROW void next_row(lstm_row *r)
+{
+    for (int k = 0; k < GATES; k++) {
+        r->gate[k] += r->next_gate[k];
+    }
+    r->c += r->units;
+    r->h += r->next_h;
+    r->c_before += r->units;
+    r->h_before += r->next_before;
 }
 
 static int is_whole(const recurrent_call *c)
@@ -159,8 +177,8 @@ ASSAY_MULTIVERSION static void forward_rows(const recurrent_call *c, uint64_t i)
     const struct lstm *h = (const struct lstm *)(const void *)c->hyper;
     const uint64_t n = c->units;
     const int is_plain = is_whole(c) && !c->peephole;
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const lstm_row r = row_of(c, i, b);
+    lstm_row r = first_row(c, i);
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         float *const *gate = r.gate;
         if (recurrent_is_padding(c, i, b)) {
             memcpy(r.c, r.c_before, n * sizeof(float));
@@ -225,8 +243,8 @@ ASSAY_MULTIVERSION static void backward_rows(const recurrent_call *c, uint64_t i
     const uint64_t n = c->units;
     const int has_padding = recurrent_has_padding(c, i);
     const recurrent_rows dy = recurrent_dy(c, i);
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const lstm_row r = row_of(c, i, b);
+    lstm_row r = first_row(c, i);
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         float *const *z = r.gate;
         const float *const *p = r.peephole;
         float *dh = c->dh + b * n, *dc = c->dc + b * n;
@@ -251,8 +269,8 @@ ASSAY_MULTIVERSION static void backward_rows(const recurrent_call *c, uint64_t i
 ASSAY_MULTIVERSION static void peephole_sums(const recurrent_call *c, uint64_t i)
 {
     const struct lstm *h = (const struct lstm *)(const void *)c->hyper;
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const lstm_row r = row_of(c, i, b);
+    lstm_row r = first_row(c, i);
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         double *restrict sum = c->sum + c->columns;
         for (int k = 0; k < GATES; k++) {
             if (k == GATE_G || !has_gate(h, k)) continue;

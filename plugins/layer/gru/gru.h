@@ -13,17 +13,18 @@ struct gru {
 
 enum { GATE_R, GATE_Z, GATE_N, GATES };
 
-/* The arrays of one row. */
+/* The arrays of one row, and how far the next row's are. */
 typedef struct gru_row {
     float *r, *z, *n, *q, *h;
     const float *h_before; /* for the mix */
     const float *fed_back; /* as U sees it */
+    uint64_t units, next_gate, next_h, next_before, next_fed_back;
 } gru_row;
 
-static inline gru_row row_of(
-    const recurrent_call *c, uint64_t i, uint64_t b, recurrent_rows fed_back)
+/* That of the first sample. */
+static inline gru_row first_row(const recurrent_call *c, uint64_t i, recurrent_rows fed_back)
 {
-    const uint64_t row = recurrent_row(c, i) + b;
+    const uint64_t row = recurrent_row(c, i);
     const recurrent_rows before = recurrent_h_before(c, i);
     float *z = c->z + row * c->ld_z;
     return (gru_row){ .r = z,
@@ -31,8 +32,24 @@ static inline gru_row row_of(
         .n = z + 2 * c->units,
         .q = c->state + row * c->units,
         .h = c->h + row * c->ld_h,
-        .h_before = before.at + b * before.ld,
-        .fed_back = fed_back.at + b * fed_back.ld };
+        .h_before = before.at,
+        .fed_back = fed_back.at,
+        .units = c->units,
+        .next_gate = c->ld_z,
+        .next_h = c->ld_h,
+        .next_before = before.ld,
+        .next_fed_back = fed_back.ld };
+}
+
+RECURRENT_ROW void next_row(gru_row *r)
+{
+    r->r += r->next_gate;
+    r->z += r->next_gate;
+    r->n += r->next_gate;
+    r->q += r->units;
+    r->h += r->next_h;
+    r->h_before += r->next_before;
+    r->fed_back += r->next_fed_back;
 }
 
 /* A row of padding keeps the state and must hold nothing that could spoil a product with 0. */

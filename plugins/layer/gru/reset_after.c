@@ -35,8 +35,8 @@ ASSAY_MULTIVERSION static void forward_rows(
     const recurrent_call *c, uint64_t i, recurrent_rows fed_back)
 {
     const float *bias = inner_bias(c);
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const gru_row r = row_of(c, i, b, fed_back);
+    gru_row r = first_row(c, i, fed_back);
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         if (recurrent_is_padding(c, i, b)) {
             keep_row(c, &r);
             continue;
@@ -85,8 +85,8 @@ RECURRENT_ROW void back_row(float *restrict r, float *restrict z, float *restric
 ASSAY_MULTIVERSION static void back_rows(const recurrent_call *c, uint64_t i)
 {
     const recurrent_rows dy = recurrent_dy(c, i);
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const gru_row r = row_of(c, i, b, (recurrent_rows){ c->zeros, c->units });
+    gru_row r = first_row(c, i, (recurrent_rows){ c->zeros, c->units });
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         float *du = c->wide + b * c->columns;
         if (recurrent_is_padding(c, i, b)) {
             skip_row(c, &r);

@@ -27,8 +27,8 @@ RECURRENT_ROW void mix_row(const float *restrict z, float *restrict n, const flo
 ASSAY_MULTIVERSION static void gates_rows(
     const recurrent_call *c, uint64_t i, recurrent_rows fed_back)
 {
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const gru_row r = row_of(c, i, b, fed_back);
+    gru_row r = first_row(c, i, fed_back);
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         if (recurrent_is_padding(c, i, b)) {
             keep_row(c, &r);
         } else {
@@ -40,8 +40,8 @@ ASSAY_MULTIVERSION static void gates_rows(
 ASSAY_MULTIVERSION static void mix_rows(
     const recurrent_call *c, uint64_t i, recurrent_rows fed_back)
 {
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const gru_row r = row_of(c, i, b, fed_back);
+    gru_row r = first_row(c, i, fed_back);
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         if (!recurrent_is_padding(c, i, b)) mix_row(r.z, r.n, r.h_before, r.h, c->units);
     }
 }
@@ -87,8 +87,8 @@ RECURRENT_ROW void gates_back_row(
 ASSAY_MULTIVERSION static void mix_back_rows(const recurrent_call *c, uint64_t i)
 {
     const recurrent_rows dy = recurrent_dy(c, i);
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const gru_row r = row_of(c, i, b, (recurrent_rows){ c->zeros, c->units });
+    gru_row r = first_row(c, i, (recurrent_rows){ c->zeros, c->units });
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         if (recurrent_is_padding(c, i, b)) {
             skip_row(c, &r);
         } else {
@@ -100,8 +100,8 @@ ASSAY_MULTIVERSION static void mix_back_rows(const recurrent_call *c, uint64_t i
 ASSAY_MULTIVERSION static void gates_back_rows(
     const recurrent_call *c, uint64_t i, recurrent_rows fed_back)
 {
-    for (uint64_t b = 0; b < c->batch; b++) {
-        const gru_row r = row_of(c, i, b, fed_back);
+    gru_row r = first_row(c, i, fed_back);
+    for (uint64_t b = 0; b < c->batch; b++, next_row(&r)) {
         gates_back_row(r.r, r.fed_back, c->product + b * c->units, c->units);
     }
 }
