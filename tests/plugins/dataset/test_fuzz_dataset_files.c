@@ -1,4 +1,4 @@
-/* Damaged CSV and IDX files: bytes changed, cut off, put in and repeated. Whatever comes of it, it is a dataset or an error
+/* Damaged CSV, IDX, text and piano-roll files: bytes changed, cut off, put in and repeated. Whatever comes of it, it is a dataset or an error
  * with a message; the sanitizers watch the rest. The damage is a function of the round, so a failure can be repeated. */
 #include "core/data/fixture.h"
 
@@ -111,6 +111,64 @@ static void test_fuzz_idx__survives_damaged_gzip(void **state)
     survive(*state, &labels, "f", insides, 1);
 }
 
+/* A text and, damaged in its turn, a vocabulary for it. */
+static void test_fuzz_text__survives_damage(void **state)
+{
+    static const char *const texts[] = { "type = \"text\"; file = \"$/f.txt\";",
+        "type = \"text\"; file = \"$/f.txt\"; sample = \"line\"; test_file = \"$/f.txt\";",
+        "type = \"text\"; file = \"$/f.txt\"; level = \"word\"; min_count = 2; window = 2;",
+        "type = \"text\"; file = \"$/f.txt\"; vocabulary = \"$/v.json\";" };
+    static const char *const names[] = {
+        "type = \"text\"; file = \"$/t.txt\"; vocabulary = \"$/f.json\";",
+        "type = \"text\"; file = \"$/t.txt\"; vocabulary = \"$/f.json\"; level = \"byte\";"
+    };
+    static const char content[] = "na\xC3\xAFve \xE2\x82\xAC to be\r\nor not\nto be\n\nna na",
+                      json[] = "{ \"n\": [1, {\"a\": null}], \"tokens\": [\"\\\\x61\", \"a\", "
+                               "\"\\u00ef\", \"\\ud834\\udd1e\", \"\\n\", \"<unk>\"] }\n";
+    soup clean = { .n = sizeof(content) - 1 }, vocabulary = { .n = sizeof(json) - 1 };
+    memcpy(clean.byte, content, clean.n);
+    memcpy(vocabulary.byte, json, vocabulary.n);
+    fixture_write(*state, "t.txt", content);
+    fixture_write(*state, "v.json", json);
+    assert_in_range(survive(*state, &clean, "f.txt", texts, 4), ROUNDS / 100, ROUNDS - 1);
+    assert_in_range(survive(*state, &vocabulary, "f.json", names, 2), ROUNDS / 100, ROUNDS - 1);
+}
+
+static void test_fuzz_pianoroll__survives_damage(void **state)
+{
+    static const char *const insides[] = {
+        "type = \"pianoroll\"; file = \"$/f.txt\";",
+        "type = \"pianoroll\"; file = \"$/f.txt\"; keys = 40; test_file = \"$/f.txt\";",
+    };
+    static const char content[] = "0,12,39 12 - 40\r\n87 1,2,3\n- - 7\n";
+    soup clean = { .n = sizeof(content) - 1 };
+    memcpy(clean.byte, content, clean.n);
+    assert_in_range(survive(*state, &clean, "f.txt", insides, 2), ROUNDS / 100, ROUNDS - 1);
+}
+
+static void test_fuzz_pianoroll__survives_damaged_arrays(void **state)
+{
+    static const char *const insides[] = {
+        "type = \"pianoroll\"; file = \"$/x.frames.npy\"; keys = 2; lengths = \"$/f.npy\";",
+        "type = \"pianoroll\"; file = \"$/f.npy\"; keys = 2; lengths = \"$/x.lengths.npy\";",
+    };
+    static const char frames[] = "\x93NUMPY\x01\0\x42\0"
+                                 "{'descr': '|u1', 'fortran_order': True, 'shape': (3, 2)}"
+                                 "         \n"
+                                 "\1\0\0\0\1\1",
+                      lengths[] = "\x93NUMPY\x01\0\x42\0"
+                                  "{'descr': '|u1', 'fortran_order': False, 'shape': (1,)}"
+                                  "          \n"
+                                  "\3";
+    soup x = { .n = sizeof(frames) - 1 }, n = { .n = sizeof(lengths) - 1 };
+    memcpy(x.byte, frames, x.n);
+    memcpy(n.byte, lengths, n.n);
+    fixture_write_bytes(*state, "x.frames.npy", x.byte, x.n);
+    fixture_write_bytes(*state, "x.lengths.npy", n.byte, n.n);
+    assert_in_range(survive(*state, &n, "f.npy", insides, 1), 1, ROUNDS - 1);
+    assert_in_range(survive(*state, &x, "f.npy", insides + 1, 1), 1, ROUNDS - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +178,12 @@ int main(void)
             test_fuzz_idx__survives_damage, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             test_fuzz_idx__survives_damaged_gzip, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_fuzz_text__survives_damage, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_fuzz_pianoroll__survives_damage, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_fuzz_pianoroll__survives_damaged_arrays, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
