@@ -8,7 +8,6 @@
 
 #include "base/arena.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +59,7 @@ static void sort_by_length(uint32_t *rows, size_t n, const uint64_t *length, uin
     if (from != rows) memcpy(rows, from, n * sizeof(uint32_t));
 }
 
-static void make_order(row_order *o, uint64_t epoch)
+void row_order_make(row_order *o, uint64_t epoch)
 {
     memcpy(o->rows, o->part_rows, o->n * sizeof(uint32_t));
     rng_shuffle(o->random, epoch, o->rows, o->n);
@@ -75,14 +74,4 @@ static void make_order(row_order *o, uint64_t epoch)
     for (size_t i = 0; i < o->n_batches; i++)
         o->batches[i] = (uint32_t)i;
     rng_shuffle(o->random_batches, epoch, o->batches, o->n_batches);
-}
-
-const uint32_t *row_order_batch(row_order *o, uint64_t epoch, size_t i_batch, size_t *out_n)
-{
-    assert(i_batch < o->n_batches);
-    if (o->shuffle && (!o->is_made || o->epoch != epoch)) make_order(o, epoch);
-    const size_t i = o->batches != NULL ? o->batches[i_batch] : i_batch;
-    const size_t begin = i * o->batch_size, left = o->n - begin;
-    *out_n = left < o->batch_size ? left : o->batch_size;
-    return (o->shuffle ? o->rows : o->part_rows) + begin;
 }

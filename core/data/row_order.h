@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +32,19 @@ typedef struct row_order {
 status row_order_init(row_order *o, uint64_t seed, error *err) MUST_CHECK;
 void row_order_release(row_order *o);
 
+/* Makes the order of a shuffled epoch. */
+void row_order_make(row_order *o, uint64_t epoch);
+
 /* The rows of the i-th batch of an epoch; valid until another epoch is asked for. */
-const uint32_t *row_order_batch(row_order *o, uint64_t epoch, size_t i_batch, size_t *out_n);
+static inline const uint32_t *row_order_batch(
+    row_order *o, uint64_t epoch, size_t i_batch, size_t *out_n)
+{
+    assert(i_batch < o->n_batches);
+    if (o->shuffle && (!o->is_made || o->epoch != epoch)) row_order_make(o, epoch);
+    const size_t i = o->batches != NULL ? o->batches[i_batch] : i_batch;
+    const size_t begin = i * o->batch_size, left = o->n - begin;
+    *out_n = left < o->batch_size ? left : o->batch_size;
+    return (o->shuffle ? o->rows : o->part_rows) + begin;
+}
 
 #endif
