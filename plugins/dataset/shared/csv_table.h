@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-enum { HEADER_AUTO, HEADER_YES, HEADER_NO, N_HEADERS };
+enum { HEADER_AUTO, HEADER_YES, HEADER_NO };
 
 /* The choices of `header`, in the order of HEADER_..., and the rows that every dataset with tables has. */
 #define TABLE_HEADER_CHOICES \

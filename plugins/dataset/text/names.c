@@ -1,8 +1,5 @@
-/* A vocabulary from a JSON file (RFC 8259): an array of strings, or an object whose member "tokens" is one, as a run keeps it.
- * Escapes are decoded; what is decoded never gets longer, so that one block of the file's size holds all names. */
+/* A vocabulary from a JSON file (RFC 8259): an array of strings, as the vocabulary.json of a run is one. Escapes are decoded; what is decoded never gets longer, so that one block of the file's size holds all names. */
 #include "source.h"
-
-enum { MAX_DEPTH = 64 };
 
 struct cursor {
     struct source *s;
@@ -159,52 +156,6 @@ static int read_names(struct cursor *c)
     return ASSAY_OK;
 }
 
-/* Over a value that says nothing here, by its brackets and strings. */
-static int skip_value(struct cursor *c)
-{
-    int depth = 0;
-    do {
-        struct span unused = { 0 };
-        skip_blanks(c);
-        if (c->at == c->end) return bad(c, "a value");
-        const unsigned char first = *c->at;
-        if (first == '"') {
-            const int code = read_string(c, &unused);
-            if (code != ASSAY_OK) return code;
-            continue;
-        }
-        if (depth == 0 && (first == ',' || first == '}' || first == ']')) return bad(c, "a value");
-        if (first == '{' || first == '[') depth++;
-        if (first == '}' || first == ']') depth--;
-        if (depth > MAX_DEPTH) return bad(c, "fewer brackets within each other");
-        c->at++;
-        if (memchr("{}[],:", first, 6) != NULL) continue;
-        while (c->at < c->end && memchr("{}[],:\" \t\r\n", *c->at, 11) == NULL)
-            c->at++;
-    } while (depth > 0);
-    return ASSAY_OK;
-}
-
-static int read_object(struct cursor *c)
-{
-    bool is_first = true, has_tokens = false;
-    while (!take(c, '}')) {
-        struct span key = { 0 };
-        if (!is_first && !take(c, ',')) return bad(c, ", or }");
-        is_first = false;
-        int code = read_string(c, &key);
-        if (code != ASSAY_OK) return code;
-        if (!take(c, ':')) return bad(c, ":");
-        const bool is_tokens = key.n == 6 && memcmp(key.at, "tokens", 6) == 0 && !has_tokens;
-        has_tokens |= is_tokens;
-        code = is_tokens ? read_names(c) : skip_value(c);
-        if (code != ASSAY_OK) return code;
-    }
-    return has_tokens
-        ? ASSAY_OK
-        : file_fail(&c->s->names, ASSAY_E_DATA, ": no member \"tokens\" with a list of tokens");
-}
-
 int names_read(struct source *s)
 {
     int code = file_open(&s->names);
@@ -213,7 +164,7 @@ int names_read(struct source *s)
     unsigned char *memory = s->ctx->host->alloc(s->ctx, s->names.bytes);
     if (memory == NULL) return text_nomem(s->ctx);
     struct cursor c = { s, s->names.map, s->names.map + s->names.bytes, memory };
-    code = take(&c, '{') ? read_object(&c) : read_names(&c);
+    code = read_names(&c);
     if (code != ASSAY_OK) return code;
     skip_blanks(&c);
     if (c.at != c.end) return bad(&c, "nothing more");

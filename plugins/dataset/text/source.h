@@ -62,6 +62,7 @@ struct source {
     const struct text *hyper;
     struct held *held;
     struct file file[N_FILES], names; /* `names`: the vocabulary's */
+    size_t n_texts; /* files that were asked for */
     struct vocabulary vocabulary;
     int32_t unknown; /* the id of UNK in a vocabulary that was given, or -1 */
     size_t end[N_FILES]; /* file k has the tokens [end[k - 1], end[k]) */

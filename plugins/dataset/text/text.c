@@ -39,7 +39,7 @@ static const assay_hyper hypers[] = {
     ASSAY_ENUM(text, sample, SAMPLE_STEP, samples,
         "step: each token is a sample, for streams (data.window); line: each line is a sequence"),
     ASSAY_STRING(text, vocabulary, NULL,
-        "a JSON file of token names in their order, or the vocabulary of a run; none: from the "
+        "a JSON list of token names in their order, as a run's vocabulary.json; none: from the "
         "files",
         .flags = ASSAY_PATH),
     ASSAY_INT(text, min_count, 1, 1, 1e15, "words that occur less often become <unk>"),
@@ -113,13 +113,12 @@ static int close_ranks(struct source *s, const assay_data *out)
 /* Every token but a file's last. */
 static int steps_make(struct source *s, assay_data *out)
 {
-    const size_t n_files = (size_t)out->n_files;
-    out->n_samples = s->held->ids.n - n_files;
+    out->n_samples = s->held->ids.n - s->n_texts;
     for (size_t k = 0; k < N_FILES; k++) {
         if (s->file[k].path != NULL && s->end[k] - begin_of(s, k) < 2) return few(s, k);
     }
     out->label = s->held->ids.item + 1;
-    if (n_files == 1) return ASSAY_OK;
+    if (s->n_texts == 1) return ASSAY_OK;
     uint32_t *part = s->ctx->host->alloc(s->ctx, out->n_samples * sizeof(uint32_t));
     if (part == NULL) return text_nomem(s->ctx);
     for (size_t k = 0, i = 0; k < N_FILES; k++) {
@@ -159,7 +158,7 @@ static int lines_make(struct source *s, assay_data *out)
     out->n_samples = n;
     out->first_step = first;
     out->n_steps = steps;
-    out->part = out->n_files > 1 ? part : NULL;
+    out->part = s->n_texts > 1 ? part : NULL;
     out->label = s->held->ids.item + 1;
     out->target_per_step = 1;
     return ASSAY_OK;
@@ -167,11 +166,13 @@ static int lines_make(struct source *s, assay_data *out)
 
 static int list_files(struct source *s, assay_data *out)
 {
-    const char **files = s->ctx->host->alloc(s->ctx, N_FILES * sizeof(char *));
+    const char **files = s->ctx->host->alloc(s->ctx, (N_FILES + 1) * sizeof(char *));
     if (files == NULL) return text_nomem(s->ctx);
     for (size_t k = 0; k < N_FILES; k++) {
         if (s->file[k].path != NULL) files[out->n_files++] = s->file[k].path;
     }
+    s->n_texts = (size_t)out->n_files;
+    if (s->names.path != NULL) files[out->n_files++] = s->names.path;
     out->files = files;
     return ASSAY_OK;
 }

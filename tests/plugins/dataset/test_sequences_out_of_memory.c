@@ -52,7 +52,7 @@ static void test_text__reports_every_allocation_that_fails(void **state)
     fixture *f = *state;
     fixture_write(f, "t.txt", "a b a c\nb a\n");
     fixture_write(f, "u.txt", "c a\n");
-    fixture_write(f, "v.json", "{ \"tokens\": [\"a\", \"b\", \"<unk>\", \"<eos>\"] }");
+    fixture_write(f, "v.json", "[\"a\", \"b\", \"<unk>\", \"<eos>\"]");
     check(f, "type = \"text\"; file = \"$/t.txt\";");
     check(f, "type = \"text\"; file = \"$/t.txt\"; test_file = \"$/u.txt\"; level = \"byte\";");
     check(f, "type = \"text\"; file = \"$/t.txt\"; sample = \"line\"; test_file = \"$/u.txt\";");
