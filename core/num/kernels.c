@@ -3,14 +3,16 @@
  * B is walked in panels as wide as a tile, in blocks of k, while all rows of A pass by; of a tall A a block of rows at a time, so
  * that the block stays in the second cache from panel to panel. Panels and row blocks are made as equal as they can be, so that
  * no thin tile is left at an edge. A is read where it lies, and so is a B used once, unless its rows are far apart: then, or when
- * it is transposed, each panel is copied to the stack first, and what the next one is copied from is fetched meanwhile. A B used
+ * it is transposed, each panel is copied to the stack first; with rows far apart the next panel is fetched meanwhile. A B used
  * many times is packed in panels beforehand (kernels_pack_b), which a product then streams through as they are.
  *
  * One order of summation: every entry of C is a chain of multiply-adds over each block of k, and blocks are added up in order,
  * whatever the number of rows, the place of B and the size of the tile.
  *
  * Measured against OpenBLAS 0.3.21 on a processor it has AVX2 kernels for, one thread: 1.9 to 2.5 times its speed with
- * AVX-512; with AVX2 ahead on small sides, and behind by a tenth where all sides are large, which are therefore left to OpenBLAS. */
+ * AVX-512; with AVX2 ahead on small sides, and behind by a tenth where all sides are large, which are therefore left to OpenBLAS
+ * unless B is packed (then level). With AVX-512 and B packed, 85 to 90 % of a core's multiply-adds at the shapes of recurrent layers; a
+ * single row runs as fast as B can be read from its cache. */
 #include "num/kernels.h"
 
 #include "base/arena.h"
@@ -27,7 +29,8 @@ enum { BLOCK_ROWS = 256, BLOCK_ROWS_COPIED = 512 };
 /* From this row stride on every row of a panel lies on another page; copying the panel pays where enough rows of A use it. */
 enum { COPY_FROM_LDB = 1024, COPY_FROM_ROWS = 32 };
 
-/* A smaller B is in the second cache already, where fetching only takes time. */
+/* A smaller B is in the second cache already, where fetching only takes time; so it does for a transposed B, whose numbers lie
+ * in order as they are copied. */
 enum { FETCH_FROM_FLOATS = 1 << 18 };
 
 /* Packing goes down all panels by so many rows at a time: reads of several rows in order, writes in runs of some 10 KB. */
@@ -74,40 +77,46 @@ bool kernels_yield(const kernels *ks, const gemm *g)
     return from && g->m >= from && g->n >= from && g->k >= from;
 }
 
-/* Splits n into `parts` runs of whole units, as equal as can be: where the i-th begins. */
-static size_t part_begin(size_t n, size_t unit, size_t parts, size_t i)
-{
-    const size_t units = (n + unit - 1) / unit;
-    const size_t at = (units / parts * i + (i < units % parts ? i : units % parts)) * unit;
-    return at < n ? at : n;
-}
-
-/* How the columns of B are cut into panels: by n alone. */
+/* n cut into parts of whole units, as equal as can be; only the last unit may be partial. */
 typedef struct cut {
-    size_t n, width, parts;
+    size_t n, unit, parts;
+    size_t shorter, n_longer; /* units of a part; how many parts, the first ones, have one more */
 } cut;
 
-static cut cut_columns(const kernels *ks, size_t n)
+/* Into the fewest parts that hold at most `most`, whole units themselves. */
+static cut cut_by(size_t n, size_t unit, size_t most)
 {
-    return (cut){ n, ks->width, (n + ks->columns - 1) / ks->columns };
+    const size_t units = (n + unit - 1) / unit, parts = (n + most - 1) / most;
+    return (cut){ n, unit, parts, units / parts, units % parts };
 }
 
-static size_t panel_begin(const cut *c, size_t p)
+static size_t part_begin(const cut *c, size_t i)
 {
-    return part_begin(c->n, c->width, c->parts, p);
+    const size_t at = (c->shorter * i + (i < c->n_longer ? i : c->n_longer)) * c->unit;
+    return at < c->n ? at : c->n;
+}
+
+static size_t part_size(const cut *c, size_t i)
+{
+    return part_begin(c, i + 1) - part_begin(c, i);
+}
+
+/* The columns of B: by n alone. */
+static cut cut_columns(const kernels *ks, size_t n)
+{
+    return cut_by(n, ks->width, ks->columns);
 }
 
 /* Floats of a row of panel p as copied: whole vectors, but a B of one column remains a vector for run_dots. */
 static size_t panel_width(const cut *c, size_t p)
 {
-    const size_t columns = panel_begin(c, p + 1) - panel_begin(c, p);
-    return c->n == 1 ? 1 : (columns + c->width - 1) / c->width * c->width;
+    return c->n == 1 ? 1 : (c->shorter + (p < c->n_longer)) * c->unit;
 }
 
 /* Row k, panel p of op(B). */
 static const float *panel_at(const gemm *g, const cut *c, size_t p, size_t k)
 {
-    const size_t j = panel_begin(c, p);
+    const size_t j = part_begin(c, p);
     return g->b + (g->trans_b ? j * g->ldb + k : k * g->ldb + j);
 }
 
@@ -116,7 +125,7 @@ static void copy_panel(
     const kernels *ks, const gemm *g, const cut *c, size_t p, size_t k0, size_t k, float *out)
 {
     const float *b = panel_at(g, c, p, k0);
-    const size_t columns = panel_begin(c, p + 1) - panel_begin(c, p), width = panel_width(c, p);
+    const size_t columns = part_size(c, p), width = panel_width(c, p);
     if (!g->trans_b) {
         ks->copy(b, g->ldb, k, columns, out, width);
         return;
@@ -142,7 +151,7 @@ void kernels_pack_b(const kernels *ks, const gemm *g, float *out)
     for (size_t k0 = 0; k0 < g->k; k0 += PACK_K) {
         const size_t k = g->k - k0 < PACK_K ? g->k - k0 : PACK_K;
         for (size_t p = 0; p < c.parts; p++) {
-            float *panel = out + panel_begin(&c, p) * g->k;
+            float *panel = out + part_begin(&c, p) * g->k;
             copy_panel(ks, g, &c, p, k0, k, panel + k0 * panel_width(&c, p));
         }
     }
@@ -154,8 +163,10 @@ typedef struct ahead {
     size_t rows, columns, ld;
 } ahead;
 
-static void fetch(const ahead *next, size_t begin, size_t end)
+/* The i-th of n shares of its rows. */
+static void fetch(const ahead *next, size_t i_share, size_t n)
 {
+    const size_t begin = next->rows * i_share / n, end = next->rows * (i_share + 1) / n;
     for (size_t i = begin; i < end; i++) {
         for (size_t j = 0; j < next->columns; j += LINE) {
             __builtin_prefetch(next->at + i * next->ld + j, 0, 2);
@@ -163,12 +174,12 @@ static void fetch(const ahead *next, size_t begin, size_t end)
     }
 }
 
-/* A product under way: the rows [begin, end) of A, and where B is: packed, in place, or copied panel by panel to `copy`. */
+/* A product under way: the rows of A from `begin` on, cut into tiles, and where B is: packed, in place, or copied panel by panel. */
 typedef struct walk {
     const kernels *ks;
     const gemm *g;
-    cut columns;
-    size_t begin, end;
+    cut columns, rows;
+    size_t begin;
     float *copy; // [BLOCK_K, MAX_COLUMNS] or NULL
     bool fetches;
 } walk;
@@ -176,15 +187,15 @@ typedef struct walk {
 /* The rows of A against one panel of B, one block of k. */
 static void run_panel(const walk *w, tile *t, const ahead *next)
 {
-    const size_t m = w->end - w->begin, parts = (m + w->ks->rows - 1) / w->ks->rows;
-    const float *a = t->a + w->begin * t->step_i;
-    float *c = t->c + w->begin * t->ldc;
-    for (size_t p = 0; p < parts; p++) {
-        const size_t i = part_begin(m, 1, parts, p);
-        t->rows = part_begin(m, 1, parts, p + 1) - i;
+    const size_t parts = w->rows.parts;
+    const float *a = t->a;
+    float *c = t->c;
+    size_t i = w->begin;
+    for (size_t p = 0; p < parts; p++, i += t->rows) {
+        t->rows = w->rows.shorter + (p < w->rows.n_longer);
         t->a = a + i * t->step_i;
         t->c = c + i * t->ldc;
-        fetch(next, part_begin(next->rows, 1, parts, p), part_begin(next->rows, 1, parts, p + 1));
+        if (next->rows) fetch(next, p, parts);
         w->ks->run_tile(t);
     }
 }
@@ -196,7 +207,7 @@ static void take_panel(const walk *w, size_t p, size_t k0, tile *t)
     t->ldb = panel_width(&w->columns, p);
     if (g->packed_b) {
         const float *packed = g->packed_b;
-        t->b = packed + panel_begin(&w->columns, p) * g->k + k0 * t->ldb;
+        t->b = packed + part_begin(&w->columns, p) * g->k + k0 * t->ldb;
     } else if (w->copy) {
         copy_panel(w->ks, g, &w->columns, p, k0, t->k, w->copy);
         t->b = w->copy;
@@ -210,11 +221,9 @@ static void take_panel(const walk *w, size_t p, size_t k0, tile *t)
 static ahead look_ahead(const walk *w, size_t p, size_t k0, size_t k)
 {
     if (!w->fetches || p == w->columns.parts) return (ahead){ 0 };
-    const size_t columns = panel_begin(&w->columns, p + 1) - panel_begin(&w->columns, p);
-    const bool turned = w->g->trans_b;
     return (ahead){ .at = panel_at(w->g, &w->columns, p, k0),
-        .rows = turned ? columns : k,
-        .columns = turned ? k : columns,
+        .rows = k,
+        .columns = part_size(&w->columns, p),
         .ld = w->g->ldb };
 }
 
@@ -223,8 +232,7 @@ static bool is_strip(const walk *w, size_t p)
 {
     const size_t end = p + w->ks->strip;
     return w->g->packed_b && w->g->m == 1 && w->ks->strip > 1 && end <= w->columns.parts &&
-        panel_begin(&w->columns, end) - panel_begin(&w->columns, p) ==
-        w->ks->strip * w->ks->columns;
+        part_begin(&w->columns, end) - part_begin(&w->columns, p) == w->ks->strip * w->ks->columns;
 }
 
 static void run_walk(const walk *w)
@@ -234,13 +242,12 @@ static void run_walk(const walk *w)
     for (size_t k0 = 0; k0 < g->k; k0 += BLOCK_K) {
         const size_t k = g->k - k0 < BLOCK_K ? g->k - k0 : BLOCK_K;
         for (size_t p = 0; p < w->columns.parts; p++) {
-            const size_t j = panel_begin(&w->columns, p);
-            tile t = { .columns = panel_begin(&w->columns, p + 1) - j,
+            tile t = { .columns = part_size(&w->columns, p),
                 .k = k,
                 .a = g->a + k0 * step_k,
                 .step_k = step_k,
                 .step_i = step_i,
-                .c = g->c + j,
+                .c = g->c + part_begin(&w->columns, p),
                 .ldc = g->ldc,
                 .alpha = g->alpha,
                 .beta = k0 ? 1.0f : g->beta };
@@ -261,16 +268,16 @@ static void run_tiles(const kernels *ks, const gemm *g)
     _Alignas(64) float copy[BLOCK_K * MAX_COLUMNS];
     const bool is_far = g->ldb >= COPY_FROM_LDB && g->m >= COPY_FROM_ROWS;
     const bool copies = !g->packed_b && (g->trans_b || is_far);
-    const size_t block = copies ? BLOCK_ROWS_COPIED : BLOCK_ROWS;
-    const size_t parts = (g->m + block - 1) / block;
-    for (size_t p = 0; p < parts; p++) {
-        run_walk(&(walk){ .ks = ks,
-            .g = g,
-            .columns = cut_columns(ks, g->n),
-            .begin = part_begin(g->m, ks->rows, parts, p),
-            .end = part_begin(g->m, ks->rows, parts, p + 1),
-            .copy = copies ? copy : NULL,
-            .fetches = copies && g->n * g->k >= FETCH_FROM_FLOATS });
+    const cut blocks = cut_by(g->m, ks->rows, copies ? BLOCK_ROWS_COPIED : BLOCK_ROWS);
+    walk w = { .ks = ks,
+        .g = g,
+        .columns = cut_columns(ks, g->n),
+        .copy = copies ? copy : NULL,
+        .fetches = copies && !g->trans_b && g->n * g->k >= FETCH_FROM_FLOATS };
+    for (size_t p = 0; p < blocks.parts; p++) {
+        w.begin = part_begin(&blocks, p);
+        w.rows = cut_by(part_size(&blocks, p), 1, ks->rows);
+        run_walk(&w);
     }
 }
 
