@@ -75,10 +75,13 @@ static int try_tie(planner *p, const assay_param *param, size_t i_param)
         return 0;
     }
     tensor *t = &p->m->tensors[i];
-    const bool same = assay_shape_equal(&t->info.shape, &param->shape);
-    const bool transposed = !same && (param->flags & ASSAY_PARAM_TIE_TRANSPOSED) &&
+    /* An embedding's rows are what a dense layer's columns are, square or not. */
+    const bool turns =
+        (t->info.role == ASSAY_ROLE_EMBEDDING) != (param->role == ASSAY_ROLE_EMBEDDING);
+    const bool equal = assay_shape_equal(&t->info.shape, &param->shape);
+    const bool transposed = (turns || !equal) && (param->flags & ASSAY_PARAM_TIE_TRANSPOSED) &&
         is_transposed_shape(&t->info.shape, &param->shape);
-    if (!same && !transposed) {
+    if (!transposed && (turns || !equal)) {
         char what[256];
         snprintf(what, sizeof what,
             "`tie`: %s has %llu x %llu numbers and cannot stand for this layer's %s", t->info.name,

@@ -163,6 +163,22 @@ static void test_embedding__shares_its_matrix_with_the_output(void **state)
     rig_close(&rig);
 }
 
+/* A square matrix fits both ways: what is a token's row here is its column there all the same. */
+static void test_embedding__turns_a_square_matrix_too(void **state)
+{
+    (void)state;
+    model_rig rig;
+    make(&rig,
+        "model = ( { type = \"embedding\"; name = \"in\"; size = 7; init = \"he_normal\"; },\n"
+        "  \"tanh\", { type = \"dense\"; name = \"out\"; units = 7; tie = \"in\"; } );");
+    assert_tied(&rig, "in.weight", VOCABULARY, 2);
+    assert_int_equal(model_find_layer(rig.m, "out")->transposed[0], 1);
+    replica *r = replica_of(&rig);
+    assert_gradient(&rig, r);
+    replica_free(r);
+    rig_close(&rig);
+}
+
 static void test_embedding__takes_the_matrix_of_a_dense_layer(void **state)
 {
     (void)state;
@@ -200,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_embedding__shares_its_matrix_with_the_output),
+        cmocka_unit_test(test_embedding__turns_a_square_matrix_too),
         cmocka_unit_test(test_embedding__takes_the_matrix_of_a_dense_layer),
         cmocka_unit_test(test_embedding__feeds_layers_that_make_one_step),
         cmocka_unit_test(test_embedding__names_layer_and_remedy_of_wrong_input),
