@@ -10,7 +10,7 @@
  * Text: one line a piece; frames with one space between them; a frame is its sounding keys, ascending, with commas between
  * them, or - for silence. Keys count from 0 (of 88: MIDI note 21). LF or CRLF.
  *
- *     -  39,46,51  39,46,51  46        (one space each)
+ *     - 39,46,51 39,46,51 46
  *
  * NumPy: files that end in .npy, or stand in an .npz archive ("jsb.npz/frames"): all frames one after the other, u1 or b1
  * [frames, keys], and how many each piece has, integers [pieces], in the file that `lengths` names; without it
