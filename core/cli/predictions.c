@@ -73,11 +73,18 @@ static struct prediction identify(const predictions *p, const batch *b, size_t j
     };
 }
 
+/* Target rows of sample or stream j of a batch; a stream that has come to its end has none. */
+static size_t targets_in_batch(const batch *b, size_t j)
+{
+    const bool by_step = b->carries || b->target_time > 1;
+    return by_step && b->length ? b->length[j] : b->target_time;
+}
+
 status predictions_take(void *self, const batch *b, const float *y, error *err)
 {
     predictions *p = self;
     for (size_t j = 0; j < b->n; j++) {
-        const size_t n = b->target_time > 1 && b->length ? b->length[j] : b->target_time;
+        const size_t n = targets_in_batch(b, j);
         if (n > p->capacity - p->n) {
             return fail(err, E_INTERNAL, "more predictions than rows");
         }

@@ -5,13 +5,14 @@
  * carry goes on. Outputs are divided by the temperature first; at 0 the likeliest is taken. Draw i is number i of a stream that
  * the seed names, so a text is a function of the weights, the beginning and the seed. */
 #include "base/file.h"
-#include "base/json_in.h"
 #include "base/rng.h"
 #include "cli/interrupt.h"
+#include "cli/notation.h"
 #include "cli/run_weights.h"
 #include "cli/session.h"
 #include "model/stepper.h"
 #include "model/weights.h"
+#include "num/vec.h"
 #include "train/run_input.h"
 
 #include <errno.h>
@@ -21,8 +22,6 @@
 #include <string.h>
 
 enum { DEFAULT_TOKENS = 500, DEFAULT_FRAMES = 64 };
-
-static const char end_of_line[] = "<eos>"; /* the word that stands for a line's end */
 
 typedef struct sample_job {
     const cli *cli;
@@ -36,12 +35,12 @@ typedef struct sample_job {
     double temperature;
     uint64_t length, seed;
     bool binary; /* frames of binary features, not tokens */
-    bool bytes; /* tokens are bytes, named \xNN where they cannot be shown */
+    notation notation;
     size_t n; /* outputs: tokens or features */
     float *frame; /* [n] of binary features */
     float *uniform; /* [n] of one step */
     double *work; /* [n] */
-    bool is_fresh; /* nothing stands on the line yet */
+    const float *y; /* [n] the last output; NULL: none yet */
 } sample_job;
 
 /* -- the command line -- */
@@ -98,7 +97,8 @@ static status check_loss(sample_job *j, error *err)
     const value *loss = value_find(config_root(j->session.config), "loss");
     const char *type = block_type(loss);
     const bool tokens = strcmp(type, "softmax_xent") == 0 && j->input.dtype == ASSAY_I32 &&
-        j->input.target == ASSAY_TARGET_CLASS && j->input.n_targets == j->input.vocabulary;
+        assay_shape_size(&j->input.shape) == 1 && j->input.target == ASSAY_TARGET_CLASS &&
+        j->input.n_targets == j->input.vocabulary;
     j->binary = strcmp(type, "bce_logits") == 0 && j->input.dtype == ASSAY_F32 &&
         j->input.target == ASSAY_TARGET_BINARY &&
         j->input.n_targets == assay_shape_size(&j->input.shape);
@@ -124,7 +124,9 @@ static status open_model(sample_job *j, error *err)
         .max_time = 2, /* a sequence, though one step of it is run at a time */
         .max_batch = 1 };
     TRY(check_loss(j, err));
-    j->bytes = level && level->kind == VALUE_STRING && strcmp(level->as.string, "byte") == 0;
+    j->notation = (notation){ .input = &j->input,
+        .n = j->n,
+        .bytes = level && level->kind == VALUE_STRING && strcmp(level->as.string, "byte") == 0 };
     TRY(registry_add_config(s->registry, s->config, err));
     TRY(model_new(s->registry, s->config, layers, 0, &j->model, err));
     TRY(model_plan(j->model, s->config, &o, err));
@@ -166,51 +168,12 @@ done:
     return st;
 }
 
-/* -- writing -- */
-
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A token as text: a byte that its name spells, a line's end, or the name. */
-static void put_token(sample_job *j, FILE *to, size_t i)
-{
-    const char *name = j->input.tokens ? j->input.tokens[i] : NULL;
-    if (!name) {
-        fprintf(to, "%s%zu", j->is_fresh ? "" : " ", i);
-    } else if (j->bytes && name[0] == '\\' && name[1] == 'x' && hex(name[2]) >= 0 &&
-        hex(name[3]) >= 0) {
-        putc(hex(name[2]) * 16 + hex(name[3]), to);
-    } else if (strcmp(name, end_of_line) == 0) {
-        putc('\n', to);
-        j->is_fresh = true;
-        return;
-    } else {
-        fprintf(to, "%s%s", j->is_fresh ? "" : j->input.separator, name);
-    }
-    j->is_fresh = false;
-}
-
-/* "60,64,67", "-" for silence: a frame of the format that pianoroll reads. */
-static void put_frame(sample_job *j, FILE *to)
-{
-    bool any = false;
-    fputs(j->is_fresh ? "" : " ", to);
-    for (size_t i = 0; i < j->n; i++) {
-        if (j->frame[i] == 0) continue;
-        fprintf(to, "%s%zu", any ? "," : "", i);
-        any = true;
-    }
-    if (!any) putc('-', to);
-    j->is_fresh = false;
-}
-
 /* -- drawing -- */
 
 /* softmax(y / temperature), summed up until the uniform number is passed; the largest at temperature 0. */
-static size_t draw_token(sample_job *j, const float *y, uint64_t i_draw)
+static size_t draw_token(sample_job *j, uint64_t i_draw)
 {
+    const float *y = j->y;
     size_t best = 0;
     double sum = 0, up_to = 0;
     for (size_t k = 1; k < j->n; k++) {
@@ -232,8 +195,9 @@ static size_t draw_token(sample_job *j, const float *y, uint64_t i_draw)
     return best; /* what rounding left over */
 }
 
-static void draw_frame(sample_job *j, const float *y, uint64_t i_draw)
+static void draw_frame(sample_job *j, uint64_t i_draw)
 {
+    const float *y = j->y;
     rng_uniform(j->random, 1, i_draw * j->n, j->uniform, j->n);
     for (size_t k = 0; k < j->n; k++) {
         const double p =
@@ -244,156 +208,101 @@ static void draw_frame(sample_job *j, const float *y, uint64_t i_draw)
 
 /* -- the beginning -- */
 
-/* The longest token that stands at `s`; n when there is none. */
-static size_t token_at(const sample_job *j, const char *s, size_t *out_bytes)
+static status run_token(sample_job *j, size_t token, error *err)
 {
-    size_t found = j->n, most = 0;
-    const bool words = j->input.separator[0] != '\0';
-    if (words && *s == '\n') {
-        s = end_of_line;
-        most = 1;
-    }
-    const size_t word = words ? strcspn(s, " \t\r\n") : 0;
-    for (size_t i = 0; i < j->n; i++) {
-        const char *name = j->input.tokens[i];
-        const size_t n = strlen(name);
-        const bool fits =
-            words ? n == word && memcmp(name, s, n) == 0 : n > most && strncmp(name, s, n) == 0;
-        if (fits) {
-            found = i;
-            most = most == 1 && s == end_of_line ? 1 : n;
-        }
-    }
-    *out_bytes = most;
-    return found;
+    const int32_t x = (int32_t)token;
+    return stepper_step(j->stepper, NULL, &x, &j->y, err);
 }
 
-/* The next token of a beginning and how far it reaches; E_USAGE where none fits. */
-static status next_token(
-    const sample_job *j, const char *s, size_t *out_token, size_t *out_bytes, error *err)
+static status run_frame(sample_job *j, error *err)
 {
-    const size_t blank = j->input.separator[0] ? strspn(s, " \t") : 0;
-    if (blank > 0) {
-        *out_token = j->n;
-        *out_bytes = blank;
-        return OK;
-    }
-    *out_token = token_at(j, s, out_bytes);
-    if (*out_token < j->n) {
-        return OK;
-    }
-    const quoted shown = quote_name(s);
-    return fail(err, E_USAGE, "sample: --prime: no token of the run's vocabulary fits %s", shown.s);
-}
-
-static status prime_tokens(sample_job *j, const char *s, const float **out_y, error *err)
-{
-    status st = OK;
-    size_t i = 0, bytes = 0;
-    for (const char *at = s; *at; at += bytes) { /* before anything is written */
-        TRY(next_token(j, at, &i, &bytes, err));
-    }
-    for (; *s; s += bytes) {
-        TRY(next_token(j, s, &i, &bytes, err));
-        if (i == j->n) {
-            continue;
-        }
-        const int32_t token = (int32_t)i;
-        TRY(stepper_step(j->stepper, NULL, &token, out_y, err));
-        put_token(j, stdout, i);
-    }
-done:
-    return st;
-}
-
-/* One frame: keys with commas between them, or "-". */
-static status read_frame(sample_job *j, const char *s, size_t n, error *err)
-{
-    const char *at = s;
-    memset(j->frame, 0, j->n * sizeof *j->frame);
-    if (n == 1 && *s == '-') {
-        return OK;
-    }
-    for (;;) {
-        char *end;
-        const unsigned long key = strtoul(at, &end, 10);
-        if (end == at || *at == '-' || *at == '+' || key >= j->n || (end < s + n && *end != ',')) {
-            return fail(err, E_USAGE,
-                "sample: --prime: expected frames of keys from 0 to %zu with commas between them, "
-                "or -; found \"%.*s\"",
-                j->n - 1, (int)(n < 60 ? n : 60), s);
-        }
-        j->frame[key] = 1;
-        if (end == s + n) {
-            return OK;
-        }
-        at = end + 1;
-    }
-}
-
-static status prime_frames(sample_job *j, const char *s, const float **out_y, error *err)
-{
-    status st = OK;
-    for (s += strspn(s, " "); *s; s += strspn(s, " ")) {
-        const size_t n = strcspn(s, " ");
-        TRY(read_frame(j, s, n, err));
-        TRY(stepper_step(j->stepper, j->frame, NULL, out_y, err));
-        put_frame(j, stdout);
-        s += n;
-    }
-done:
-    return st;
+    return stepper_step(j->stepper, j->frame, NULL, &j->y, err);
 }
 
 /* Where nobody says how it begins: at the beginning of a line, in silence. */
-static status begin_alone(sample_job *j, const float **out_y, error *err)
+static status begin_alone(sample_job *j, error *err)
 {
-    int32_t token = 0;
     if (j->binary) {
         memset(j->frame, 0, j->n * sizeof *j->frame);
-        return stepper_step(j->stepper, j->frame, NULL, out_y, err);
+        return run_frame(j, err);
     }
-    for (size_t i = 0; j->input.tokens && i < j->n; i++) {
-        const char *name = j->input.tokens[i];
-        if (strcmp(name, "\n") == 0 || strcmp(name, "\\x0a") == 0 ||
-            strcmp(name, end_of_line) == 0) {
-            token = (int32_t)i;
-        }
-    }
-    return stepper_step(j->stepper, NULL, &token, out_y, err);
+    return run_token(j, notation_first(&j->notation), err);
 }
 
-static status begin(sample_job *j, const float **out_y, error *err)
+/* One step of the beginning; `writes` also runs and writes it. */
+static status prime_step(sample_job *j, const char **at, bool writes, bool *out_more, error *err)
 {
-    const char *prime = option_get(j->args, "prime");
-    if (!prime || !prime[0]) {
-        return begin_alone(j, out_y, err);
+    size_t token = 0;
+    status st = j->binary ? notation_next_frame(&j->notation, at, j->frame, out_more, err)
+                          : notation_next_token(&j->notation, at, &token, out_more, err);
+    if (st != OK || !*out_more || !writes) {
+        return st;
     }
-    if (!j->binary && !j->input.tokens) {
+    if (j->binary) {
+        notation_put_frame(&j->notation, stdout, j->frame);
+        return run_frame(j, err);
+    }
+    notation_put_token(&j->notation, stdout, token);
+    return run_token(j, token, err);
+}
+
+/* Read whole before anything is written. */
+static status begin(sample_job *j, error *err)
+{
+    status st = OK;
+    const char *prime = option_get(j->args, "prime");
+    if (prime && prime[0] && !j->binary && !j->input.tokens) {
         return fail(err, E_UNSUPPORTED,
             "sample: --prime: the run's tokens have no names, so no text can be read");
     }
-    const status st =
-        j->binary ? prime_frames(j, prime, out_y, err) : prime_tokens(j, prime, out_y, err);
-    return st == OK && !*out_y ? begin_alone(j, out_y, err) : st;
+    for (int writes = 0; prime && writes < 2; writes++) {
+        bool more = true;
+        for (const char *at = prime; more;) {
+            TRY(prime_step(j, &at, writes, &more, err));
+        }
+    }
+    if (!j->y) {
+        TRY(begin_alone(j, err));
+    }
+done:
+    return st;
 }
 
+static status check_output(const sample_job *j, uint64_t i, error *err)
+{
+    if (vec_first_nonfinite(j->y, j->n) < j->n) {
+        return fail(err, E_NUMERIC,
+            "%s: the model's output is not finite at %s %llu; --weights names other weights",
+            j->weights.path, j->binary ? "frame" : "token", (unsigned long long)i);
+    }
+    return OK;
+}
+
+/* The i-th step drawn, written and run. */
+static status make_step(sample_job *j, uint64_t i, error *err)
+{
+    status st = check_output(j, i, err);
+    if (st != OK) {
+        return st;
+    }
+    if (j->binary) {
+        draw_frame(j, i);
+        notation_put_frame(&j->notation, stdout, j->frame);
+        return run_frame(j, err);
+    }
+    const size_t token = draw_token(j, i);
+    notation_put_token(&j->notation, stdout, token);
+    return run_token(j, token, err);
+}
+
+/* Until enough is made, the user wants no more, or nobody reads it. */
 static status generate(sample_job *j, const interrupt *stop, error *err)
 {
     status st = OK;
-    const float *y = NULL;
-    j->is_fresh = true;
-    TRY(begin(j, &y, err));
-    for (uint64_t i = 0; i < j->length && !atomic_load(&stop->asked); i++) {
-        if (j->binary) {
-            draw_frame(j, y, i);
-            put_frame(j, stdout);
-            TRY(stepper_step(j->stepper, j->frame, NULL, &y, err));
-        } else {
-            const int32_t token = (int32_t)draw_token(j, y, i);
-            put_token(j, stdout, (size_t)token);
-            TRY(stepper_step(j->stepper, NULL, &token, &y, err));
-        }
+    j->notation.is_fresh = true;
+    TRY(begin(j, err));
+    for (uint64_t i = 0; i < j->length && !atomic_load(&stop->asked) && !ferror(stdout); i++) {
+        TRY(make_step(j, i, err));
         if (j->cli->out.is_tty) (void)fflush(stdout);
     }
     putchar('\n');
@@ -405,14 +314,16 @@ static int run_sample(cli *c, const arguments *a)
 {
     error err;
     interrupt stop;
+    cli silent = *c;
+    silent.quiet = true; /* what follows a Ctrl-C is said of runs that can be resumed */
     sample_job j = { .cli = c, .args = a };
-    status st = interrupt_start(&stop, c, &err);
+    status st = interrupt_start(&stop, &silent, &err);
     if (st == OK) {
         st = open_run(&j, &err);
         if (st == OK) st = generate(&j, &stop, &err);
         interrupt_stop(&stop);
     }
-    int code = st == OK ? EXIT_DONE : cli_error(c, &err);
+    int code = st != OK ? cli_error(c, &err) : atomic_load(&stop.asked) ? EXIT_AGAIN : EXIT_DONE;
     text nothing = { 0 };
     const int written = cli_put(c, &nothing); /* a full disk or a closed pipe shows here */
     stepper_free(j.stepper);

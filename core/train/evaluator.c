@@ -383,8 +383,9 @@ static status run_batches(evaluator *e, part p, const evaluator_options *o, erro
     for (size_t i = 0; i < n && seen < limit && (!o->max_batches || i < o->max_batches); i++) {
         batch b;
         batcher_get(e->batchers[p], 0, i, &b);
-        if (b.time == 1 &&
-            b.n > limit - seen) { /* of longer ones the arrays lie as they were cut */
+        const bool may_be_cut =
+            b.time == 1 && !b.carries; /* of longer ones the arrays lie as cut */
+        if (may_be_cut && b.n > limit - seen) {
             b.n = b.n_samples = limit - seen;
         }
         seen += b.n_samples;

@@ -146,6 +146,12 @@ status plan_batches(trainer *t, error *err)
     }
     t->n_batches = t->options.overfit_one_batch ? 1 : batcher_n_batches(t->batches);
     t->batch_size = batcher_max_batch(t->batches);
+    if (t->n_batches == 0 && dataset_is_stream(t->data)) {
+        return fail(err, E_RANGE,
+            "the training part has %zu steps, less than one window of %llu; `drop_last` leaves "
+            "nothing",
+            dataset_size(t->data, PART_TRAIN), (unsigned long long)o->window);
+    }
     if (t->n_batches == 0) {
         return fail(err, E_RANGE,
             "the training part has %zu samples, less than one batch of %llu; `drop_last` leaves "

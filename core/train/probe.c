@@ -174,13 +174,24 @@ void probe_add(probe *p, const batch *b)
         if (begin == end) {
             continue;
         }
+        const size_t n = (end - begin) * b->target_time; /* target rows, shard after shard */
         const double weight =
-            b->weight ? vec_sum(b->weight + begin, end - begin) : (double)(end - begin);
+            b->weight ? vec_sum(b->weight + begin * b->target_time, n) : (double)n;
         p->weights[r] = (p->weights[r] > 0 ? p->weights[r] : 0) + weight;
     }
 }
 
 /* -- dead units -- */
+
+/* Whether a row of replica r's output of n_rows is padding. */
+static bool is_padding(const probe *p, size_t r, size_t row, size_t n_rows)
+{
+    const batch *b = objective_batch(p->objective);
+    const size_t begin = objective_shard_begin(p->objective, b->n, r);
+    const size_t n = objective_shard_begin(p->objective, b->n, r + 1) - begin;
+    const bool by_step = n_rows == b->time * n;
+    return by_step && b->length && row / n >= b->length[begin + row % n];
+}
 
 static void look_at_layer(void *arg, size_t i)
 {
@@ -191,9 +202,10 @@ static void look_at_layer(void *arg, size_t i)
     memset(alive, 0, size * sizeof *alive);
     for (size_t r = 0; r < p->n_replicas; r++) {
         const float *y = objective_layer_output(p->objective, r, i, &n);
-        for (size_t at = 0; at + size <= n && size > 0; at += size) {
-            for (size_t j = 0; j < size; j++) {
-                alive[j] |= y[at + j] != 0;
+        const size_t n_rows = size > 0 ? n / size : 0;
+        for (size_t row = 0; row < n_rows; row++) {
+            for (size_t j = 0; j < size && !is_padding(p, r, row, n_rows); j++) {
+                alive[j] |= y[row * size + j] != 0;
             }
         }
     }

@@ -9,11 +9,12 @@
 #include <string.h>
 
 static const char *const kinds[] = { "none", "class", "real", "binary" };
+static const char *const dtypes[] = { "f32", "i32" };
 
 static void describe(json *j, const assay_data *v)
 {
     json_begin_object(j);
-    json_key_string(j, "dtype", v->x_dtype == ASSAY_I32 ? "i32" : "f32");
+    json_key_string(j, "dtype", dtypes[v->x_dtype == ASSAY_I32]);
     json_key(j, "shape");
     json_begin_array(j);
     for (uint64_t i = 0; i < v->x_shape.n_dims; i++) {
@@ -102,10 +103,29 @@ done:
     return st;
 }
 
+/* The next string's number among `words`. */
+static status read_word(
+    json_in *in, const char *key, const char *const *words, size_t n, uint64_t *out, error *err)
+{
+    const char *word;
+    status st = json_in_string(in, &word, err);
+    if (st != OK) {
+        return st;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *out = i;
+            return OK;
+        }
+    }
+    return fail(err, E_CORRUPT, "\"%s\" is %s, which means nothing here; another version of assay?",
+        key, quote_name(word).s);
+}
+
 static status read_key(json_in *in, const char *key, run_input *out, error *err)
 {
     status st = OK;
-    const char *word;
+    uint64_t i = 0;
     if (strcmp(key, "shape") == 0) {
         TRY(read_shape(in, &out->shape, err));
     } else if (strcmp(key, "vocabulary") == 0) {
@@ -115,18 +135,32 @@ static status read_key(json_in *in, const char *key, run_input *out, error *err)
     } else if (strcmp(key, "separator") == 0) {
         TRY(json_in_string(in, &out->separator, err));
     } else if (strcmp(key, "dtype") == 0) {
-        TRY(json_in_string(in, &word, err));
-        out->dtype = strcmp(word, "i32") == 0 ? ASSAY_I32 : ASSAY_F32;
+        TRY(read_word(in, key, dtypes, sizeof dtypes / sizeof dtypes[0], &i, err));
+        out->dtype = i == 1 ? ASSAY_I32 : ASSAY_F32;
     } else if (strcmp(key, "target") == 0) {
-        TRY(json_in_string(in, &word, err));
-        for (uint64_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
-            out->target = strcmp(word, kinds[k]) == 0 ? k : out->target;
-        }
+        TRY(read_word(in, key, kinds, sizeof kinds / sizeof kinds[0], &out->target, err));
     } else {
         TRY(json_in_skip(in, err));
     }
 done:
     return st;
+}
+
+/* What a model can be planned for: sizes that numbers of 32 bits can count. */
+static status check_input(const run_input *in, error *err)
+{
+    uint64_t size = in->shape.n_dims > 0;
+    for (uint64_t i = 0; i < in->shape.n_dims && size > 0; i++) {
+        size = in->shape.dim[i] <= UINT32_MAX / size ? size * in->shape.dim[i] : 0;
+    }
+    if (size == 0) {
+        return fail(err, E_CORRUPT, "it gives no shape that a model could read");
+    }
+    if (in->dtype == ASSAY_I32 && (in->vocabulary == 0 || in->vocabulary > INT32_MAX)) {
+        return fail(err, E_CORRUPT, "a vocabulary of %llu tokens: expected 1 to %d",
+            (unsigned long long)in->vocabulary, INT32_MAX);
+    }
+    return OK;
 }
 
 static status read_input(json_in *in, run_input *out, error *err)
@@ -144,10 +178,7 @@ static status read_input(json_in *in, run_input *out, error *err)
         TRY(read_key(in, key, out, err));
     }
     TRY(json_in_end(in, err));
-    if (out->shape.n_dims == 0 || assay_shape_size(&out->shape) == 0 ||
-        (out->dtype == ASSAY_I32 && out->vocabulary == 0)) {
-        st = fail(err, E_CORRUPT, "it gives no shape");
-    }
+    st = check_input(out, err);
 done:
     return st;
 }
@@ -157,6 +188,10 @@ static status read_tokens(json_in *in, arena *a, run_input *out, error *err)
     status st = OK;
     bool more = false;
     size_t n = 0;
+    if (out->vocabulary > in->n / 3) { /* "", is the least that a token takes */
+        return fail(err, E_CORRUPT, "it cannot hold the %llu tokens of input.json",
+            (unsigned long long)out->vocabulary);
+    }
     out->tokens = arena_alloc_array(a, out->vocabulary, sizeof *out->tokens);
     if (!out->tokens) {
         return fail_nomem(err, "a vocabulary");
@@ -193,7 +228,9 @@ status run_input_read(const char *folder, arena *a, run_input *out, error *err)
         TRY(fail_nomem(err, "a path"));
     }
     if (!file_exists(path)) {
-        TRY(fail(err, E_MISSING, "%s: no such file; a run writes it when it begins", path));
+        TRY(fail(err, E_MISSING,
+            "%s: no such file; the run is older than it, and assay train --resume %s writes it",
+            path, folder));
     }
     TRY(open_source(path, "input.json", a, &input, err));
     st = read_input(&input.in, out, err);

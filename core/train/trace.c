@@ -52,29 +52,57 @@ struct trace {
 
 /* -- in passes -- */
 
-/* Which sample an element belongs to, and how large its features are. */
+/* Where step t of the batch's sample i begins among the features. */
+static const float *step_of(const trace *r, size_t i, size_t t)
+{
+    const batch *b = objective_batch(r->trainer->objective);
+    const size_t n_shards = objective_n_replicas(r->trainer->objective);
+    size_t k = i * n_shards / b->n; /* the shard or one before it */
+    while (batch_shard_begin(b->n, k + 1, n_shards) <= i) {
+        k++;
+    }
+    const size_t begin = batch_shard_begin(b->n, k, n_shards);
+    const size_t n = batch_shard_begin(b->n, k + 1, n_shards) - begin;
+    return b->x + (begin * b->time + t * n + (i - begin)) * dataset_features(r->trainer->data);
+}
+
+/* How large the features of the batch's sample i are, in all its steps; NaN where one is. */
+static double largest_of(const trace *r, size_t i)
+{
+    const batch *b = objective_batch(r->trainer->objective);
+    const size_t n = b->length ? b->length[i] : b->time;
+    double largest = 0;
+    for (size_t t = 0; t < n; t++) {
+        const double v = vec_max_abs(step_of(r, i, t), dataset_features(r->trainer->data));
+        if (!(v <= largest)) {
+            largest = v;
+        }
+    }
+    return largest;
+}
+
+/* Which sample an element belongs to, and how large its features are. The steps of a stream are samples. */
 static void name_sample(const trace *r, const sight *s, size_t element, spot *out)
 {
     const batch *b = objective_batch(r->trainer->objective);
-    const size_t place = s->batch_begin + (element / s->per_sample) % s->batch;
-    const size_t features = dataset_features(r->trainer->data);
+    const size_t row = element / s->per_sample, step = row / s->batch;
+    const size_t place = s->batch_begin + row % s->batch;
     out->has_sample = place < b->n;
     if (!out->has_sample) {
         return;
     }
     out->in_batch = place;
-    out->sample = b->rows[place];
-    out->largest = b->x ? vec_max_abs(b->x + place * features, features) : NAN;
+    out->sample = b->rows[place] + (b->carries ? (uint32_t)step : 0);
+    out->largest = b->x ? largest_of(r, place) : NAN;
 }
 
 /* Of a sum over samples [begin, begin + n) of the batch: whose features are the largest. */
 static void suspect_sample(const trace *r, size_t begin, size_t n, spot *out)
 {
     const batch *b = objective_batch(r->trainer->objective);
-    const size_t features = dataset_features(r->trainer->data);
     out->largest = -1;
     for (size_t i = begin; b->x && i < begin + n && i < b->n; i++) {
-        const double largest = vec_max_abs(b->x + i * features, features);
+        const double largest = largest_of(r, i);
         if (largest > out->largest) {
             out->largest = largest;
             out->in_batch = i;
