@@ -23,8 +23,8 @@
 /* A panel's block of k is some 96 KB: longer ones leave the second cache no room for A, shorter ones pass over C more often. */
 enum { BLOCK_K = 512, MAX_COLUMNS = 48 };
 
-/* Rows of A that share a panel; more where every block of rows copies the panels anew. */
-enum { BLOCK_ROWS = 256, BLOCK_ROWS_COPIED = 512 };
+/* Numbers of A that share a panel, half of a second cache of 1 MB; more where every block of rows copies the panels anew. */
+enum { BLOCK_A = 256 * BLOCK_K, BLOCK_A_COPIED = 512 * BLOCK_K };
 
 /* From this row stride on every row of a panel lies on another page; copying the panel pays where enough rows of A use it. */
 enum { COPY_FROM_LDB = 1024, COPY_FROM_ROWS = 32 };
@@ -268,7 +268,8 @@ static void run_tiles(const kernels *ks, const gemm *g)
     _Alignas(64) float copy[BLOCK_K * MAX_COLUMNS];
     const bool is_far = g->ldb >= COPY_FROM_LDB && g->m >= COPY_FROM_ROWS;
     const bool copies = !g->packed_b && (g->trans_b || is_far);
-    const cut blocks = cut_by(g->m, ks->rows, copies ? BLOCK_ROWS_COPIED : BLOCK_ROWS);
+    const size_t block_k = g->k < BLOCK_K ? g->k : BLOCK_K;
+    const cut blocks = cut_by(g->m, ks->rows, (copies ? BLOCK_A_COPIED : BLOCK_A) / block_k);
     walk w = { .ks = ks,
         .g = g,
         .columns = cut_columns(ks, g->n),

@@ -29,6 +29,33 @@ INLINE void fetch_c(const tile *t, const int rows, const int vectors)
     }
 }
 
+/* C is read as a whole before it is written: a read that touches a line of a masked store waits for it. */
+INLINE void finish(
+    const tile *t, VEC (*sum)[VECTORS], const MASK last, const int rows, const int vectors)
+{
+    const VEC alpha = SET1(t->alpha), beta = SET1(t->beta);
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        const float *c = t->c + (size_t)i * t->ldc;
+        UNROLL
+        for (int j = 0; j < vectors; j++) {
+            sum[i][j] = MUL(alpha, sum[i][j]);
+            if (t->beta == 0.0f) continue;
+            const VEC before =
+                j < vectors - 1 ? LOAD(c + j * WIDTH) : LOAD_MASK(c + j * WIDTH, last);
+            sum[i][j] = FMA(beta, before, sum[i][j]);
+        }
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        float *c = t->c + (size_t)i * t->ldc;
+        UNROLL
+        for (int j = 0; j < vectors - 1; j++)
+            STORE(c + j * WIDTH, sum[i][j]);
+        STORE_MASK(c + (vectors - 1) * WIDTH, last, sum[i][vectors - 1]);
+    }
+}
+
 /* sum over k for a tile of constant size; only the last vector of a row may be partial. */
 INLINE void tile_body(const tile *t, const int rows, const int vectors)
 {
@@ -59,22 +86,7 @@ INLINE void tile_body(const tile *t, const int rows, const int vectors)
         a += t->step_k;
         b += t->ldb;
     }
-    const VEC alpha = SET1(t->alpha), beta = SET1(t->beta);
-    UNROLL
-    for (int i = 0; i < rows; i++) {
-        float *c = t->c + (size_t)i * t->ldc;
-        UNROLL
-        for (int j = 0; j < vectors; j++) {
-            VEC v = MUL(alpha, sum[i][j]);
-            if (j < vectors - 1) {
-                if (t->beta != 0.0f) v = FMA(beta, LOAD(c + j * WIDTH), v);
-                STORE(c + j * WIDTH, v);
-            } else {
-                if (t->beta != 0.0f) v = FMA(beta, LOAD_MASK(c + j * WIDTH, last), v);
-                STORE_MASK(c + j * WIDTH, last, v);
-            }
-        }
-    }
+    finish(t, sum, last, rows, vectors);
 }
 
 #define TILE(rows, vectors) \
