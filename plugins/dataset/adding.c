@@ -53,6 +53,11 @@ static float fill(const float *value, const uint64_t mark[2], uint64_t length, f
     return value[mark[0]] + value[mark[1]];
 }
 
+static int no_memory(assay_ctx *ctx)
+{
+    return ctx->host->fail(ctx, ASSAY_E_NOMEM, NULL, "out of memory for the sequences");
+}
+
 static int generate(assay_ctx *ctx, const void *hyper, assay_data *out)
 {
     static const char *const names[] = { "value", "mark" };
@@ -61,15 +66,14 @@ static int generate(assay_ctx *ctx, const void *hyper, assay_data *out)
     const struct adding *h = hyper;
     const uint64_t n = (uint64_t)h->samples, length = (uint64_t)h->length;
     const uint64_t stream = (uint64_t)h->seed * 2;
-    float *x =
-        ctx->host->alloc(ctx, n * length * 2 * sizeof(float)); // [n, length, 2], below 2^55 bytes
+    // [n, length, 2], below 2^55 bytes; the largest first, so that nothing else is filled where it does not fit
+    float *x = ctx->host->alloc(ctx, n * length * 2 * sizeof(float));
+    if (x == NULL) return no_memory(ctx);
     uint64_t *first = ctx->host->alloc(ctx, n * sizeof(uint64_t));
     uint64_t *steps = ctx->host->alloc(ctx, n * sizeof(uint64_t));
     float *targets = ctx->host->alloc(ctx, n * sizeof(float));
     float *value = ctx->host->alloc(ctx, length * sizeof(float));
-    if (x == NULL || first == NULL || steps == NULL || targets == NULL || value == NULL) {
-        return ctx->host->fail(ctx, ASSAY_E_NOMEM, NULL, "out of memory for the sequences");
-    }
+    if (first == NULL || steps == NULL || targets == NULL || value == NULL) return no_memory(ctx);
     for (uint64_t i = 0; i < n; i++) {
         uint32_t random[2] = { 0 };
         uint64_t mark[2] = { 0 };

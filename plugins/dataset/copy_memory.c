@@ -32,6 +32,11 @@ static const assay_hyper hypers[] = {
     ASSAY_INT(copy_memory, seed, 0, 0, 1e15, "of the symbols, apart from the run's seed"),
 };
 
+static int no_memory(assay_ctx *ctx)
+{
+    return ctx->host->fail(ctx, ASSAY_E_NOMEM, NULL, "out of memory for the sequences");
+}
+
 /* "0", "1", ...; NULL when memory is out. */
 static const char *const *token_names(assay_ctx *ctx, uint64_t n)
 {
@@ -63,15 +68,17 @@ static int generate(assay_ctx *ctx, const void *hyper, assay_data *out)
     const struct copy_memory *h = hyper;
     const uint64_t n = (uint64_t)h->samples, k = (uint64_t)h->copied;
     const uint64_t steps = (uint64_t)h->length + 2 * k;
-    int32_t *x = ctx->host->alloc(ctx, n * steps * sizeof(int32_t)); // [n, steps], below 2^55 bytes
+    // [n, steps], below 2^55 bytes; the largest first, so that nothing else is filled where it does not fit
+    int32_t *x = ctx->host->alloc(ctx, n * steps * sizeof(int32_t));
+    if (x == NULL) return no_memory(ctx);
     int32_t *label = ctx->host->alloc(ctx, n * steps * sizeof(int32_t)); // [n, steps]
+    if (label == NULL) return no_memory(ctx);
     uint64_t *first = ctx->host->alloc(ctx, n * sizeof(uint64_t));
     uint64_t *n_steps = ctx->host->alloc(ctx, n * sizeof(uint64_t));
     uint32_t *random = ctx->host->alloc(ctx, k * sizeof(uint32_t));
     out->token_names = token_names(ctx, (uint64_t)h->symbols + 2);
-    if (x == NULL || label == NULL || first == NULL || n_steps == NULL || random == NULL ||
-        out->token_names == NULL) {
-        return ctx->host->fail(ctx, ASSAY_E_NOMEM, NULL, "out of memory for the sequences");
+    if (first == NULL || n_steps == NULL || random == NULL || out->token_names == NULL) {
+        return no_memory(ctx);
     }
     for (uint64_t i = 0; i < n; i++) {
         ctx->host->random_u32(ctx, (uint64_t)h->seed, i * k, random, k);
