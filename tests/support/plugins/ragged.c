@@ -1,11 +1,11 @@
 /* ragged: sequences of 1 to `longest` steps of random numbers; the target of step t is 0.31 times the sum of all features up to
- * it, or whether that is above 0; `last` gives the sequence the target of its last step alone. One feature may be infinite. */
+ * it, or whether that is above 0; `last` gives the sequence the target of its last step alone. */
 #include <assay/plugin.h>
 
 #include <math.h>
 
 struct ragged {
-    int64_t samples, features, longest, classes, last, weighted, positive, at, at_step;
+    int64_t samples, features, longest, classes, last, weighted, positive;
 };
 
 static const assay_hyper hypers[] = {
@@ -16,8 +16,6 @@ static const assay_hyper hypers[] = {
     ASSAY_BOOL(ragged, last, 0, "one target for a sequence"),
     ASSAY_BOOL(ragged, weighted, 0, "give sample weights"),
     ASSAY_BOOL(ragged, positive, 0, "all features above 1"),
-    ASSAY_INT(ragged, at, -1, -1, 1e6, "the sequence with an infinite number; -1: none"),
-    ASSAY_INT(ragged, at_step, 0, 0, 1e6, "... and its step"),
 };
 
 struct memory {
@@ -64,9 +62,6 @@ static int generate(assay_ctx *ctx, const void *hyper, assay_data *out)
         m.n_steps[i] = steps_of(h, i);
         m.weight[i] = 0.37f * (float)(1 + i % 4);
         fill(h, &m, i);
-    }
-    if (h->at >= 0 && (uint64_t)h->at < n && (uint64_t)h->at_step < m.n_steps[h->at]) {
-        m.x[(m.first[h->at] + (uint64_t)h->at_step) * d] = (float)ASSAY_INF;
     }
     out->n_samples = n;
     out->first_step = m.first;

@@ -3,7 +3,7 @@
 #include <assay/plugin.h>
 
 struct trace_layer {
-    int64_t where, step, sample;
+    int64_t where, step, sample, time;
     double level;
 };
 
@@ -13,6 +13,7 @@ static const assay_hyper hypers[] = {
     ASSAY_INT(trace_layer, where, 0, 0, 3, "nowhere, forward, backward, the gain's gradient"),
     ASSAY_INT(trace_layer, step, 1, 1, 1e6, "the update in which it happens"),
     ASSAY_INT(trace_layer, sample, 0, 0, 1e6, "the sample's place in the batch"),
+    ASSAY_INT(trace_layer, time, 0, 0, 1e6, "its step"),
     ASSAY_REAL(trace_layer, level, 0.73, 0, 1, "goes into nothing", .flags = ASSAY_SCHED),
 };
 
@@ -46,7 +47,8 @@ static int forward(assay_ctx *ctx, const void *hyper, const assay_io *io)
     (void)ctx;
     for (uint64_t i = 0; i < n; i++)
         io->y[i] = io->param[0][0] * x[i];
-    if (is_due(h, io, FORWARD)) io->y[((uint64_t)h->sample - io->batch_begin) * d + 1] = (float)NAN;
+    const uint64_t row = (uint64_t)h->time * io->batch + (uint64_t)h->sample - io->batch_begin;
+    if (is_due(h, io, FORWARD)) io->y[row * d + 1] = (float)NAN;
     return ASSAY_OK;
 }
 
