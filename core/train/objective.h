@@ -60,6 +60,9 @@ void objective_end(objective *o, bool gradient, objective_value *out);
 const float *objective_stretch(
     const objective *o, size_t i_tensor, size_t begin, size_t n, float *room);
 
+/* Whether a tensor's gradient, though in pieces, lies whole in objective_gradient. [worker] */
+bool objective_is_whole(const objective *o, size_t i_tensor);
+
 /* The whole gradient put together, to the same bits: g[n_flat], finite or not. For those who look at it; what was to be made in pieces
  * still is. */
 void objective_gather(const objective *o, float *g);

@@ -52,6 +52,12 @@ const float *objective_stretch(
     return room;
 }
 
+bool objective_is_whole(const objective *o, size_t i_tensor)
+{
+    return o->n_parts == 1 && o->parts[0] == replica_gradient(o->replicas[0]) &&
+        !replica_deferred(o->sources[0], i_tensor);
+}
+
 void objective_gather(const objective *o, float *g)
 {
     if (!o->in_pieces) {

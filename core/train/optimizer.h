@@ -33,6 +33,7 @@ typedef struct update {
     /* Where the gradient, all finite, is made stretch by stretch, as it is used; NULL: it lies in `g` as a whole. Only for optimizers of
      * which optimizer_takes_pieces holds. */
     const float *(*stretch)(void *self, size_t i_tensor, size_t begin, size_t n, float *room);
+    bool (*is_whole)(void *self, size_t i_tensor); /* with `stretch`: this tensor's lies in `g` */
     void *stretch_self;
     bool probes; /* note what optimizer_probe_read tells; only after optimizer_probe_plan */
     bool wants_norm; /* with `stretch`: fill in squared_norm */

@@ -178,6 +178,32 @@ static status plan_rooms(group *k, arena *a, error *err)
     return k->rooms ? OK : fail_nomem(err, "an optimizer's gradients");
 }
 
+enum { MOST_CHUNKS_OF_RUN = 16, RUNS_PER_THREAD = 8 };
+
+static status plan_runs(group *k, arena *a, error *err)
+{
+    const size_t by_thread = k->n_chunks / (RUNS_PER_THREAD * team_size(k->team));
+    const size_t most = by_thread < 1    ? 1
+        : by_thread < MOST_CHUNKS_OF_RUN ? by_thread
+                                         : MOST_CHUNKS_OF_RUN;
+    k->n_runs = 0;
+    k->runs = arena_alloc_array(a, k->n_chunks, sizeof *k->runs);
+    if (!k->runs) {
+        return fail_nomem(err, "an optimizer's spans");
+    }
+    for (size_t i = 0; i < k->n_chunks; i++) {
+        const chunk *c = &k->chunks[i];
+        run *last = k->n_runs > 0 ? &k->runs[k->n_runs - 1] : NULL;
+        if (!last || last->n == most || k->chunks[last->first].i_tensor != c->i_tensor) {
+            last = &k->runs[k->n_runs++];
+            *last = (run){ .first = i };
+        }
+        last->n++;
+        last->n_elements += c->span.n;
+    }
+    return OK;
+}
+
 static status plan_spans(group *k, arena *a, error *err)
 {
     k->n_chunks = 0;
@@ -209,7 +235,7 @@ static status plan_spans(group *k, arena *a, error *err)
             return st;
         }
     }
-    return OK;
+    return plan_runs(k, a, err);
 }
 
 /* An inner optimizer steps where the outer one says: it has no closure, and nobody asks it where to evaluate. */

@@ -25,6 +25,13 @@ typedef struct chunk {
     double squares; /* of its gradient, where the update wants the norm */
 } chunk;
 
+/* Chunks of one tensor that lie side by side: updated at once where its gradient lies whole. A call a chunk would begin the
+ * streams from memory anew each time, which large models feel. */
+typedef struct run {
+    size_t first, n; /* chunks */
+    size_t n_elements;
+} run;
+
 typedef struct group {
     instance *instance;
     const assay_optimizer *ops;
@@ -54,6 +61,8 @@ typedef struct group {
     assay_span *spans; /* [n_tensors] whole tensors */
     size_t n_chunks;
     chunk *chunks;
+    size_t n_runs;
+    run *runs; /* all chunks, in their order */
     double *chunk_sums; /* [n_chunks, n_sums] */
     double *tensor_sums; /* [n_tensors, n_sums] */
     double *sums; /* [n_sums] */

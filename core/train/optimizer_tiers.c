@@ -86,6 +86,32 @@ static void elem_piece(void *arg, size_t i)
     team_scratch_reset(k->team);
 }
 
+/* Whether the gradient of a tensor lies whole where the spans say, and nobody looks at it chunk by chunk. */
+static bool lies_whole(const group *k, size_t i_tensor)
+{
+    const update *u = k->update;
+    return !u->probes &&
+        (!u->stretch || (!u->wants_norm && u->is_whole(u->stretch_self, k->tensor[i_tensor])));
+}
+
+static void elem_run(void *arg, size_t i)
+{
+    group *k = arg;
+    const run *r = &k->runs[i];
+    const chunk *c = &k->chunks[r->first];
+    if (!lies_whole(k, c->i_tensor)) {
+        for (size_t j = 0; j < r->n; j++) {
+            elem_piece(k, r->first + j);
+        }
+        return;
+    }
+    assay_span span = c->span;
+    span.n = r->n_elements;
+    note_failure(k, r->first,
+        k->ops->elem(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span), "elem");
+    team_scratch_reset(k->team);
+}
+
 static void tensor_piece(void *arg, size_t i)
 {
     group *k = arg;
@@ -178,7 +204,7 @@ static void begin_step(group *k, const update *u)
 static status run_tier(group *k, const update *u, error *err)
 {
     if (k->ops->elem) {
-        team_run(k->team, k->n_chunks, elem_piece, k);
+        team_run(k->team, k->n_runs, elem_run, k);
     } else if (k->ops->tensor) {
         team_run(k->team, k->n_tensors, tensor_piece, k);
     } else {

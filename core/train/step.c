@@ -170,6 +170,12 @@ static const float *stretch(void *self, size_t i_tensor, size_t begin, size_t n,
     return objective_stretch(t->objective, i_tensor, begin, n, room);
 }
 
+static bool is_whole(void *self, size_t i_tensor)
+{
+    const trainer *t = self;
+    return objective_is_whole(t->objective, i_tensor);
+}
+
 /* Whether this step's gradient may be made piece by piece as the optimizer uses it: nobody looks at it as a whole. A matter of
  * the config alone, for products made in pieces may differ in their last bits from those made whole. */
 static bool in_pieces(const trainer *t)
@@ -234,6 +240,7 @@ status trainer_step(trainer *t, error *err)
         .evaluate = evaluate_closure,
         .evaluate_self = t,
         .stretch = v.in_pieces ? stretch : NULL,
+        .is_whole = is_whole,
         .stretch_self = t,
         .probes = p.probes,
         .wants_norm = is_recorded(t) };

@@ -72,6 +72,36 @@ static void test_threads__never_show_in_the_result(void **state)
     }
 }
 
+/* The second matrix has 200 x 900 numbers: chunks are updated several at a time, the more the fewer threads there are. */
+static void test_threads__never_show_where_chunks_are_updated_together(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        for (int clips = 0; clips < 2; clips++) {
+            train_rig g;
+            rig_init(&g);
+            for (int threads = 1; threads <= 4; threads *= 2) {
+                char source[2048];
+                snprintf(source, sizeof source,
+                    "data = { type = \"blobs\"; samples = 96; classes = 4; features = 9; "
+                    "batch_size = 32; };\n"
+                    "model = ( { type = \"dense\"; units = 200; }, \"tanh\", { type = \"dense\"; "
+                    "units = 900; }, \"relu\", { type = \"dense\"; units = 4; } );\n"
+                    "loss = \"softmax_xent\"; optimizer = %s;\n"
+                    "train = { epochs = 9; replicas = 1; threads = %d; %s };",
+                    optimizers[i], threads, clips ? "clip_norm = 0.7;" : "");
+                rig_open(&g, source, NULL);
+                rig_steps(&g, 7);
+                save(&g, threads == 1 ? "one" : "more");
+                if (threads > 1 && !rig_same_state(rig_path(&g, "one"), rig_path(&g, "more"))) {
+                    GIVE_UP("%s with %d threads", optimizers[i], threads);
+                }
+            }
+            rig_release(&g);
+        }
+    }
+}
+
 static void test_threads__never_show_in_checks(void **state)
 {
     train_rig g;
@@ -193,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads__never_show_in_the_result),
+        cmocka_unit_test(test_threads__never_show_where_chunks_are_updated_together),
         cmocka_unit_test(test_threads__never_show_in_checks),
         cmocka_unit_test(test_replicas__agree_to_rounding),
         cmocka_unit_test(test_replicas__draw_the_same_dropout_masks),
