@@ -88,7 +88,7 @@ static void test_threads__never_show_where_chunks_are_updated_together(void **st
                     "model = ( { type = \"dense\"; units = 200; }, \"tanh\", { type = \"dense\"; "
                     "units = 900; }, \"relu\", { type = \"dense\"; units = 4; } );\n"
                     "loss = \"softmax_xent\"; optimizer = %s;\n"
-                    "train = { epochs = 9; replicas = 1; threads = %d; %s };",
+                    "train = { epochs = 9; replicas = 2; threads = %d; %s };",
                     optimizers[i], threads, clips ? "clip_norm = 0.7;" : "");
                 rig_open(&g, source, NULL);
                 rig_steps(&g, 7);
