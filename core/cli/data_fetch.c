@@ -292,15 +292,9 @@ done:
 static void add_example(fetching *f, const data_set *s)
 {
     text *t = &f->report;
-    if (!s->example) {
-        text_printf(t,
-            "  format: %s\n  use:    assay plugin list --kind dataset   # what reads "
-            "data here\n",
-            s->format);
-        return;
-    }
-    text_printf(t, "  try:    %s", f->cli->program);
-    for (const char *c = s->example + strlen("assay"); *c; c++) {
+    const size_t own = strncmp(s->example, "assay ", 6) == 0 ? strlen("assay") : 0;
+    text_printf(t, "  try:    %s", own ? f->cli->program : "");
+    for (const char *c = s->example + own; *c; c++) {
         if (*c == '@') {
             text_add(t, f->folder);
         } else {

