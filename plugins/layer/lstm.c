@@ -7,16 +7,18 @@
  *   o = sigmoid(...)                              what is shown
  *   h_t = o tanh(c_t)
  *
- * Hochreiter and Schmidhuber 1997, "Long short-term memory", with the forget gate of Gers, Schmidhuber and
- * Cummins 2000, "Learning to forget". Gates stand in PyTorch's order i, f, g, o.
+ * Hochreiter and Schmidhuber 1997, "Long short-term memory", with the forget gate of Gers,
+ * Schmidhuber and Cummins 2000, "Learning to forget". Gates stand in PyTorch's order i, f, g, o.
  *
  * `peepholes` adds p_i c_{t-1}, p_f c_{t-1} and p_o c_t inside the sigmoids: Gers, Schraudolph and
- * Schmidhuber 2002, "Learning precise timing with LSTM recurrent networks", as in Chung, Gulcehre, Cho and
- * Bengio 2014; they begin at 0. A gate that is switched off is constantly 1 and has no weights, the ablations
- * of Jozefowicz, Zaremba and Sutskever 2015, "An empirical exploration of recurrent network architectures",
- * which also is the source of `forget_bias`: what the forget gate's first bias is raised by.
+ * Schmidhuber 2002, "Learning precise timing with LSTM recurrent networks", as in Chung, Gulcehre,
+ * Cho and Bengio 2014; they begin at 0. A gate that is switched off is constantly 1 and has no
+ * weights, the ablations of Jozefowicz, Zaremba and Sutskever 2015, "An empirical exploration of
+ * recurrent network architectures", which also is the source of `forget_bias`: what the forget
+ * gate's first bias is raised by.
  *
- * Kept for backward: the four gates, c and h. tanh(c) is computed again, which costs less than to keep it. */
+ * Kept for backward: the four gates, c and h. tanh(c) is computed again, which spares an
+ * eighth of what a step keeps and moves. */
 #include "shared/recurrent_run.h"
 
 struct lstm {
@@ -62,8 +64,8 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
     return recurrent_plan(ctx, &h->common, &cell, plan);
 }
 
-/* The arrays of one row, and how far the next row's are. A gate that is not there is a row of ones, its
- * peephole and one that is not there are zeros. */
+/* The arrays of one row, and how far the next row's are. A gate that is not there is a row of
+ * ones, its peephole and one that is not there are zeros. */
 typedef struct lstm_row {
     float *gate[GATES];
     uint64_t next_gate[GATES];

@@ -2,11 +2,12 @@
  *
  *   h_t = f(x_t W + h_{t-1} U + b)        f = tanh or relu
  *
- * Elman 1990, "Finding structure in time". With f = relu the state may grow without bound: Le, Jaitly and
- * Hinton 2015, "A simple way to initialize recurrent networks of rectified linear units", begin with
- * U = the identity.
+ * Elman 1990, "Finding structure in time". With f = relu the state may grow without bound: Le,
+ * Jaitly and Hinton 2015, "A simple way to initialize recurrent networks of rectified linear
+ * units", begin with U = the identity.
  *
- * The sums lie where h will be; kept for backward is h alone, and room for the gradient of the sums. */
+ * The sums lie where h will be; kept for backward is h alone, and room for the gradient of the
+ * sums. */
 #include "shared/recurrent_run.h"
 
 enum { ACTIVATION_TANH, ACTIVATION_RELU };

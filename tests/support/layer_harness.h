@@ -50,20 +50,22 @@ typedef struct layer_harness {
 void layer_open(layer_harness *l, const char *build_dir, const char *id);
 void layer_close(layer_harness *l);
 
-/* A further input of numbers. For one of tokens give its entry in l->in dtype ASSAY_I32 and a vocabulary before the plan and
- * copy int32_t into its x after it: it has no dx, and the gradient check leaves it as it is. */
+/* A further input of numbers. For one of tokens give its entry in l->in dtype ASSAY_I32 and a
+ * vocabulary before the plan and copy int32_t into its x after it: it has no dx, and the gradient
+ * check leaves it as it is. */
 void layer_input(layer_harness *l, assay_shape shape);
 
 /* A further input of tokens below `vocabulary`: write them to layer_tokens_of. */
 void layer_tokens(layer_harness *l, uint64_t vocabulary);
 int32_t *layer_tokens_of(layer_harness *l, uint64_t i);
 
-/* Calls plan; after ASSAY_OK all buffers are there, training is 1 and the shard is the whole batch. A
- * test may put functions of its own into l->plan before. */
+/* Calls plan; after ASSAY_OK all buffers are there, training is 1 and the shard is the whole
+ * batch. A test may put functions of its own into l->plan before. */
 int layer_plan(layer_harness *l, uint64_t time, uint64_t batch);
 
-/* Makes the carried states before the first step and the gradients of those after the last: numbers that
- * are a function of seed. And the memory for the gradients that backward has to give. */
+/* Makes the carried states before the first step and the gradients of those after the last:
+ * numbers that are a function of seed. And the memory for the gradients that backward
+ * has to give. */
 void layer_carry(layer_harness *l, uint64_t seed);
 
 /* The numbers in input i, in the output, in parameter i. */
@@ -72,8 +74,8 @@ uint64_t layer_y_size(const layer_harness *l);
 uint64_t layer_param_size(const layer_harness *l, uint64_t i);
 uint64_t layer_carry_size(const layer_harness *l, uint64_t i);
 
-/* layer_forward calls prepare before. They check that the call returns ASSAY_OK, asks for no memory and changes nothing that is not its
- * own. */
+/* layer_forward calls prepare before. They check that the call returns ASSAY_OK, asks for no
+ * memory and changes nothing that is not its own. */
 void layer_forward(layer_harness *l);
 void layer_backward(layer_harness *l);
 

@@ -1,4 +1,5 @@
-/* Everything is done for one sample, direction and step at a time; nothing is kept but the state. */
+/* Everything is done for one sample, direction and step at a time; nothing is kept but the
+ * state. */
 #include "support/recurrent_twin.h"
 
 #include <math.h>

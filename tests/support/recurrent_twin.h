@@ -1,5 +1,6 @@
-/* The recurrent layers once more, as their equations read: sample by sample, step by step, in double, with every
- * option. The oracle of tests; it has no backward pass, because differences of it are exact enough. */
+/* The recurrent layers once more, as their equations read: sample by sample, step by step, in
+ * double, with every option. The oracle of tests; it has no backward pass, because differences of
+ * it are exact enough. */
 #ifndef ASSAY_TESTS_SUPPORT_RECURRENT_TWIN_H
 #define ASSAY_TESTS_SUPPORT_RECURRENT_TWIN_H
 

@@ -6,15 +6,16 @@
  *   n = tanh(x_t W_n + b_n + r (h_{t-1} U_n + b'_n))      reset = "after" the product
  *   h_t = (1 - z) n + z h_{t-1}
  *
- * "before", the default, is Cho, van Merrienboer, Gulcehre, Bahdanau, Bougares, Schwenk and Bengio 2014,
- * "Learning phrase representations using RNN encoder-decoder"; "after" is the variant of its first preprint
- * that cuDNN and PyTorch have: with bias = "two" it is PyTorch's nn.GRU and reads its files, and b' is that
- * of the state. Elsewhere b' is 0 or the sum counts. z keeps the past, as there and in PyTorch; Chung,
- * Gulcehre, Cho and Bengio 2014, "Empirical evaluation of gated recurrent neural networks on sequence
- * modeling", write (1 - z) h_{t-1} + z n, the same network with z mirrored. Gates stand in PyTorch's order
- * r, z, n.
+ * "before", the default, is Cho, van Merrienboer, Gulcehre, Bahdanau, Bougares, Schwenk and Bengio
+ * 2014, "Learning phrase representations using RNN encoder-decoder"; "after" is the variant of its
+ * first preprint that cuDNN and PyTorch have: with bias = "two" it is PyTorch's nn.GRU and reads
+ * its files, and b' is that of the state. Elsewhere b' is 0 or the sum counts. z keeps the past,
+ * as there and in PyTorch; Chung, Gulcehre, Cho and Bengio 2014, "Empirical evaluation of gated
+ * recurrent neural networks on sequence modeling", write (1 - z) h_{t-1} + z n, the same network
+ * with z mirrored. Gates stand in PyTorch's order r, z, n.
  *
- * Kept for backward: the three gates, h, and r h_{t-1} ("before") or h_{t-1} U_n + b'_n ("after"). */
+ * Kept for backward: the three gates, h, and r h_{t-1} ("before") or h_{t-1} U_n + b'_n
+ * ("after"). */
 #include "gru.h"
 
 static const char *const resets[] = { "before", "after" };

@@ -1,7 +1,8 @@
-/* The steps of a gru whose reset gate acts on the product: n = tanh(x_t W_n + b_n + r q), q = h_{t-1} U_n + b'_n.
+/* The steps of a gru whose reset gate acts on the product: n = tanh(x_t W_n + b_n + r q), q =
+ * h_{t-1} U_n + b'_n.
  *
- * All gates are one product, beside the input's and not onto it, because q must be known by itself. Backward
- * turns q into its gradient, which is that of U_n's product. */
+ * All gates are one product, beside the input's and not onto it, because q must be known by
+ * itself. Backward turns q into its gradient, which is that of U_n's product. */
 #include "gru.h"
 
 /* -- forward -- */
@@ -58,8 +59,8 @@ static void forward(const recurrent_call *c, uint64_t i)
 
 /* -- backward -- */
 
-/* Gates become the gradients of their sums, q that of itself; du is what h_{t-1} U has, dh the share of h_{t-1}
- * in the mix. */
+/* Gates become the gradients of their sums, q that of itself; du is what h_{t-1} U has, dh the
+ * share of h_{t-1} in the mix. */
 RECURRENT_ROW void back_row(float *restrict r, float *restrict z, float *restrict n,
     float *restrict q, const float *restrict before, const float *restrict dy, float *restrict dh,
     float *restrict du, uint64_t units)

@@ -1,4 +1,5 @@
-/* The steps of a gru whose reset gate acts on the state: n = tanh(x_t W_n + q U_n + b_n), q = r h_{t-1}.
+/* The steps of a gru whose reset gate acts on the state: n = tanh(x_t W_n + q U_n + b_n), q = r
+ * h_{t-1}.
  *
  * Two products a step, since q must be known before the second. */
 #include "gru.h"

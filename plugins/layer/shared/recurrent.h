@@ -1,19 +1,20 @@
-/* What the recurrent layers share: hyperparameters, declarations, and what is made of the weights before a
- * step. recurrent_run.h holds what a call of forward or backward shares.
+/* What the recurrent layers share: hyperparameters, declarations, and what is made of the weights
+ * before a step. recurrent_run.h holds what a call of forward or backward shares.
  *
  *   h_t = cell(x_t W + b, m * h_{t-1} U, state)    x [time, batch, in], W [in, gates * units],
  *                                                  U [units, gates * units], h [time, batch, units]
  *
- * The gates stand side by side along the columns of W, U and b, as in PyTorch, whose names the weights have
- * in files. Tokens are inputs of which one is 1: their product with W is a row of W.
+ * The gates stand side by side along the columns of W, U and b, as in PyTorch, whose names the
+ * weights have in files. Tokens are inputs of which one is 1: their product with W is a row of W.
  *
- * `bias = "two"` keeps PyTorch's pair, whose sum is what counts (but for a GRU), so that its files fit in
- * both directions. m is the mask of recurrent_dropout: Gal and Ghahramani 2016, "A theoretically grounded
- * application of dropout in recurrent neural networks", one draw per sequence, direction and unit, on h_{t-1}
- * where it is multiplied with U, scaled by 1 / (1 - rate) while training.
+ * `bias = "two"` keeps PyTorch's pair, whose sum is what counts (but for a GRU), so that its files
+ * fit in both directions. m is the mask of recurrent_dropout: Gal and Ghahramani 2016, "A
+ * theoretically grounded application of dropout in recurrent neural networks", one draw per
+ * sequence, direction and unit, on h_{t-1} where it is multiplied with U, scaled by 1 / (1 - rate)
+ * while training.
  *
- * First values: W Glorot and Bengio 2010, each gate by itself; U orthogonal, each gate by itself (Saxe,
- * McClelland and Ganguli 2014); b zero.
+ * First values: W Glorot and Bengio 2010, each gate by itself; U orthogonal, each gate by itself
+ * (Saxe, McClelland and Ganguli 2014); b zero.
  *
  * Header-only and static, because a plugin links nothing of anybody's. */
 #ifndef ASSAY_PLUGINS_LAYER_SHARED_RECURRENT_H
@@ -23,7 +24,8 @@
 
 #include <string.h>
 
-/* The hyperparameters of all of them; the first member of each one's struct, under the name `common`. */
+/* The hyperparameters of all of them; the first member of each one's struct, under the name
+ * `common`. */
 struct recurrent {
     int64_t units, last, bidirectional, bias;
     double dropout;
@@ -98,7 +100,8 @@ typedef struct recurrent_self {
     uint64_t max_batch;
     uint64_t saved_gates[RECURRENT_DIRECTIONS], saved_state[RECURRENT_DIRECTIONS],
         saved_h[RECURRENT_DIRECTIONS], saved_keep[RECURRENT_DIRECTIONS];
-    /* Where in prepared[0]: U packed for forward and, transposed, for backward; the sum of two biases. */
+    /* Where in prepared[0]: U packed for forward and, transposed, for backward; the sum of two
+     * biases. */
     uint64_t packed[RECURRENT_DIRECTIONS][RECURRENT_PRODUCTS],
         packed_back[RECURRENT_DIRECTIONS][RECURRENT_PRODUCTS], bias_sum[RECURRENT_DIRECTIONS];
     uint64_t scratch_floats; /* per call, before the sums in double */

@@ -1,10 +1,10 @@
-/* One direction of one call of a recurrent layer: where its arrays lie, the order of its steps, and the
- * products with U that a step needs.
+/* One direction of one call of a recurrent layer: where its arrays lie, the order of its steps,
+ * and the products with U that a step needs.
  *
- * Direction 1 goes through the same rows from the last to the first. A row behind its sample's length keeps
- * the state of the step before it, so that the last step holds the last real state in direction 0, and
- * direction 1 meets the first real step with a state of zero. Its gates' gradient is 0 and the state's
- * gradient passes through. What stands in x there never reaches a real row.
+ * Direction 1 goes through the same rows from the last to the first. A row behind its sample's
+ * length keeps the state of the step before it, so that the last step holds the last real state in
+ * direction 0, and direction 1 meets the first real step with a state of zero. Its gates' gradient
+ * is 0 and the state's gradient passes through. What stands in x there never reaches a real row.
  *
  * Header-only and static, because a plugin links nothing of anybody's. */
 #ifndef ASSAY_PLUGINS_LAYER_SHARED_RECURRENT_CALL_H

@@ -1,5 +1,5 @@
-/* What comes into a recurrent layer: the product of the whole input with W before the steps, tokens, the
- * mask of what is fed back; and the gradients of x and W after the steps.
+/* What comes into a recurrent layer: the product of the whole input with W before the steps,
+ * tokens, the mask of what is fed back; and the gradients of x and W after the steps.
  *
  * Header-only and static, because a plugin links nothing of anybody's. */
 #ifndef ASSAY_PLUGINS_LAYER_SHARED_RECURRENT_INPUT_H

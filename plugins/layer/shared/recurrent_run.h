@@ -1,5 +1,6 @@
-/* The whole of forward and backward of the recurrent layers, but for what a cell does at a step: one direction
- * after the other, the whole input before the steps, the gradients of the weights after them.
+/* The whole of forward and backward of the recurrent layers, but for what a cell does at a step:
+ * one direction after the other, the whole input before the steps, the gradients of the weights
+ * after them.
  *
  * Header-only and static, because a plugin links nothing of anybody's. */
 #ifndef ASSAY_PLUGINS_LAYER_SHARED_RECURRENT_RUN_H

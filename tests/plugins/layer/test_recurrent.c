@@ -1,5 +1,6 @@
-/* What lstm, gru and rnn have in common, beyond their equations (test_recurrent_twin.c): what they declare, padding,
- * windows of a stream, tokens, shards, frozen parameters, and what they refuse. */
+/* What lstm, gru and rnn have in common, beyond their equations (test_recurrent_twin.c): what they
+ * declare, padding, windows of a stream, tokens, shards, frozen parameters, and what they
+ * refuse. */
 #include "support/golden.h"
 #include "support/layer_harness.h"
 

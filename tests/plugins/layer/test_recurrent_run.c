@@ -1,5 +1,5 @@
-/* lstm, gru and rnn in whole runs: each learns to add two numbers of a sequence, and what cannot be is refused with
- * line, name and range. */
+/* lstm, gru and rnn in whole runs: each learns to add two numbers of a sequence, and what cannot
+ * be is refused with line, name and range. */
 #include "support/train_rig.h"
 
 #include <setjmp.h>

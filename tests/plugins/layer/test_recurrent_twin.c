@@ -1,5 +1,5 @@
-/* lstm, gru and rnn beside a plain twin in double, with every option and ugly sizes: outputs, carried states,
- * and gradients against differences of the twin. */
+/* lstm, gru and rnn beside a plain twin in double, with every option and ugly sizes: outputs,
+ * carried states, and gradients against differences of the twin. */
 #include "base/rng.h"
 #include "support/golden.h"
 #include "support/layer_harness.h"
@@ -68,7 +68,8 @@ static const twin_case cases[] = {
 
 #define N_CASES (sizeof cases / sizeof cases[0])
 
-/* What goes with an array of the layer: its numbers in double, and the gradient that backward gave. */
+/* What goes with an array of the layer: its numbers in double, and the gradient that backward
+ * gave. */
 typedef struct pair {
     char name[48];
     double *v;
