@@ -50,6 +50,23 @@ static const char config_text[] =
     "    early_stopping = { patience = 3; min_delta = 0.01; };\n"
     "    checkpoint = { every = 1; unit = \"step\"; }; };\n";
 
+enum { STREAM_STEPS = 60 };
+
+static const char stream_text[] =
+    "name = \"killed\"; seed = 7;\n"
+    "data = { type = \"text\"; file = \"killed.txt\"; window = 19; batch_size = 6;\n"
+    "    split = { validation = 0.15; test = 0; }; };\n"
+    "model = ( { type = \"embedding\"; size = 12; }, { type = \"lstm\"; units = 40; "
+    "recurrent_dropout = 0.1; "
+    "},\n"
+    "    { type = \"dense\"; units = 128; }, \"tanh\", { type = \"dense\"; units = 9; } );\n"
+    "loss = \"softmax_xent\"; optimizer = { type = \"adam\"; lr = 0.004; };\n"
+    "train = { epochs = 100; steps = 60; accumulate = 2; clip_norm = 0.7; replicas = 2; threads = "
+    "2;\n"
+    "    log_every = 1; validate_every = 7; validate_unit = \"step\"; early_stopping = { patience "
+    "= 50; };\n"
+    "    checkpoint = { every = 1; unit = \"step\"; }; };\n";
+
 /* -- what is compared -- */
 
 /* Takes the number after `"key": ` out. */
@@ -192,34 +209,59 @@ static uint64_t make_reference(scene *s)
     return n_steps;
 }
 
-static void test_killed_runs__resumed_give_the_same_bits(void **state)
+/* Rounds beside the scene's reference. */
+static void kill_and_resume(scene *s, uint64_t n_steps, uint64_t n)
 {
     static const char *const start[] = { "train", "killed.cfg", "-q", "--output", "killed", NULL };
     static const char *const resume[] = { "train", "--resume", "killed", "-q", NULL };
-    scene s;
     uint64_t n_killed = 0, draw = 0;
-    (void)state;
-    const uint64_t n_steps = make_reference(&s);
     const rng r = rng_make(seed, "kill");
     print_message("seed %llu, %llu rounds, %llu steps each\n", (unsigned long long)seed,
-        (unsigned long long)n_rounds, (unsigned long long)n_steps);
-    for (uint64_t round = 0; n_killed < n_rounds; round++) {
-        if (round == 3 * n_rounds) GIVE_UP("%llu kills came too late", (unsigned long long)round);
+        (unsigned long long)n, (unsigned long long)n_steps);
+    for (uint64_t round = 0; n_killed < n; round++) {
+        if (round == 3 * n) GIVE_UP("%llu kills came too late", (unsigned long long)round);
         uint64_t step = 1 + rng_below(r, 0, draw++, n_steps - 1);
         const double delay = 1e-5 * (double)rng_below(r, 0, draw++, 300);
-        scene_shell(&s, "rm -rf killed");
-        n_killed += stop_at(&s, start, "killed", step, delay, SIGKILL);
+        scene_shell(s, "rm -rf killed");
+        n_killed += stop_at(s, start, "killed", step, delay, SIGKILL);
         if (round % 4 == 3) { /* and once more */
             step += rng_below(r, 0, draw++, n_steps - step + 1);
-            (void)stop_at(&s, resume, "killed", step, delay, SIGKILL);
+            (void)stop_at(s, resume, "killed", step, delay, SIGKILL);
         }
-        scene_run_words(&s, resume);
-        scene_expect(&s, 0);
-        if (!same_run(&s, "killed")) {
+        scene_run_words(s, resume);
+        scene_expect(s, 0);
+        if (!same_run(s, "killed")) {
             GIVE_UP("seed %llu, round %llu: killed %g ms after step %llu", (unsigned long long)seed,
                 (unsigned long long)round, 1e3 * delay, (unsigned long long)step);
         }
     }
+}
+
+static void test_killed_runs__resumed_give_the_same_bits(void **state)
+{
+    scene s;
+    (void)state;
+    const uint64_t n_steps = make_reference(&s);
+    kill_and_resume(&s, n_steps, n_rounds);
+    scene_release(&s);
+}
+
+/* What an lstm carries along a text, in the middle of an epoch. */
+static void test_killed_streams__resumed_carry_on(void **state)
+{
+    scene s;
+    (void)state;
+    char letters[1201] = "";
+    scene_init(&s);
+    for (uint32_t i = 0, v = 7; i < sizeof letters - 1; i++) {
+        v = v * 1664525 + 1013904223;
+        letters[i] = "abcd efgh"[(v >> 16) % 9 * (i % 3 > 0)];
+    }
+    scene_write(&s, "killed.txt", letters);
+    scene_write(&s, "killed.cfg", stream_text);
+    scene_run(&s, "train", "killed.cfg", "-q", "--output", "reference");
+    scene_expect(&s, 0);
+    kill_and_resume(&s, STREAM_STEPS, 1 + n_rounds / 4);
     scene_release(&s);
 }
 
@@ -313,6 +355,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_killed_runs__resumed_give_the_same_bits),
+        cmocka_unit_test(test_killed_streams__resumed_carry_on),
         cmocka_unit_test(test_interrupted_run__says_so_and_goes_on),
         cmocka_unit_test(test_finished_run__resumed_stays_as_it_is),
         cmocka_unit_test(test_run_made_longer__is_as_if_it_had_been_so_from_the_start),

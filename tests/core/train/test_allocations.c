@@ -134,11 +134,23 @@ static void write_form(char *out, size_t size, const char *form, const char *id)
     "data = { batch_size = 8; " data " }; loss = \"@\"; optimizer = \"sgd\"; model = ( { type = " \
     "\"dense\"; units = " units "; } ); " TRAIN
 
+/* Of tokens: one step, or many. */
+#define TOKENS(window, middle) \
+    "data = { type = \"text\"; file = \"$/words\"; level = \"word\"; batch_size = 3; " window \
+    " }; " \
+    "loss = \"softmax_xent\"; optimizer = \"adam\"; model = ( " middle \
+    ", { type = \"dense\"; units = 6; " \
+    "} ); " TRAIN
+
 static const char *const layer_forms[] = {
     AROUND("{ type = \"@\"; }", TRAIN),
     AROUND("{ type = \"@\"; }", TRAIN_BY("1")), /* couples samples */
     AROUND("{ type = \"@\"; units = 5; }", TRAIN),
     AROUND("{ type = \"@\"; from = ( \"a\", \"b\" ); }", TRAIN),
+    TOKENS("window = 7;", "{ type = \"@\"; size = 4; }"),
+    "data = { type = \"ragged\"; samples = 70; last = true; batch_size = 8; }; loss = \"mse\"; "
+    "optimizer "
+    "= \"sgd\"; model = ( \"@\", { type = \"dense\"; units = 1; } ); " TRAIN,
     NULL,
 };
 static const char *const optimizer_forms[] = {
@@ -161,6 +173,42 @@ static const char *const dataset_forms[] = {
     DATASET("x = \"" TEST_SOURCE_DIR "/tests/golden/npy/f4.npy\"; y = \"" TEST_SOURCE_DIR
             "/tests/golden/npy/labels_i8.npy\";",
         "3", "softmax_xent"),
+    TOKENS("window = 5;", "{ type = \"embedding\"; size = 4; }, { type = \"lstm\"; units = 5; }"),
+    "data = { type = \"@\"; batch_size = 8; samples = 70; length = 9; }; loss = \"mse\"; optimizer "
+    "= "
+    "\"adam\"; model = ( { type = \"lstm\"; units = 5; return = \"last\"; }, { type = \"dense\"; "
+    "units = 1; "
+    "} ); " TRAIN,
+    "data = { type = \"@\"; batch_size = 8; samples = 70; length = 9; symbols = 4; copied = 2; }; "
+    "loss = "
+    "\"softmax_xent\"; optimizer = \"adam\"; model = ( { type = \"gru\"; units = 5; }, { type = "
+    "\"dense\"; "
+    "units = 6; } ); " TRAIN,
+    "data = { type = \"@\"; batch_size = 3; file = \"$/roll\"; keys = 5; }; loss = { type = "
+    "\"bce_logits\"; }; optimizer = \"adam\"; model = ( { type = \"rnn\"; units = 5; }, { type = "
+    "\"dense\"; "
+    "units = 5; } ); " TRAIN,
+    "data = { type = \"@\"; batch_size = 8; file = \"" TEST_SOURCE_DIR
+    "/configs/data/iris.csv\"; history = 6; }; loss = \"mse\"; optimizer = \"adam\"; model = ( { "
+    "type = "
+    "\"lstm\"; units = 5; return = \"last\"; }, { type = \"dense\"; units = 1; } ); " TRAIN,
+    NULL,
+};
+/* Every recurrent layer, on streams and on sequences of unequal length. */
+static const char *const stream_forms[] = {
+    "data = { type = \"planted\"; samples = 139; features = 3; weighted = true; window = 5; "
+    "batch_size = 6; "
+    "}; loss = \"mse\"; optimizer = { type = \"sam_like\"; inner = \"adam\"; }; model = ( { type = "
+    "\"@\"; "
+    "units = 7; recurrent_dropout = 0.2; }, { type = \"dense\"; units = 1; } ); " TRAIN,
+    NULL,
+};
+static const char *const sequence_forms[] = {
+    "data = { type = \"ragged\"; samples = 70; weighted = true; batch_size = 8; }; loss = \"mse\"; "
+    "optimizer "
+    "= \"adam\"; model = ( { type = \"@\"; units = 7; bidirectional = true; }, \"layer_norm\", { "
+    "type = "
+    "\"dense\"; units = 1; } ); " TRAIN,
     NULL,
 };
 static const char *const loss_forms[] = {
@@ -261,6 +309,22 @@ static void test_step__allocates_nothing_in_tiers_that_no_shipped_optimizer_has(
     }
 }
 
+static void test_step__allocates_nothing_on_streams_and_sequences(void **state)
+{
+    static const char *const ids[] = { "lstm", "gru", "rnn" };
+    char source[2048];
+    (void)state;
+    if (!CAN_COUNT) skip();
+    for (size_t i = 0; i < 2 * sizeof ids / sizeof ids[0]; i++) {
+        train_rig g;
+        rig_init(&g);
+        open_some(
+            &g, "layer", ids[i / 2], i % 2 ? stream_forms : sequence_forms, source, sizeof source);
+        expect_none(&g, source);
+        rig_release(&g);
+    }
+}
+
 static void test_counting__sees_what_the_core_and_this_program_allocate(void **state)
 {
     train_rig g;
@@ -295,6 +359,13 @@ static int write_files(void **state)
         labels[8 + i] = (unsigned char)(i % 3);
     strcpy(dir, "/tmp/assay-allocations-XXXXXX");
     if (!mkdtemp(dir)) return -1;
+    static const char roll[] = "0 1,2 - 3,4 0\n1 2\n4 3 2 1 0 1 2 3\n- 0 - 1,3\n2 3 4\n";
+    static const char words[] =
+        "the cat sat on a\non a cat the cat sat\nthe a the a on cat sat on the\n";
+    snprintf(path, sizeof path, "%s/roll", dir);
+    if (file_write_atomic(path, roll, sizeof roll - 1, &err) != OK) return -1;
+    snprintf(path, sizeof path, "%s/words", dir);
+    if (file_write_atomic(path, words, sizeof words - 1, &err) != OK) return -1;
     snprintf(path, sizeof path, "%s/images", dir);
     if (file_write_atomic(path, images, sizeof images, &err) != OK) return -1;
     snprintf(path, sizeof path, "%s/labels", dir);
@@ -318,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_step__allocates_nothing_with_any_schedule),
         cmocka_unit_test(test_step__allocates_nothing_with_any_dataset),
         cmocka_unit_test(test_step__allocates_nothing_with_any_loss),
+        cmocka_unit_test(test_step__allocates_nothing_on_streams_and_sequences),
         cmocka_unit_test(test_step__allocates_nothing_in_tiers_that_no_shipped_optimizer_has),
     };
     return cmocka_run_group_tests(tests, write_files, remove_files);

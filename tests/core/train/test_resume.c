@@ -67,6 +67,31 @@ static const char perturbed[] = DATA RUNNING
     "optimizer = { type = \"sam_like\"; inner = { type = \"sgd\"; lr = 0.1; momentum = 0.9; }; };\n"
     "train = { " TRAIN CHECKPOINT "};\n";
 
+/* 260 rows are 7 streams of 37 or 38 steps: 8 windows of 5, the last hardly filled; three steps of 3, 3 and 2 windows. */
+static const char streams[] =
+    "name = \"resume\"; seed = 7; data = { type = \"planted\"; samples = 300; features = 4; "
+    "classes = "
+    "3;\n"
+    "  weighted = true; window = 5; batch_size = 7; split = { validation = 40; test = 0; }; };\n"
+    "model = ( { type = \"lstm\"; units = 9; recurrent_dropout = 0.2; }, { type = \"gru\"; units = "
+    "6; "
+    "},\n"
+    "  { type = \"dense\"; units = 3; } ); loss = \"softmax_xent\";\n"
+    "optimizer = { type = \"sam_like\"; inner = { type = \"adam\"; lr = 0.01; }; };\n"
+    "train = { replicas = 3; threads = 2; epochs = 8; accumulate = 3; clip_norm = 0.7; "
+    "weight_noise = "
+    "0.01;\n"
+    "  validate_every = 2; validate_unit = \"step\"; " CHECKPOINT "};\n";
+
+static const char sequences[] =
+    "name = \"resume\"; seed = 7; data = { type = \"ragged\"; samples = 61; longest = 9; weighted "
+    "= "
+    "true;\n"
+    "  batch_size = 4; bucket = 3; split = { validation = 9; test = 0; }; };\n"
+    "model = ( { type = \"lstm\"; units = 7; }, \"dropout\", { type = \"dense\"; units = 1; } );\n"
+    "loss = \"mse\"; optimizer = { type = \"adam\"; lr = 0.02; };\n"
+    "train = { replicas = 2; epochs = 4; accumulate = 2; " CHECKPOINT "};\n";
+
 static unsigned seed;
 
 static void save(train_rig *g, const char *path)
@@ -172,6 +197,18 @@ static void test_resume__goes_on_after_closures(void **state)
 {
     (void)state;
     check_resume(perturbed, 6, STOP_EPOCHS);
+}
+
+static void test_resume__keeps_what_streams_carry(void **state)
+{
+    (void)state;
+    check_resume(streams, 8, STOP_EPOCHS);
+}
+
+static void test_resume__finds_its_place_among_sequences(void **state)
+{
+    (void)state;
+    check_resume(sequences, 6, STOP_EPOCHS);
 }
 
 static void test_resume__may_be_given_more_epochs(void **state)
@@ -426,6 +463,8 @@ int main(void)
         cmocka_unit_test(test_resume__keeps_both_points_of_eval_weights),
         cmocka_unit_test(test_resume__keeps_what_a_plugin_keeps_itself_nested_or_not),
         cmocka_unit_test(test_resume__goes_on_after_closures),
+        cmocka_unit_test(test_resume__keeps_what_streams_carry),
+        cmocka_unit_test(test_resume__finds_its_place_among_sequences),
         cmocka_unit_test(test_resume__may_be_given_more_epochs),
         cmocka_unit_test(test_resume__refuses_checkpoints_of_another_run),
         cmocka_unit_test(test_resume__refuses_damaged_files),

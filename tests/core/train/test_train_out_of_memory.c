@@ -320,6 +320,52 @@ static void empty_folder(void)
     assert_int_equal(system(command), 0);
 }
 
+/* A recurrent model on streams, and one on sequences: runs with checkpoints, and what goes on from them. */
+static status carry_and_go_on(error *err)
+{
+    static const char *const sources[] = {
+        "data = { type = \"planted\"; samples = 71; features = 3; weighted = true; window = 4; "
+        "batch_size "
+        "= 3; split = { validation = 20; test = 0; }; }; model = ( { type = \"lstm\"; units = 4; "
+        "recurrent_dropout = 0.1; }, { type = \"gru\"; units = 3; }, { type = \"dense\"; units = "
+        "1; } ); "
+        "loss = \"mse\"; optimizer = \"adam\"; train = { steps = 3; replicas = 2; threads = 2; "
+        "accumulate "
+        "= 2; checkpoint = { every = 1; unit = \"step\"; }; };",
+        "data = { type = \"ragged\"; samples = 17; weighted = true; batch_size = 4; split = { "
+        "validation = "
+        "5; test = 0; }; }; model = ( { type = \"lstm\"; units = 4; }, { type = \"dense\"; units = "
+        "1; } "
+        "); loss = \"mse\"; metrics = ( \"mae\" ); optimizer = \"adam\"; train = { steps = 3; "
+        "replicas = "
+        "2; checkpoint = { every = 1; unit = \"step\"; }; };"
+    };
+    const char *const dirs[] = { built, own, NULL };
+    const registry_options o = { .no_environment = true, .dirs = dirs };
+    registry *r = NULL;
+    config *c = NULL;
+    trainer *t = NULL;
+    status st = OK;
+    TRY(registry_new(&o, &r, err));
+    for (size_t i = 0; i < 4; i++) {
+        run_result result;
+        if (i % 2 == 0) empty_folder();
+        TRY(open_run(r, sources[i / 2], &c, &t, err));
+        if (i % 2 == 1) TRY(trainer_restore_latest(t, dir, err));
+        TRY(trainer_run(t, &result, err));
+        if (result.step != 3) TRY(fail(err, E_INTERNAL, "not the run"));
+        trainer_free(t);
+        config_free(c);
+        t = NULL;
+        c = NULL;
+    }
+done:
+    trainer_free(t);
+    config_free(c);
+    registry_free(r);
+    return st;
+}
+
 /* One run of the scenario with its k-th allocation failing. `may_end_well`: the memory was for something that can be done without. */
 static bool run_once(status (*scenario)(error *err), long k, status *out, error *err)
 {
@@ -368,6 +414,12 @@ static void test_out_of_memory__in_a_whole_run(void **state)
     fail_each(run_twice);
 }
 
+static void test_out_of_memory__with_streams_and_sequences(void **state)
+{
+    (void)state;
+    fail_each(carry_and_go_on);
+}
+
 static void test_out_of_memory__when_saying_what_is_wrong(void **state)
 {
     (void)state;
@@ -407,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_out_of_memory__in_a_whole_run),
+        cmocka_unit_test(test_out_of_memory__with_streams_and_sequences),
         cmocka_unit_test(test_out_of_memory__when_saying_what_is_wrong),
         cmocka_unit_test(test_out_of_memory__when_a_run_is_gone_through_again),
     };
