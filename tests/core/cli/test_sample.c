@@ -1,6 +1,5 @@
 /* assay sample: text and music from small runs, how they begin, and what ends them. */
 #include "core/cli/process.h"
-#undef fail
 
 #define COMMON "optimizer = { type = \"adam\"; lr = 0.05; }; train = { epochs = 25; };"
 #define TEXT(name, file, level, layers) \
