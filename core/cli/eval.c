@@ -311,8 +311,9 @@ const command command_eval = { .name = "eval",
         "KEY=VALUE changes the run's config first, as in metrics=confusion.\n\n"
         "The weights are those that the run itself judged at its end: the best ones where early "
         "stopping restored them, else the last ones.\n\n"
-        "Predictions as CSV have the row (from 0), the target and the prediction, for classes also "
-        "the "
+        "Predictions as CSV have the row (from 0), the step where each step of a sequence has a "
+        "target, "
+        "the target and the prediction, for classes also the "
         "probability of each. A FILE without the target column is predicted and not judged: there "
         "are "
         "no metrics, and the target's column stays empty.",

@@ -278,6 +278,39 @@ static void test_layer_that_couples_samples__takes_sequences_on_one_replica(void
     rig_release(&g);
 }
 
+#define TO_ONE_EACH \
+    "model = ( { type = \"lstm\"; units = 5; recurrent_dropout = 0.2; }, { type = \"dropout\"; " \
+    "rate = 0.3; }, " \
+    "{ type = \"gru\"; units = 4; bidirectional = true; }, { type = \"dense\"; units = 1; } ); " \
+    "loss = \"mse\"; " \
+    "metrics = ( \"mae\" );"
+
+static void save(train_rig *g, const char *name)
+{
+    if (trainer_save(g->t, rig_path(g, name), &g->err) != OK) GIVE_UP("%s", g->err.text);
+}
+
+static void test_threads__never_show_in_sequences(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    for (int threads = 1; threads <= 4; threads *= 2) {
+        char source[SOURCE_BYTES];
+        snprintf(source, sizeof source,
+            RAGGED("weighted = true; bucket = 2;") TO_ONE_EACH
+            "train = { epochs = 5; replicas = 3; threads = %d; accumulate = 2; clip_norm = 0.7; l2 "
+            "= 1e-3; };",
+            threads);
+        rig_open(&g, source, NULL);
+        assert_int_equal(trainer_n_threads(g.t), (size_t)threads);
+        rig_run(&g);
+        save(&g, threads == 1 ? "one" : "more");
+        if (threads > 1) assert_true(rig_same_state(rig_path(&g, "one"), rig_path(&g, "more")));
+    }
+    rig_release(&g);
+}
+
 /* -- who looks on -- */
 
 /* Whatever stands around it, in a batch of any number of shards. The largest feature is of all the sequence's real steps. */
@@ -442,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_weights__of_sequences_count_in_loss_and_evaluation),
         cmocka_unit_test(test_time__of_outputs_and_targets_must_agree),
         cmocka_unit_test(test_layer_that_couples_samples__takes_sequences_on_one_replica),
+        cmocka_unit_test(test_threads__never_show_in_sequences),
         cmocka_unit_test(test_trace__names_layer_and_sequence_of_an_output),
         cmocka_unit_test(test_trace__names_the_row_in_a_stream),
         cmocka_unit_test(test_probe__takes_no_padding_for_life),
