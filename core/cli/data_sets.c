@@ -354,6 +354,25 @@ const data_set *data_set_find(const char *name)
     return NULL;
 }
 
+/* Whether `path` ends in `file` and has something before that. */
+static bool ends_in(const char *path, const char *file, size_t *out_before)
+{
+    const size_t n = strlen(path), k = strlen(file);
+    if (n < k + 2 || path[n - k - 1] != '/' || strcmp(path + n - k, file) != 0) return false;
+    *out_before = n - k - 1;
+    return true;
+}
+
+const data_set *data_set_of_path(const char *path, size_t *out_folder_length)
+{
+    for (size_t i = 0; i < N_SETS; i++) {
+        for (size_t k = 0; k < data_set_n_files(&sets[i]); k++) {
+            if (ends_in(path, sets[i].files[k].path, out_folder_length)) return &sets[i];
+        }
+    }
+    return NULL;
+}
+
 const char *data_set_nearest(const char *word)
 {
     const char *names[N_SETS];

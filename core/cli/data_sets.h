@@ -33,6 +33,10 @@ size_t data_set_n_files(const data_set *s);
 /* The one of that name, or NULL. */
 const data_set *data_set_find(const char *name);
 
+/* The one that a path ends in a file of ("data/mnist/train-labels-idx1-ubyte.gz"), and how long the folder of data before that is;
+ * or NULL. */
+const data_set *data_set_of_path(const char *path, size_t *out_folder_length);
+
 /* The name closest to a word that is none, or NULL. */
 const char *data_set_nearest(const char *word);
 

@@ -4,7 +4,9 @@
 #include "cli/session.h"
 
 #include "base/file.h"
+#include "cli/data_sets.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,11 +31,27 @@ int exit_code(status st)
     }
 }
 
+/* What to do about a file of a public data set that is not there; the message ends in its path. */
+static void advise_fetch(const cli *c, const error *err)
+{
+    size_t n = 0;
+    char absent[128];
+    snprintf(absent, sizeof absent, ": %s: ", strerror(ENOENT));
+    const char *path = strstr(err->text, absent);
+    if (!path) return;
+    path += strlen(absent);
+    const data_set *set = data_set_of_path(path, &n);
+    if (!set) return;
+    terminal_printf(
+        &c->err, "assay: to get it: assay data fetch %s --to '%.*s'\n", set->name, (int)n, path);
+}
+
 int cli_error(const cli *c, const error *err)
 {
     terminal_printf(&c->err, "assay: %serror:%s ", terminal_style(&c->err, STYLE_RED),
         terminal_style(&c->err, STYLE_PLAIN));
     terminal_printf(&c->err, "%s\n", err->text);
+    advise_fetch(c, err);
     return exit_code(err->code);
 }
 
