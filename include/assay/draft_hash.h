@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0xabf9300c06408c4fULL
+#define ASSAY_DRAFT_HASH 0x961726bcf9cdd20bULL
 
 #endif

@@ -5,7 +5,7 @@
  *     assay_exp      1.0
  *     assay_log      0.9
  *     assay_tanh     2.7
- *     assay_sigmoid  2.5
+ *     assay_sigmoid  2.5 down to x = -88; below, where it is at most 7e-39, it stays there
  *
  * Denormal results included; where a thread flushes denormals, so do they. NaN gives NaN. The bounds hold for strict
  * evaluation in float, with and without contraction to fused multiply-adds, but not under -ffast-math. */
@@ -124,6 +124,15 @@ static inline float assay_log(float x)
     return assay_float_(assay_choose_((own & 0x7fffffffu) == 0, 0xff800000u, usual));
 }
 
+/* The integer nearest to x, twice: as a float, and shifted to where a float's exponent stands. For |x| < 2^22: adding 1.5 * 2^23
+ * leaves it in the low bits, and its own bits are shifted out. */
+static inline float assay_nearest_exponent_(float x, uint32_t *exponent)
+{
+    const float moved = x + 12582912.0f;
+    *exponent = assay_bits_(moved) << 23;
+    return moved - 12582912.0f;
+}
+
 /* The hyperbolic tangent; accurate in relative terms near 0, where it is x; -0 gives -0. */
 static inline float assay_tanh(float x)
 {
@@ -131,21 +140,25 @@ static inline float assay_tanh(float x)
     const uint32_t sign = assay_bits_(x) & 0x80000000u;
     const float a = assay_float_(assay_bits_(x) ^ sign);
     const float c = assay_within_(a, 0x41200000u); /* 10 */
-    const int32_t n = assay_nearest_(c * 2.88539008f);
-    const float r = assay_less_ln2_(2.0f * c, (float)n);
+    uint32_t exponent;
+    const float n = assay_nearest_exponent_(c * 2.88539008f, &exponent);
+    const float r = assay_less_ln2_(2.0f * c, n);
     const float q = r + r * r * assay_exp_rest_(r);
-    const float power = assay_float_(((uint32_t)n + 127u) << 23);
+    const float power = assay_float_(exponent + 0x3f800000u);
     const float u = power * q + (power - 1.0f);
     return assay_float_(assay_bits_(u / (u + 2.0f)) ^ sign);
 }
 
-/* 1 / (1 + e^-x); accurate in relative terms for large negative x, too. */
+/* 1 / (1 + e^-x); accurate in relative terms down to x = -88. */
 static inline float assay_sigmoid(float x)
 {
-    const uint32_t bits = assay_bits_(x);
-    const float z = assay_exp(assay_float_(bits | 0x80000000u)); /* e^-|x| */
-    const uint32_t top = assay_choose_((int)(bits >> 31), assay_bits_(z), 0x3f800000u);
-    return assay_float_(top) / (1.0f + z);
+    /* e^v = 2^n e^r, neither 0 nor infinite for |v| <= 88. */
+    const float v = -assay_within_(x, 0x42b00000u);
+    uint32_t exponent;
+    const float n = assay_nearest_exponent_(v * 1.44269504f, &exponent);
+    const float r = assay_less_ln2_(v, n);
+    const float p = r + r * r * assay_exp_rest_(r) + 1.0f;
+    return 1.0f / (1.0f + p * assay_float_(exponent + 0x3f800000u));
 }
 
 #ifdef __cplusplus
