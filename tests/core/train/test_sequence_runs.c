@@ -422,6 +422,53 @@ static void test_probe__takes_no_padding_for_life(void **state)
     }
 }
 
+/* What a shard counts: its real steps times their samples' weights, from the data itself. */
+static double weight_of_shard(train_rig *g, size_t begin, size_t end)
+{
+    const assay_data *v = dataset_view(trainer_data(g->t));
+    const batch *b = objective_batch(g->t->objective);
+    double sum = 0;
+    for (size_t i = begin; i < end; i++) {
+        sum += (double)v->n_steps[b->rows[i]] * (double)v->weight[b->rows[i]];
+    }
+    return sum;
+}
+
+/* |G|^2 = (B |g|^2 - b |g_r|^2) / (B - b), where b is the harmonic mean of what two shards count and |g_r|^2 the mean of theirs. */
+static void test_probe__weighs_shards_by_their_real_steps(void **state)
+{
+    train_rig g;
+    double squares[2] = { 0, 0 }, whole = 0;
+    float room[1];
+    size_t n;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g,
+        RAGGED("weighted = true;") TO_EACH
+        "train = { replicas = 2; clip_norm = 1e9; probe = { every = 1; share = 1.0; }; };",
+        NULL);
+    assert_int_equal(trainer_keep_gradient(g.t, &g.err), OK);
+    rig_steps(&g, 1);
+    assert_int_equal(objective_n_parts(g.t->objective), 2);
+    assert_int_equal(g.t->model->tensors[0].offset, 0);
+    const float *sum = g.t->seen_g, *second = objective_part(g.t->objective, 1, 0, 0, 1, room);
+    assert_ptr_not_equal(second, room); /* the part lies there as a whole */
+    (void)rig_weights(&g, &n);
+    for (size_t k = 0; k < n; k++) { /* the first one's has been added to */
+        const double first = (double)sum[k] - (double)second[k];
+        squares[0] += first * first;
+        squares[1] += (double)second[k] * (double)second[k];
+        whole += (double)sum[k] * (double)sum[k];
+    }
+    const size_t cut = objective_shard_begin(g.t->objective, 5, 1);
+    const double w[2] = { weight_of_shard(&g, 0, cut), weight_of_shard(&g, cut, 5) };
+    const double all = w[0] + w[1], b = 2 / (1 / w[0] + 1 / w[1]);
+    const double small = all * all * (squares[0] / (w[0] * w[0]) + squares[1] / (w[1] * w[1])) / 2;
+    const double expected = (all * whole - b * small) / (all - b);
+    expect_near(probed(&g, "noise_gradient"), expected, 1e-4 * fabs(expected));
+    rig_release(&g);
+}
+
 static void test_probe__changes_no_bit_and_gives_finite_numbers(void **state)
 {
     static const char *const data[] = { RAGGED("weighted = true;") TO_EACH,
@@ -479,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_trace__names_layer_and_sequence_of_an_output),
         cmocka_unit_test(test_trace__names_the_row_in_a_stream),
         cmocka_unit_test(test_probe__takes_no_padding_for_life),
+        cmocka_unit_test(test_probe__weighs_shards_by_their_real_steps),
         cmocka_unit_test(test_probe__changes_no_bit_and_gives_finite_numbers),
         cmocka_unit_test(test_ways_of_running__take_sequences),
     };
