@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x961726bcf9cdd20bULL
+#define ASSAY_DRAFT_HASH 0x31b86a3cf20d365fULL
 
 #endif

@@ -7,6 +7,11 @@
  *     assay_tanh     2.7
  *     assay_sigmoid  2.5 down to x = -88; below, where it is at most 7e-39, it stays there
  *
+ * For gates, which need no relative accuracy and are many, there are two that take half the time:
+ *
+ *     assay_quick_tanh     6.5 units up to |x| = 7.9; beyond, it stays below 1 by 3e-7
+ *     assay_quick_sigmoid  3e-7 in absolute terms
+ *
  * Denormal results included; where a thread flushes denormals, so do they. NaN gives NaN. The bounds hold for strict
  * evaluation in float, with and without contraction to fused multiply-adds, but not under -ffast-math. */
 #ifndef ASSAY_MATH_H
@@ -159,6 +164,29 @@ static inline float assay_sigmoid(float x)
     const float r = assay_less_ln2_(v, n);
     const float p = r + r * r * assay_exp_rest_(r) + 1.0f;
     return 1.0f / (1.0f + p * assay_float_(exponent + 0x3f800000u));
+}
+
+/* x P(x^2) / Q(x^2), a minimax fit to 2e-8 up to 7.9; odd, exact in 0, at most 1. */
+static inline float assay_quick_tanh(float x)
+{
+    const float c = assay_within_(x, 0x40fccccdu); /* 7.9 */
+    const float s = c * c;
+    float p = 2.41056283e-11f, q = 2.38088035e-4f;
+    p = p * s - 1.49064424e-8f;
+    p = p * s + 9.93926228e-6f;
+    p = p * s + 2.99210606e-3f;
+    p = p * s + 1.29849182e-1f;
+    p = p * s + 1.0f;
+    q = q * s + 2.40531308e-2f;
+    q = q * s + 4.63182362e-1f;
+    q = q * s + 1.0f;
+    return c * p / q;
+}
+
+/* (1 + tanh(x / 2)) / 2 */
+static inline float assay_quick_sigmoid(float x)
+{
+    return 0.5f + 0.5f * assay_quick_tanh(0.5f * x);
 }
 
 #ifdef __cplusplus

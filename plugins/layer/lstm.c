@@ -136,15 +136,15 @@ RECURRENT_ROW void whole_row(float *restrict i, float *restrict f, float *restri
     uint64_t n)
 {
     for (uint64_t j = 0; j < n; j++) {
-        const float vi = assay_sigmoid(i[j]), vf = assay_sigmoid(f[j]);
-        const float vg = assay_tanh(g[j]), vo = assay_sigmoid(o[j]);
+        const float vi = assay_quick_sigmoid(i[j]), vf = assay_quick_sigmoid(f[j]);
+        const float vg = assay_quick_tanh(g[j]), vo = assay_quick_sigmoid(o[j]);
         const float vc = vf * c_before[j] + vi * vg;
         i[j] = vi;
         f[j] = vf;
         g[j] = vg;
         o[j] = vo;
         c[j] = vc;
-        h[j] = vo * assay_tanh(vc);
+        h[j] = vo * assay_quick_tanh(vc);
     }
 }
 
@@ -153,7 +153,7 @@ RECURRENT_ROW void gate_row(
     float *restrict gate, const float *restrict peephole, const float *restrict cell, uint64_t n)
 {
     for (uint64_t j = 0; j < n; j++) {
-        gate[j] = assay_sigmoid(gate[j] + peephole[j] * cell[j]);
+        gate[j] = assay_quick_sigmoid(gate[j] + peephole[j] * cell[j]);
     }
 }
 
@@ -161,7 +161,7 @@ RECURRENT_ROW void cell_row(const float *restrict i, const float *restrict f, fl
     const float *restrict c_before, float *restrict c, uint64_t n)
 {
     for (uint64_t j = 0; j < n; j++) {
-        g[j] = assay_tanh(g[j]);
+        g[j] = assay_quick_tanh(g[j]);
         c[j] = f[j] * c_before[j] + i[j] * g[j];
     }
 }
@@ -170,7 +170,7 @@ RECURRENT_ROW void shown_row(
     const float *restrict o, const float *restrict c, float *restrict h, uint64_t n)
 {
     for (uint64_t j = 0; j < n; j++) {
-        h[j] = o[j] * assay_tanh(c[j]);
+        h[j] = o[j] * assay_quick_tanh(c[j]);
     }
 }
 
@@ -221,7 +221,7 @@ RECURRENT_ROW void back_row(float *restrict i, float *restrict f, float *restric
 {
     for (uint64_t j = 0; j < n; j++) {
         const float vi = i[j], vf = f[j], vg = g[j], vo = o[j];
-        const float d = dh[j] + dy[j], t = assay_tanh(c[j]);
+        const float d = dh[j] + dy[j], t = assay_quick_tanh(c[j]);
         const float d_o = d * t * (vo * (1 - vo));
         const float d_c = dc[j] + d * vo * (1 - t * t) + (has_peepholes ? d_o * p_o[j] : 0);
         const float d_i = d_c * vg * (vi * (1 - vi));

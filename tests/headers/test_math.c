@@ -111,6 +111,41 @@ static void test_sigmoid__stays_within_its_bound(void **state)
     check_range(call_sigmoid, sigmoid, 0xbc000000, 0xc2b00000, 149, 2.5);
 }
 
+static float call_quick_tanh(float x)
+{
+    return assay_quick_tanh(x);
+}
+
+static float call_quick_sigmoid(float x)
+{
+    return assay_quick_sigmoid(x);
+}
+
+static void test_quick__tanh_stays_within_its_bound(void **state)
+{
+    (void)state;
+    check_range(call_quick_tanh, tanh, 0, 0x40fccccd, 65537, 6.5);
+    check_range(call_quick_tanh, tanh, 0x3c000000, 0x40fccccd, 97, 6.5);
+    for (uint64_t bits = 0; bits <= 0x7f800000; bits += 9973) {
+        const float x = assay_float_((uint32_t)bits), y = assay_quick_tanh(x);
+        assert_true(fabs((double)y - tanh((double)x)) < 4e-7 && y <= 1);
+        assert_int_equal(assay_bits_(assay_quick_tanh(-x)), assay_bits_(-y));
+    }
+}
+
+static void test_quick__sigmoid_stays_within_its_bound(void **state)
+{
+    (void)state;
+    for (uint64_t bits = 0; bits <= UINT32_MAX; bits += 9973) {
+        const float x = assay_float_((uint32_t)bits), y = assay_quick_sigmoid(x);
+        if (isnan(x)) {
+            assert_true(isnan(y) && isnan(assay_quick_tanh(x)));
+            continue;
+        }
+        assert_true(fabs((double)y - sigmoid((double)x)) <= 3e-7 && y >= 0 && y <= 1);
+    }
+}
+
 static void test_exp__has_the_right_ends(void **state)
 {
     (void)state;
@@ -211,6 +246,14 @@ static void test_all__give_a_loop_the_bits_of_single_calls(void **state)
     }
     check_loop(call_sigmoid, x, y);
     for (size_t i = 0; i < N; i++) {
+        y[i] = assay_quick_tanh(x[i]);
+    }
+    check_loop(call_quick_tanh, x, y);
+    for (size_t i = 0; i < N; i++) {
+        y[i] = assay_quick_sigmoid(x[i]);
+    }
+    check_loop(call_quick_sigmoid, x, y);
+    for (size_t i = 0; i < N; i++) {
         x[i] = fabsf(x[i]);
     }
     for (size_t i = 0; i < N; i++) {
@@ -226,6 +269,8 @@ int main(void)
         cmocka_unit_test(test_log__stays_within_its_bound),
         cmocka_unit_test(test_tanh__stays_within_its_bound),
         cmocka_unit_test(test_sigmoid__stays_within_its_bound),
+        cmocka_unit_test(test_quick__tanh_stays_within_its_bound),
+        cmocka_unit_test(test_quick__sigmoid_stays_within_its_bound),
         cmocka_unit_test(test_exp__has_the_right_ends),
         cmocka_unit_test(test_log__has_the_right_ends),
         cmocka_unit_test(test_tanh__saturates_and_is_odd),

@@ -13,9 +13,9 @@ RECURRENT_ROW void forward_row(float *restrict r, float *restrict z, float *rest
 {
     const float *restrict u_z = u + units, *restrict u_n = u + 2 * units;
     for (uint64_t j = 0; j < units; j++) {
-        const float vr = assay_sigmoid(r[j] + u[j]), vz = assay_sigmoid(z[j] + u_z[j]);
+        const float vr = assay_quick_sigmoid(r[j] + u[j]), vz = assay_quick_sigmoid(z[j] + u_z[j]);
         const float vq = u_n[j] + bias[j];
-        const float vn = assay_tanh(n[j] + vr * vq);
+        const float vn = assay_quick_tanh(n[j] + vr * vq);
         r[j] = vr;
         z[j] = vz;
         n[j] = vn;

@@ -10,8 +10,8 @@ RECURRENT_ROW void gates_row(float *restrict r, float *restrict z, float *restri
     const float *restrict fed_back, uint64_t units)
 {
     for (uint64_t j = 0; j < units; j++) {
-        r[j] = assay_sigmoid(r[j]);
-        z[j] = assay_sigmoid(z[j]);
+        r[j] = assay_quick_sigmoid(r[j]);
+        z[j] = assay_quick_sigmoid(z[j]);
         q[j] = r[j] * fed_back[j];
     }
 }
@@ -20,7 +20,7 @@ RECURRENT_ROW void mix_row(const float *restrict z, float *restrict n, const flo
     float *restrict h, uint64_t units)
 {
     for (uint64_t j = 0; j < units; j++) {
-        n[j] = assay_tanh(n[j]);
+        n[j] = assay_quick_tanh(n[j]);
         h[j] = n[j] + z[j] * (before[j] - n[j]);
     }
 }
