@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x31b86a3cf20d365fULL
+#define ASSAY_DRAFT_HASH 0x0f5d3bd677444a3eULL
 
 #endif

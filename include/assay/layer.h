@@ -8,8 +8,9 @@
  * host's: no hyperparameter has such a name. `from` says whose outputs are the inputs: from = ("dense1", "input").
  *
  * Sequences of unequal length stand in one batch with padding behind the shorter ones: io->length says how many steps are
- * real. What a layer computes for padding reaches no loss, and the gradient that comes back for it is 0; a layer whose
- * result for real steps depends on other steps or samples must leave padding out by itself.
+ * real. Padding of the model's input is 0, and layers put out finite numbers for it. Those reach no loss, and the gradient
+ * that comes back for them is 0; a layer whose result for real steps depends on other steps or samples must leave padding out
+ * by itself.
  */
 #ifndef ASSAY_LAYER_H
 #define ASSAY_LAYER_H
@@ -157,7 +158,7 @@ typedef struct assay_io {
     void *const *scratch;
 
     const float *weight; /* [time, batch]: 0 is padding, else the sample's weight; NULL: all 1 */
-    const uint32_t *length; /* [batch] real time steps, at least 1; NULL: all `time` */
+    const uint32_t *length; /* [batch] real time steps, 0 of a stream that has ended; NULL: all `time` */
 
     /* dparam[i] (+)= a^T b for a[rows, p] and b[rows, q], where the parameter is [p, q] (or stored transposed). The host
      * may do it later or otherwise: a and b must be x, dy, y or saved memory, unchanged until the weights are updated. At most

@@ -82,7 +82,8 @@ static inline const assay_span *assay_span_at(const assay_span *spans, uint64_t 
 
 /* assay_closure.evaluate flags */
 #define ASSAY_CLOSURE_GRADIENT 1u /* write the gradient into the spans' g, too */
-#define ASSAY_CLOSURE_FRESH_BATCH 2u /* the next batch instead of the current one */
+#define ASSAY_CLOSURE_FRESH_BATCH \
+    2u /* the next batch instead of the current one; of streams with the states of the current one */
 #define ASSAY_CLOSURE_FRESH_DRAWS 4u /* new dropout masks instead of the current ones */
 
 /* Evaluates the objective, L2 included, at the weights as they now stand in the spans. With GRADIENT the spans' g is
