@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[] = { "gradient/", "weights/", "buffers/", "carried/",
-    "optimizer/", "schedule/" };
+static const char *const kinds[] = { "gradient/", "weights/", "buffers/", "carried/", "optimizer/",
+    "schedule/" };
 enum { N_KINDS = 6, I_WEIGHTS = 1 };
 
 static bool is_of(const array *a, size_t kind)

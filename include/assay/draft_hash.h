@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x0f5d3bd677444a3eULL
+#define ASSAY_DRAFT_HASH 0x10a2d967d4ac12fcULL
 
 #endif

@@ -158,7 +158,8 @@ typedef struct assay_io {
     void *const *scratch;
 
     const float *weight; /* [time, batch]: 0 is padding, else the sample's weight; NULL: all 1 */
-    const uint32_t *length; /* [batch] real time steps, 0 of a stream that has ended; NULL: all `time` */
+    const uint32_t
+        *length; /* [batch] real time steps, 0 of a stream that has ended; NULL: all `time` */
 
     /* dparam[i] (+)= a^T b for a[rows, p] and b[rows, q], where the parameter is [p, q] (or stored transposed). The host
      * may do it later or otherwise: a and b must be x, dy, y or saved memory, unchanged until the weights are updated. At most
