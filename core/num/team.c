@@ -53,6 +53,7 @@ struct team {
     worker *workers; /* [n_threads] */
     size_t n_threads, n_started;
     bool flush_denormals;
+    bool alone; /* the caller's: nobody else reads it */
     uint64_t mode_before; /* of the caller */
     pthread_mutex_t lock;
     pthread_cond_t wake, all_left;
@@ -242,7 +243,7 @@ void team_run(team *t, size_t n_pieces, team_task task, void *arg)
             task(arg, i);
         return;
     }
-    if (t->n_threads == 1 || n_pieces == 1) {
+    if (t->n_threads == 1 || n_pieces == 1 || t->alone) {
         for (size_t i = 0; i < n_pieces; i++)
             task(arg, i);
     } else {
@@ -322,6 +323,11 @@ void team_free(team *t)
     pthread_mutex_destroy(&t->lock);
     free(t->workers);
     free(t);
+}
+
+void team_set_alone(team *t, bool alone)
+{
+    t->alone = alone;
 }
 
 size_t team_size(const team *t)

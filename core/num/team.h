@@ -20,6 +20,9 @@ status team_new(size_t n_threads, bool flush_denormals, team **out, error *err) 
 void team_free(team *t);
 size_t team_size(const team *t);
 
+/* Whether the caller runs the rounds to come by itself while the others sleep. Between rounds only. */
+void team_set_alone(team *t, bool alone);
+
 /* Runs task(arg, i_piece) for i_piece in [0, n_pieces) and returns when all are done. Called from
  * inside a piece (or while another thread's run is under way) it runs them one after another on this
  * thread. */

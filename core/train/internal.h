@@ -5,6 +5,7 @@
 #include "train/early_stop.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
+#include "train/pace.h"
 #include "train/probe.h"
 #include "train/replay.h"
 #include "train/scheduler.h"
@@ -66,6 +67,7 @@ struct trainer {
     float *best_w, *best_b; /* weights (as evaluated) and buffers of the best check */
     float *eval_w; /* NULL: evaluated where they train */
     weight_noise noise;
+    pace pace;
     float *kept_b; /* buffers put aside while a closure runs */
     uint64_t fresh_batches, fresh_draws; /* that closures of the update under way asked for */
     double denominator; /* of the update under way */

@@ -212,6 +212,7 @@ status trainer_step(trainer *t, error *err)
     if (t->trace && trace_begin(t->trace)) {
         return OK;
     }
+    pace_begin(&t->pace);
     TRY(scheduler_apply(t->scheduler, &when, err));
     if (p.probes) {
         probe_begin(t->probe, t->at.step + 1);
@@ -265,6 +266,7 @@ status trainer_step(trainer *t, error *err)
     t->at.interval_weight += v.denominator;
     t->at.judged_loss += v.loss_sum;
     t->at.judged_weight += v.denominator;
+    pace_end(&t->pace);
     objective_advance(t->objective);
     move_on(t, p.n);
     if (t->trace) {

@@ -167,6 +167,7 @@ static status build(trainer *t, error *err)
     TRY(plan_replicas(t, err));
     TRY(team_new(t->n_threads, t->settings.train.flush_denormals != 0, &t->team, err));
     registry_set_team(t->registry, t->team);
+    pace_init(&t->pace, t->team, t->settings.train.threads == 0);
     const objective_options o = { .n_replicas = t->n_replicas,
         .max_batch = t->batch_size > t->eval_batch ? t->batch_size : t->eval_batch,
         .max_time = dataset_max_time(t->data),

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "num/team.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,8 +113,9 @@ void workload_config(const workload *w, const char *series, long threads, text *
         mlp_config(w, t);
     }
     text_printf(t, "optimizer = { %s; };\n", optimizer_block(w->optimizer));
-    text_printf(t, "train = { epochs = 1000000000; threads = %ld; replicas = %s; };\n", threads,
-        threads == 1 ? "1" : "0");
+    /* As many threads as there are cores is what a run chooses by itself, where it finds that they pay. */
+    text_printf(t, "train = { epochs = 1000000000; threads = %ld; replicas = %s; };\n",
+        (size_t)threads == team_cores() ? 0 : threads, threads == 1 ? "1" : "0");
 }
 
 status workload_write_series(const workload *w, const char *path, error *err)

@@ -1,0 +1,30 @@
+/* Whether a run's steps are faster with all of its threads or with one.
+ *
+ * How many threads pay is the machine's to say, and it changes: with a step of a fifth of a millisecond two cores win where a cache
+ * line goes between them in 50 ns, and lose where it takes 400 (virtual machines move); another process may take a core. So a few
+ * steps of each are timed now and then. How many threads run a step never shows in its result. */
+#ifndef ASSAY_CORE_TRAIN_PACE_H
+#define ASSAY_CORE_TRAIN_PACE_H
+
+#include "num/team.h"
+
+enum { PACE_ALL, PACE_ALONE, N_PACES };
+
+typedef struct pace {
+    team *team;
+    bool adapts; /* false: always all */
+    bool times; /* the step under way is timed */
+    uint64_t n_left; /* steps until the next trial; 0: one is under way */
+    uint64_t n_tried; /* steps of the trial so far */
+    double begun; /* the step under way */
+    double best[N_PACES]; /* the shortest step of the trial */
+} pace;
+
+/* `adapts`: the number of threads is ours to choose. */
+void pace_init(pace *p, team *t, bool adapts);
+
+/* Around each step. */
+void pace_begin(pace *p);
+void pace_end(pace *p);
+
+#endif
