@@ -30,7 +30,8 @@ static const assay_hyper train_rows[] = {
     ASSAY_INT(train_options, replicas, 0, 0, 4096,
         "shards that a batch is cut into; 0 or \"auto\": from the size of a step and the cores"),
     ASSAY_INT(train_options, threads, 0, 0, 4096,
-        "threads that run the replicas; 0 or \"auto\": as many as replicas and cores permit, or one "
+        "threads that run the replicas; 0 or \"auto\": as many as replicas and cores permit, or "
+        "one "
         "where that is faster, as is tried now and then; never changes the result"),
     ASSAY_INT(
         train_options, validate_every, 1, 1, 1e12, "how often the validation part is evaluated"),
