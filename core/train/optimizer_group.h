@@ -94,6 +94,8 @@ struct optimizer {
     float *g; /* [n_flat] what updates read */
     float *kept_g; /* [n_flat] the same before any closure has written there; NULL: none can */
     double seconds;
+    double last_s; /* of the last update that was timed */
+    unsigned n_untimed; /* updates until the next one is */
 };
 
 /* An instance and its nested ones; no tensors yet. (optimizer_group.c) */

@@ -51,8 +51,26 @@ ASSAY_MULTIVERSION static void plain(const struct sgd *h, const assay_span *s)
     const float lr = (float)h->lr, decay = (float)h->weight_decay;
     const float *restrict g = s->g;
     float *restrict w = s->w;
+    if (decay == 0) {
+        for (uint64_t i = 0; i < s->n; i++) {
+            w[i] -= lr * g[i];
+        }
+        return;
+    }
     for (uint64_t i = 0; i < s->n; i++) {
         w[i] -= lr * (g[i] + decay * w[i]);
+    }
+}
+
+/* The usual case, to the same bits as the general one below. */
+ASSAY_MULTIVERSION static void with_heavy_ball(const struct sgd *h, const assay_span *s, float keep)
+{
+    const float lr = (float)h->lr;
+    const float *restrict g = s->g;
+    float *restrict w = s->w, *restrict b = s->slot[0];
+    for (uint64_t i = 0; i < s->n; i++) {
+        b[i] = keep * b[i] + g[i];
+        w[i] -= lr * b[i];
     }
 }
 
@@ -79,6 +97,8 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
     (void)ctx;
     if (h->momentum == 0) {
         plain(h, s);
+    } else if (step->t > 1 && h->weight_decay == 0 && h->dampening == 0 && !h->nesterov) {
+        with_heavy_ball(h, s, (float)h->momentum);
     } else if (step->t == 1) {
         with_momentum(h, s, 0, 1);
     } else {
