@@ -5,6 +5,9 @@ model_stack: a small residual net (dense, tanh, relu, add, concat) forward and b
 holds its weights alone, under PyTorch's names and in its shapes, as a weight file. model_tied: an autoencoder whose decoder is
 the encoder's matrix transposed, weights in model_tied_weights.
 
+model_recurrent: an LSTM, a bidirectional GRU and a linear layer over sequences, time first; weights in
+model_recurrent_weights.
+
 model_training: weights after 1, 5 and 25 full-batch steps of each optimizer in float64; model_training_weights are the
 initial ones. The objective is the mean cross-entropy plus l2/2 |w|^2 over the weight matrices; the whole gradient is scaled
 by clip_norm / |g| where |g| is larger (torch.nn.utils.clip_grad_norm_ divides by |g| + 1e-6, which is not what assay says
@@ -98,9 +101,20 @@ class Tied(nn.Module):
         return h @ self.enc.weight + self.dec.bias
 
 
-def one_pass(name, model, n_in, n_out, rows):
-    x = float32(torch.randn(rows, n_in, dtype=torch.float64))
-    dy = float32(torch.randn(rows, n_out, dtype=torch.float64))
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.l = nn.LSTM(5, 6)
+        self.g = nn.GRU(6, 4, bidirectional=True)
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.out(self.g(self.l(x)[0])[0])
+
+
+def one_pass(name, model, n_in, n_out, *rows):
+    x = float32(torch.randn(*rows, n_in, dtype=torch.float64))
+    dy = float32(torch.randn(*rows, n_out, dtype=torch.float64))
     y = model(x)
     y.backward(dy)
     tensors = {"x": x.numpy().astype("float32"), "dy": dy.numpy().astype("float32"),
@@ -163,6 +177,9 @@ def main():
     write("model_tied_weights", state(tied))
     one_pass("model_tied", tied, 5, 5, 9)
     training()
+    recurrent = round_parameters(Recurrent().double())
+    write("model_recurrent_weights", state(recurrent))
+    one_pass("model_recurrent", recurrent, 5, 3, 7, 3)
 
 
 if __name__ == "__main__":
