@@ -199,6 +199,24 @@ void trainer_gradient_as_used(const trainer *t, float scale, float *g)
     }
 }
 
+/* What the records of this step, interval and epoch are made of. */
+static void keep_sums(
+    trainer *t, const objective_value *v, const update *u, const update_finding *f)
+{
+    t->last_loss = loss_of(v);
+    t->last_l2 = v->l2;
+    t->knows_norm = !v->in_pieces || u->wants_norm;
+    if (t->knows_norm) {
+        t->last_norm = sqrt(v->in_pieces ? f->squared_norm : v->squared_norm);
+    }
+    t->at.epoch_loss += v->loss_sum;
+    t->at.epoch_weight += v->denominator;
+    t->at.interval_loss += v->loss_sum;
+    t->at.interval_weight += v->denominator;
+    t->at.judged_loss += v->loss_sum;
+    t->at.judged_weight += v->denominator;
+}
+
 status trainer_step(trainer *t, error *err)
 {
     status st = OK;
@@ -254,18 +272,7 @@ status trainer_step(trainer *t, error *err)
         probe_end(t->probe, v.denominator, u.scale);
     }
     TRY(model_prepare(t->model, true, err));
-    t->last_loss = loss;
-    t->last_l2 = v.l2;
-    t->knows_norm = !v.in_pieces || u.wants_norm;
-    if (t->knows_norm) {
-        t->last_norm = sqrt(v.in_pieces ? found.squared_norm : v.squared_norm);
-    }
-    t->at.epoch_loss += v.loss_sum;
-    t->at.epoch_weight += v.denominator;
-    t->at.interval_loss += v.loss_sum;
-    t->at.interval_weight += v.denominator;
-    t->at.judged_loss += v.loss_sum;
-    t->at.judged_weight += v.denominator;
+    keep_sums(t, &v, &u, &found);
     pace_end(&t->pace);
     objective_advance(t->objective);
     move_on(t, p.n);
