@@ -72,6 +72,10 @@ status config_override(config *c, const char *assignment, error *err) MUST_CHECK
 /* Finds by key in a group; NULL when absent or when `group` is NULL. */
 value *value_find(const value *group, const char *key);
 
+/* Where one of a thing may stand without a list around it: how many there are, 0 of NULL; the i-th of them. */
+size_t value_n_items(const value *v);
+value *value_item(const value *v, size_t i);
+
 /* Typed reads: an int is accepted as a real, never the other way (1.0 is not an int); the strings "inf",
  * "-inf" and "nan", which libconfig cannot write as numbers, are accepted as reals. On the wrong kind
  * E_TYPE: `file:line: path: expected a real number, found "abc"`. */

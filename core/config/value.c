@@ -42,6 +42,16 @@ value *value_find(const value *group, const char *key)
     return NULL;
 }
 
+size_t value_n_items(const value *v)
+{
+    return !v ? 0 : v->kind == VALUE_LIST ? v->n : 1;
+}
+
+value *value_item(const value *v, size_t i)
+{
+    return v->kind == VALUE_LIST ? v->item[i] : (value *)(uintptr_t)v;
+}
+
 value *value_add(config *c, value *parent, const char *name)
 {
     value *v = arena_alloc(&c->memory, sizeof(*v));

@@ -98,15 +98,14 @@ status evaluator_new(
     if (!e) {
         return fail_nomem(err, "the metrics");
     }
-    const bool is_list = block && block->kind == VALUE_LIST;
-    const size_t n = !block ? 0 : is_list ? block->n : 1;
+    const size_t n = value_n_items(block);
     e->metrics = arena_alloc_array(&e->memory, n, sizeof *e->metrics);
     if (!e->metrics) {
         TRY(fail_nomem(err, "the metrics"));
     }
     for (size_t i = 0; i < n; i++) {
         e->n_metrics = i + 1;
-        TRY(open_metric(e, r, c, is_list ? block->item[i] : block, i, seed, err));
+        TRY(open_metric(e, r, c, value_item(block, i), i, seed, err));
     }
     *out = e;
     e = NULL;

@@ -58,30 +58,19 @@ static status check_pattern(const value *v, error *err)
     return OK;
 }
 
-/* The i-th pattern of `match`, a string or a list of strings. */
-static const value *pattern_at(const value *match, size_t i)
-{
-    return match->kind == VALUE_LIST ? match->item[i] : match;
-}
-
-static size_t n_patterns(const value *match)
-{
-    return !match ? 0 : match->kind == VALUE_LIST ? match->n : 1;
-}
-
 status match_check(const value *match, error *err)
 {
     status st = OK;
-    for (size_t i = 0; i < n_patterns(match) && st == OK; i++) {
-        st = check_pattern(pattern_at(match, i), err);
+    for (size_t i = 0; i < value_n_items(match) && st == OK; i++) {
+        st = check_pattern(value_item(match, i), err);
     }
     return st;
 }
 
 bool match_fits(const value *match, const assay_tensor *t)
 {
-    for (size_t i = 0; i < n_patterns(match); i++) {
-        if (!pattern_matches(pattern_at(match, i)->as.string, t)) {
+    for (size_t i = 0; i < value_n_items(match); i++) {
+        if (!pattern_matches(value_item(match, i)->as.string, t)) {
             return false;
         }
     }

@@ -75,15 +75,14 @@ status scheduler_new(
     if (!s) {
         return fail_nomem(err, "the schedule");
     }
-    const bool is_list = block && block->kind == VALUE_LIST;
-    const size_t n = !block ? 0 : is_list ? block->n : 1;
+    const size_t n = value_n_items(block);
     s->entries = arena_alloc_array(&s->memory, n, sizeof *s->entries);
     if (!s->entries) {
         TRY(fail_nomem(err, "the schedule"));
     }
     for (size_t i = 0; i < n; i++) {
         s->n = i + 1;
-        TRY(open_entry(s, r, c, is_list ? block->item[i] : block, i, seed, err));
+        TRY(open_entry(s, r, c, value_item(block, i), i, seed, err));
     }
     *out = s;
     s = NULL;

@@ -228,6 +228,19 @@ static void test_config_value__equality_is_of_content(void **state)
     }
 }
 
+static void test_config_value__one_may_stand_without_a_list(void **state)
+{
+    (void)state;
+    config *c = parse(sample);
+    value *one = value_find(config_root(c), "s"), *several = value_find(config_root(c), "model");
+    assert_int_equal(value_n_items(NULL), 0);
+    assert_int_equal(value_n_items(one), 1);
+    assert_ptr_equal(value_item(one, 0), one);
+    assert_int_equal(value_n_items(several), 3);
+    assert_ptr_equal(value_item(several, 2), several->item[2]);
+    config_free(c);
+}
+
 static void test_config_value__free_of_nothing_is_legal(void **state)
 {
     (void)state;
@@ -248,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_config_value__removes_by_key_and_keeps_the_order),
         cmocka_unit_test(test_config_value__copies_outlive_where_they_came_from),
         cmocka_unit_test(test_config_value__equality_is_of_content),
+        cmocka_unit_test(test_config_value__one_may_stand_without_a_list),
         cmocka_unit_test(test_config_value__free_of_nothing_is_legal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
