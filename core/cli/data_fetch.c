@@ -254,8 +254,7 @@ static status convert(fetching *f, const data_set *s, error *err)
     bool is_right;
     status st = OK;
     const char *first = place_of(f, &s->files[0]); /* <prefix>.train.txt */
-    const char *end = strstr(first, ".train.txt");
-    const char *prefix = arena_strndup(&f->memory, first, (size_t)(end - first));
+    const char *prefix = arena_strndup(&f->memory, first, strlen(first) - strlen(".train.txt"));
     const char *const words[] = { f->helper, "--pianorolls", place_of(f, &s->source), prefix,
         NULL };
     if (!prefix) return fail_nomem(err, "a path");

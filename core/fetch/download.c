@@ -25,7 +25,7 @@ typedef struct transfer {
     char *out_sha256;
     error *err;
     int fd;
-    bool is_too_long, was_written; /* why the writing ended; no failure of curl's */
+    bool is_too_long, is_unwritten; /* why the writing ended; no failure of curl's */
     fetch_code code;
     double began_s, painted_s;
 } transfer;
@@ -42,8 +42,8 @@ static size_t take(char *data, size_t each, size_t n_items, void *self)
     const size_t n = each * n_items; /* at most CURL_MAX_WRITE_SIZE */
     t->is_too_long = limit && n > limit - t->digest.n_bytes;
     if (t->is_too_long) return 0;
-    t->was_written = fd_write_all(t->fd, t->asked->path, data, n, t->err) == OK;
-    if (!t->was_written) return 0;
+    t->is_unwritten = fd_write_all(t->fd, t->asked->path, data, n, t->err) != OK;
+    if (t->is_unwritten) return 0;
     digest_add(&t->digest, data, n);
     return n;
 }
@@ -154,28 +154,31 @@ static fetch_code ended_early(transfer *t, CURL *curl)
     return FETCH_NO_NETWORK;
 }
 
-static fetch_code writing_ended(transfer *t)
-{
-    if (!t->is_too_long) return FETCH_NOT_WRITTEN; /* t->err says why */
-    (void)fail(t->err, E_CORRUPT, "%s: more than the expected %" PRIu64 " bytes", t->asked->url,
-        t->asked->expected.n_bytes);
-    return FETCH_WRONG;
-}
-
 static fetch_code no_network(transfer *t, const char *words)
 {
     (void)fail(t->err, E_IO, "%s: %s", t->asked->url, words);
     return FETCH_NO_NETWORK;
 }
 
-static fetch_code judge(transfer *t, CURL *curl, CURLcode c, const char *words)
+/* Curl says the same of what it could not take in itself, of which t->err knows nothing. */
+static fetch_code writing_ended(transfer *t, const char *words)
 {
+    if (t->is_unwritten) return FETCH_NOT_WRITTEN; /* t->err says why */
+    if (!t->is_too_long) return no_network(t, words);
+    (void)fail(t->err, E_CORRUPT, "%s: more than the expected %" PRIu64 " bytes", t->asked->url,
+        t->asked->expected.n_bytes);
+    return FETCH_WRONG;
+}
+
+static fetch_code judge(transfer *t, CURL *curl, CURLcode c, const char *given)
+{
+    const char *words = given[0] ? given : curl_easy_strerror(c);
     switch (c) {
     case CURLE_OK: return FETCH_DONE;
     case CURLE_ABORTED_BY_CALLBACK:
         (void)fail(t->err, E_INTERRUPTED, "%s: interrupted", t->asked->url);
         return FETCH_INTERRUPTED;
-    case CURLE_WRITE_ERROR: return writing_ended(t);
+    case CURLE_WRITE_ERROR: return writing_ended(t, words);
     case CURLE_HTTP_RETURNED_ERROR: return http_failure(t, curl);
     case CURLE_TOO_MANY_REDIRECTS:
         (void)fail(t->err, E_IO, "%s: more than %d redirections", t->asked->url, MOST_REDIRECTS);
@@ -194,7 +197,7 @@ static fetch_code judge(transfer *t, CURL *curl, CURLcode c, const char *words)
     case CURLE_COULDNT_RESOLVE_PROXY: return no_network(t, "the proxy's address was not found");
     case CURLE_COULDNT_CONNECT: return no_network(t, "no connection to the host or its proxy");
     case CURLE_OPERATION_TIMEDOUT: return no_network(t, "no answer in time");
-    default: return no_network(t, words[0] ? words : curl_easy_strerror(c));
+    default: return no_network(t, words);
     }
 }
 

@@ -185,6 +185,25 @@ static void test_without_assay_fetch__it_says_what_to_install_and_how_to_do_it_b
         "then run assay data fetch exchange-rate, which checks what is there\n");
 }
 
+/* The program beside a helper that gets and makes all it is asked for, and notes what it was told to convert. */
+static void test_a_folder_named_like_a_part__is_no_part_of_what_is_converted(void **state)
+{
+    (void)state;
+    assert_int_equal(system("mkdir bin && cp '" PROGRAM "' bin"), 0);
+    spill("bin/assay-fetch",
+        "#!/bin/sh\n"
+        "[ \"$1\" = --pianorolls ] || exit 0\n"
+        "echo \"$2 $3\" > asked\n"
+        "for part in train valid test; do echo 60 > \"$3.$part.txt\"; done\n");
+    assert_int_equal(chmod("bin/assay-fetch", 0700), 0);
+    said s = run_program(
+        (char *[]){ "bin/assay", "data", "fetch", "jsb-chorales", "--to", "of.train.txt", NULL });
+    assert_code(&s, 0);
+    assert_contains(s.out, "  of.train.txt/music/jsb-chorales.valid.txt  converted\n");
+    forget(&s);
+    expect_file("asked", "of.train.txt/music/JSB_Chorales.mat of.train.txt/music/jsb-chorales\n");
+}
+
 /* -- data fetch -- */
 
 static void test_without_a_network__it_says_how_to_do_it_by_hand(void **state)
@@ -532,6 +551,7 @@ int main(void)
         IN_SCRATCH(test_dry_run__says_what_would_be_fetched_and_fetches_nothing),
         IN_SCRATCH(test_completion__knows_the_data_sets),
         IN_SCRATCH(test_without_assay_fetch__it_says_what_to_install_and_how_to_do_it_by_hand),
+        IN_SCRATCH(test_a_folder_named_like_a_part__is_no_part_of_what_is_converted),
         IN_SCRATCH(test_without_a_network__it_says_how_to_do_it_by_hand),
         IN_SCRATCH(test_a_mirror__is_tried_first_and_what_is_there_is_left_alone),
         IN_SCRATCH(test_a_wrong_file__is_not_kept_and_does_not_replace_another),
