@@ -143,6 +143,10 @@ static status check_reals(const assay_data *d, const struct extent *e, error *er
 static status check_tokens(const assay_data *d, const struct extent *e, error *err)
 {
     char name[NAME_BYTES];
+    if (d->vocabulary > INT32_MAX) {
+        return fail(err, E_PLUGIN, "a vocabulary of %llu tokens: expected at most %d",
+            (unsigned long long)d->vocabulary, INT32_MAX);
+    }
     for (size_t i = 0; i < e->n_steps; i++) {
         const int32_t *x =
             (const int32_t *)(const void *)((const unsigned char *)d->x + i * d->x_stride);
@@ -160,6 +164,10 @@ static status check_labels(const assay_data *d, const struct extent *e, error *e
     char name[NAME_BYTES];
     if (d->label == NULL || d->n_classes == 0) {
         return fail(err, E_PLUGIN, "the targets are classes, but there are no labels");
+    }
+    if (d->n_classes > INT32_MAX) {
+        return fail(err, E_PLUGIN, "%llu classes: expected at most %d",
+            (unsigned long long)d->n_classes, INT32_MAX);
     }
     for (size_t i = 0; i < e->n_target_rows; i++) {
         if (d->label[i] >= 0 && (uint64_t)d->label[i] < d->n_classes) continue;

@@ -358,6 +358,8 @@ static void test_dataset__refuses_views_that_break_the_contract(void **state)
     v = good;
     v.n_classes = 1;
     refuse(&v, plan, E_RANGE, "sample 3: label 1 is outside 0 to 0");
+    v.n_classes = UINT64_C(1) << 40;
+    refuse(&v, plan, E_PLUGIN, "1099511627776 classes: expected at most 2147483647");
     v = good;
     v.target = ASSAY_TARGET_BINARY;
     refuse(&v, plan, E_PLUGIN, "the targets are numbers, but there are none");
@@ -659,6 +661,9 @@ static void test_dataset__tokens_have_a_vocabulary_and_no_mean(void **state)
     v.x = tokens;
     v.vocabulary = 3;
     refuse(&v, (data_plan){ 0 }, E_RANGE, "sample 0: token 3 is outside the vocabulary of 3");
+    v.vocabulary = (uint64_t)INT32_MAX + 1;
+    refuse(&v, (data_plan){ 0 }, E_PLUGIN,
+        "a vocabulary of 2147483648 tokens: expected at most 2147483647");
     v.vocabulary = 4;
     refuse(&v, (data_plan){ .standardize = true }, E_UNSUPPORTED, "the features are tokens");
     dataset_free(make(&v, (data_plan){ 0 }));
