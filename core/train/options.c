@@ -22,9 +22,8 @@ static const assay_hyper train_rows[] = {
         "l2/2 |w|^2 over weights (not biases, gains, embeddings) is added to the objective",
         .flags = ASSAY_TUNE | ASSAY_LOG, .tune_min = 1e-7, .tune_max = 1e-2),
     ASSAY_REAL(train_options, weight_noise, 0, 0, ASSAY_INF,
-        "deviation of Gaussian noise on all trained weights while a batch's gradient is taken, new "
-        "for "
-        "each batch; 0: none",
+        "deviation of Gaussian noise on all trained weights while a gradient is taken, new for "
+        "each update; 0: none",
         .flags = ASSAY_TUNE | ASSAY_LOG, .tune_min = 1e-3, .tune_max = 0.3),
     ASSAY_INT(train_options, accumulate, 1, 1, 65535, "batches whose gradients make one update"),
     ASSAY_INT(train_options, replicas, 0, 0, 4096,

@@ -1,4 +1,4 @@
-/* Noise on the weights while a gradient is taken: Gaussian, of fixed deviation, new for every mini-batch, on every trained
+/* Noise on the weights while a gradient is taken: Gaussian, of fixed deviation, new for every update, on every trained
  * number. The update is made to the weights without it.
  *
  * Graves 2011, "Practical variational inference for neural networks", section 5; Chung et al. 2014 train music models with a
