@@ -253,8 +253,9 @@ static void add_table(const eval_job *j, text *t)
 
 static void say_what_is_judged(const eval_job *j)
 {
-    const size_t n = dataset_size(trainer_data(j->session.trainer), j->of);
-    const char *file = option_get(j->args, "file"), *samples = n == 1 ? "sample" : "samples";
+    const dataset *d = trainer_data(j->session.trainer);
+    const size_t n = dataset_size(d, j->of);
+    const char *file = option_get(j->args, "file"), *samples = dataset_sample_word(d, n != 1);
     const char *why =
         j->unjudged ? "; no loss and no metrics, as no row has a target that counts" : "";
     if (file) {

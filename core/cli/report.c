@@ -145,7 +145,8 @@ static void add_speed(const train_job *j, text *t)
     const budget *b = &j->result.spent;
     text_duration(time, b->wall_s);
     text_count(speed, b->wall_s > 0 ? (double)b->samples_forward / b->wall_s : 0);
-    text_printf(t, "%s, %s samples/s", time, speed);
+    text_printf(
+        t, "%s, %s %s/s", time, speed, dataset_sample_word(trainer_data(j->session.trainer), true));
 }
 
 static void add_result(const train_job *j, text *t)

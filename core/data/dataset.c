@@ -397,6 +397,13 @@ static void describe_count(text *t, size_t n, const char *what, const char *plur
     text_printf(t, ", %zu %s%s", n, what, n == 1 ? "" : plural);
 }
 
+const char *dataset_sample_word(const dataset *d, bool plural)
+{
+    if (dataset_is_stream(d)) return plural ? "time steps" : "time step";
+    if (d->view.first_step != NULL) return plural ? "sequences" : "sequence";
+    return plural ? "samples" : "sample";
+}
+
 /* "1797 samples", "229 sequences of 25 to 160 steps", "5000 steps as streams of windows of 50" */
 static void describe_samples(const dataset *d, text *t)
 {

@@ -68,6 +68,8 @@ size_t dataset_features(const dataset *d);
 /* Whether samples have several steps: sequences of their own, or streams. */
 bool dataset_has_time(const dataset *d);
 bool dataset_is_stream(const dataset *d);
+/* What its rows are, for people: "sample", "sequence", or "time step" of a stream. */
+const char *dataset_sample_word(const dataset *d, bool plural);
 /* The longest time that a batch can have: 1 for plain samples. */
 size_t dataset_max_time(const dataset *d);
 /* Whether every step has a target of its own. */

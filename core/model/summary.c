@@ -88,6 +88,9 @@ static void add_remarks(const model *m, const layer *l, bool frozen, text *t)
         text_printf(t, "%s%s", i ? ", " : "  from ",
             l->from[i] == FROM_INPUT ? "input" : m->layers[l->from[i]].name);
     }
+    if (l->macs > 0 && l->one_step) {
+        text_add(t, "  once a sequence");
+    }
     if (frozen) {
         text_add(t, "  frozen");
     } else if (l->couples_samples) {
@@ -103,6 +106,27 @@ static void rule(text *t, int width)
         text_add(t, "\xe2\x94\x80");
     }
     text_add(t, "\n");
+}
+
+/* The last line; where there is time, the one before says what the column of multiply-accumulates counts. */
+static void add_sizes(const model *m, size_t batch, text *t)
+{
+    const size_t time = m->options.max_time;
+    char weights[32], step[32], macs[32];
+    text_bytes(weights, (double)(m->n_flat * sizeof(float)));
+    text_bytes(step, (double)replica_bytes(m, batch, time, true));
+    if (time <= 1) {
+        text_printf(t, "  weights %s, a step of %zu sample%s %s\n", weights, batch,
+            batch == 1 ? "" : "s", step);
+        return;
+    }
+    double all = 0;
+    for (size_t i = 0; i < m->n_layers; i++) {
+        all += m->layers[i].macs * (m->layers[i].one_step ? 1 : (double)time);
+    }
+    grouped(macs, (size_t)all);
+    text_printf(t, "  MACs are of one time step; over %zu time steps %s\n", time, macs);
+    text_printf(t, "  weights %s, a step of %zu x %zu time steps %s\n", weights, batch, time, step);
 }
 
 void model_summary(const model *m, size_t batch, text *t)
@@ -129,19 +153,16 @@ void model_summary(const model *m, size_t batch, text *t)
         frozen_total += frozen;
     }
     rule(t, width);
-    char params[32], total_macs[32], weights[32], step[32];
+    char params[32], total_macs[32];
     grouped(params, m->n_params);
     grouped(total_macs, (size_t)macs);
-    text_bytes(weights, (double)(m->n_flat * sizeof(float)));
-    text_bytes(step, (double)replica_bytes(m, batch, m->options.max_time, true));
     text_printf(t, "  %-*s  %-*s  %-*s  %12s  %12s\n", names, "total", types, "", shapes, "",
         params, total_macs);
     if (frozen_total) {
         grouped(params, m->n_params - frozen_total);
         text_printf(t, "  trainable: %s\n", params);
     }
-    text_printf(t, "  weights %s, a step of %zu sample%s %s\n", weights, batch,
-        batch == 1 ? "" : "s", step);
+    add_sizes(m, batch, t);
 }
 
 static void layer_json(const model *m, const layer *l, json *j)

@@ -142,6 +142,20 @@ static void warn_unvalidated(trainer *t)
     }
 }
 
+/* A text too short for so many streams makes fewer, which is another run than was asked for. */
+static void warn_fewer_streams(trainer *t)
+{
+    const data_options *o = dataset_options(t->data);
+    if (dataset_is_stream(t->data) && t->batch_size < o->batch_size) {
+        trainer_note(t,
+            "data.batch_size = %llu: %zu time steps fill a window of %llu for %zu streams at most, "
+            "so "
+            "many are made",
+            (unsigned long long)o->batch_size, dataset_size(t->data, PART_TRAIN),
+            (unsigned long long)o->window, t->batch_size);
+    }
+}
+
 static status init_weights(trainer *t, error *err)
 {
     const char *from = t->settings.train.init_from;
@@ -188,6 +202,7 @@ static status build(trainer *t, error *err)
     TRY(fingerprint_make(t, err));
     warn_horizon(t);
     warn_unvalidated(t);
+    warn_fewer_streams(t);
 done:
     return st;
 }

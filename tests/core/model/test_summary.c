@@ -88,7 +88,29 @@ static void test_summary__shows_time(void **state)
         "  dense1  dense  time x 4            28            24\n"
         "  " TEN TEN TEN TEN TEN "─\n"
         "  total                              28            24\n"
-        "  weights 192 B, a step of 1 sample 512 B\n");
+        "  MACs are of one time step; over 9 time steps 216\n"
+        "  weights 192 B, a step of 1 x 9 time steps 512 B\n");
+    rig_close(&rig);
+}
+
+/* 9 * 24 + 28: what stands behind the last step runs once. */
+static void test_summary__tells_what_runs_once_a_sequence(void **state)
+{
+    (void)state;
+    model_rig rig;
+    text t;
+    assert_int_equal(rig_open(&rig,
+                         "model = ( { type = \"dense\"; units = 4; }, \"last_step\",\n"
+                         "  { type = \"dense\"; units = 7; } );"),
+        OK);
+    assert_int_equal(rig_plan(&rig, vector_of(6), 9), OK);
+    text_init(&t);
+    model_summary(rig.m, 3, &t);
+    assert_non_null(strstr(t.s, "time x 4            28            24\n"));
+    assert_non_null(strstr(t.s, "            28  once a sequence\n"));
+    assert_non_null(strstr(t.s, "  MACs are of one time step; over 9 time steps 244\n"));
+    assert_non_null(strstr(t.s, ", a step of 3 x 9 time steps "));
+    text_release(&t);
     rig_close(&rig);
 }
 
@@ -148,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_summary__is_a_table),
         cmocka_unit_test(test_summary__counts_what_is_shared_once),
         cmocka_unit_test(test_summary__shows_time),
+        cmocka_unit_test(test_summary__tells_what_runs_once_a_sequence),
         cmocka_unit_test(test_summary__says_where_other_inputs_come_from),
         cmocka_unit_test(test_summary__is_json_too),
     };

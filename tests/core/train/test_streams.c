@@ -570,6 +570,29 @@ static void test_window__that_no_stream_fills_is_said(void **state)
     rig_release(&g);
 }
 
+/* 53 rows have 13 full windows of 4. */
+static void test_streams__fewer_than_asked_for_are_said(void **state)
+{
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g,
+        "data = { type = \"planted\"; samples = 53; features = 2; window = 4; batch_size = 30;"
+        " split = { validation = 0; test = 0; }; };" MODEL SGD,
+        NULL);
+    assert_int_equal(trainer_batch_size(g.t), 13);
+    assert_non_null(g.notes.s);
+    assert_non_null(strstr(g.notes.s,
+        "data.batch_size = 30: 53 time steps fill a window of 4 for 13 streams at most, so many "
+        "are made"));
+    assert_string_equal(dataset_sample_word(trainer_data(g.t), true), "time steps");
+    rig_release(&g);
+    rig_init(&g);
+    rig_open(&g, DATA MODEL SGD, NULL);
+    assert_true(!g.notes.s || !strstr(g.notes.s, "streams are made"));
+    rig_release(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +612,7 @@ int main(void)
         cmocka_unit_test(test_dry_run__goes_through_streams),
         cmocka_unit_test(test_weight_noise__leaves_streams_and_weights_as_they_are),
         cmocka_unit_test(test_window__that_no_stream_fills_is_said),
+        cmocka_unit_test(test_streams__fewer_than_asked_for_are_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
