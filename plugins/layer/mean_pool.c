@@ -4,7 +4,8 @@
  *   dx[t, b] = dy[b] / n_b where t < n_b, else 0        x [time, batch, ...], y [1, batch, ...]
  *
  * Every step has the same share, whatever its sample weighs in the loss; padding has none and is not
- * looked at. Sums are in double, step after step. Input of one step is passed on. */
+ * looked at. Sums are in double, step after step. Input of one step is passed on; a
+ * stream that has ended has no step and gives 0. */
 #include "shared/steps.h"
 
 static int plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
@@ -23,6 +24,7 @@ ASSAY_MULTIVERSION static int forward(assay_ctx *ctx, const void *hyper, const a
     (void)hyper;
     for (uint64_t b = 0; b < io->batch; b++) {
         const uint64_t steps = steps_of(io, b);
+        const double n_steps = steps > 0 ? (double)steps : 1;
         memset(sum, 0, n * sizeof *sum);
         for (uint64_t t = 0; t < steps; t++) {
             const float *x = (const float *)io->x[0] + (t * io->batch + b) * n;
@@ -31,7 +33,7 @@ ASSAY_MULTIVERSION static int forward(assay_ctx *ctx, const void *hyper, const a
             }
         }
         for (uint64_t j = 0; j < n; j++) {
-            io->y[b * n + j] = (float)(sum[j] / (double)steps);
+            io->y[b * n + j] = (float)(sum[j] / n_steps);
         }
     }
     return ASSAY_OK;

@@ -387,6 +387,31 @@ static void test_sequences__pass_on_a_nan_of_a_real_step(void **state)
     }
 }
 
+static void test_pools__give_nothing_of_a_stream_that_has_ended(void **state)
+{
+    static const char *const ids[] = { "last_step", "mean_pool" };
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        layer_harness l;
+        const uint32_t length[2] = { 0, 2 };
+        layer_open(&l, TEST_BUILD_DIR, ids[k]);
+        layer_input(&l, (assay_shape){ 1, { 2 } });
+        assert_int_equal(layer_plan(&l, 3, 2), ASSAY_OK);
+        l.io.length = length;
+        fill_numbers(l.x[0], layer_x_size(&l, 0), 5);
+        layer_forward(&l);
+        assert_true(l.y[0] == 0 && l.y[1] == 0);
+        assert_true(l.y[2] != 0 && l.y[3] != 0);
+        fill_numbers(l.dy, 2 * 2, 7);
+        layer_backward(&l);
+        for (size_t t = 0; t < 3; t++) {
+            assert_true(l.dx[0][t * 4] == 0 && l.dx[0][t * 4 + 1] == 0);
+        }
+        assert_true(l.dx[0][1 * 4 + 2] != 0); /* the last real step of the other */
+        layer_close(&l);
+    }
+}
+
 static void test_pools__give_one_step_of_the_inputs_shape(void **state)
 {
     static const char *const ids[] = { "last_step", "mean_pool" };
@@ -450,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_batch_norm__counts_real_steps_alone),
         cmocka_unit_test(test_sequences__have_the_gradient_of_their_own_forward_pass),
         cmocka_unit_test(test_sequences__pass_on_a_nan_of_a_real_step),
+        cmocka_unit_test(test_pools__give_nothing_of_a_stream_that_has_ended),
         cmocka_unit_test(test_pools__give_one_step_of_the_inputs_shape),
         cmocka_unit_test(test_pools__refuse_what_they_cannot_take),
     };
