@@ -97,7 +97,8 @@ static void recurrent_config(const workload *w, const char *series, text *t)
     }
     text_printf(t, "batch_size = %zu; shuffle = false; };\nmodel = (", w->batch);
     for (size_t i = 1; i <= w->layers; i++) {
-        text_printf(t, " { type = \"%s\"; units = %zu;%s },", w->cell, w->units,
+        text_printf(t, " { type = \"%s\"; units = %zu;%s%s },", w->cell, w->units,
+            w->cell[0] == 'g' ? " reset = \"after\";" : "",
             !w->tokens && i == w->layers ? " return = \"last\";" : "");
     }
     text_printf(t, " { type = \"dense\"; units = %zu; bias = false; } );\nloss = \"%s\";\n",

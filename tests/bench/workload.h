@@ -3,7 +3,7 @@
  *   mlp:784-256-128-10:b32:adam      sizes, batch, optimizer (sgd sgdm adam adagrad); ReLU between; one output: mean squared
  *                                    error, more: softmax cross-entropy
  *   charlm:lstm:65-128x2:T50:b50     cell (lstm gru rnn), tokens, units x layers, steps, batch; a dense head and cross-entropy at
- *                                    every step; Adam
+ *                                    every step; Adam. A GRU resets after the product, as those of the other programs do
  *   ts:lstm:8-32x1:T32:b32           real inputs, one output at the last step, mean squared error; Adam */
 #ifndef TEST_BENCH_WORKLOAD_H
 #define TEST_BENCH_WORKLOAD_H
