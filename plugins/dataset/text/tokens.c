@@ -7,15 +7,18 @@
 
 /* Room for one item more, doubling. */
 #define GROW(list) \
-    ((list)->n < (list)->room || grow((void **)&(list)->item, &(list)->room, sizeof(*(list)->item)))
+    ((list)->n < (list)->room || grow(&(list)->item, &(list)->room, sizeof(*(list)->item)))
 
-static bool grow(void **item, size_t *room, size_t each)
+/* `item` is the address of a pointer to any type. */
+static bool grow(void *item, size_t *room, size_t each)
 {
     const size_t n = *room > 0 ? *room * 2 : 4096;
+    void *p = NULL;
     if (n > SIZE_MAX / each) return false;
-    void *p = realloc(*item, n * each);
+    memcpy(&p, item, sizeof(p));
+    p = realloc(p, n * each);
     if (p == NULL) return false;
-    *item = p;
+    memcpy(item, &p, sizeof(p));
     *room = n;
     return true;
 }
