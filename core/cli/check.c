@@ -190,8 +190,7 @@ static int judge(const train_job *j, double accuracy)
     } else {
         text_printf(&t,
             "  the model does not learn it by heart: expected a loss %g times smaller or every "
-            "sample "
-            "right; look at the model, the learning rate and the data\n",
+            "sample right; look at the model, the learning rate and the data\n",
             enough_fall);
     }
     const int code = cli_put(j->cli, &t);

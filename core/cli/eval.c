@@ -316,8 +316,7 @@ const command command_eval = { .name = "eval",
         "target, "
         "the target and the prediction, for classes also the "
         "probability of each. A FILE without the target column is predicted and not judged: there "
-        "are "
-        "no metrics, and the target's column stays empty.",
+        "are no metrics, and the target's column stays empty.",
     .examples = "assay eval runs/digits-1\n"
                 "assay eval runs/digits-1 --split validation --json\n"
                 "assay eval runs/digits-1 'metrics=(\"accuracy\", \"confusion\")'\n"

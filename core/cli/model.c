@@ -84,11 +84,9 @@ static const option_row options[] = {
 const command command_model_summary = { .name = "model summary",
     .arguments = "CONFIG|RUN_DIR [KEY=VALUE...]",
     .summary = "layers, shapes, parameters, multiply-adds, memory",
-    .doc =
-        "Prints the model that a config describes, planned for its data: each layer with its "
-        "output "
-        "shape, parameters and multiply-accumulates per sample, and the memory of weights and of a "
-        "training step.",
+    .doc = "Prints the model that a config describes, planned for its data: each layer with its "
+           "output shape, parameters and multiply-accumulates per sample, and the memory of "
+           "weights and of a training step.",
     .examples = "assay model summary configs/digits.cfg\n"
                 "assay model summary configs/digits.cfg 'model[0].units=512' --json",
     COMMAND_OPTIONS(options),

@@ -352,9 +352,8 @@ const command command_sample = { .name = "sample",
         "it, "
         "and goes on from there. The data are not needed: a run keeps its vocabulary.\n\n"
         "For runs on text (softmax_xent) and piano rolls (bce_logits), whose outputs are their "
-        "next "
-        "inputs. The same seed gives the same text. Frames are written as the pianoroll data set "
-        "reads them: the sounding keys with commas between them, or -.",
+        "next inputs. The same seed gives the same text. Frames are written as the pianoroll data "
+        "set reads them: the sounding keys with commas between them, or -.",
     .examples = "assay sample runs/shakespeare-lstm-1 --prime 'ROMEO:' --temperature 0.8\n"
                 "assay sample runs/jsb-gru-1 --length 200 --seed 7 > chorale.txt",
     COMMAND_OPTIONS(options),

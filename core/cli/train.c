@@ -237,8 +237,7 @@ const command command_train = { .name = "train",
            "KEY=VALUE sets anything in the config, +KEY=VALUE adds it, ~KEY removes it. Ctrl-C "
            "ends a run "
            "so that it can be resumed; a second one ends it at once. A resumed run gives the same "
-           "numbers "
-           "as one that was never stopped.\n\n"
+           "numbers as one that was never stopped.\n\n"
            "The result is printed to standard output, everything else to standard error.",
     .examples = "assay train configs/digits.cfg\n"
                 "assay train configs/digits.cfg optimizer.type=adagrad optimizer.lr=0.05\n"

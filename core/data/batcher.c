@@ -57,8 +57,7 @@ static status count_windows(batcher *b, const batcher_options *o, error *err)
     if (o->batch_size == 0) {
         return fail(err, E_UNSUPPORTED,
             "data.batch_size is how many streams a batch holds where data.window is set: expected "
-            "a "
-            "number, found \"all\"");
+            "a number, found \"all\"");
     }
     order->shuffle = false;
     if (order->n == 0) return OK;

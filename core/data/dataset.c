@@ -43,8 +43,7 @@ static status check_streams(const dataset *d, const data_plan *plan, error *err)
     if (d->view.group != NULL && plan->split.method != SPLIT_RANDOM) {
         return fail_at(err, E_CONFLICT, &plan->window_at,
             "data.window = %llu: the data has groups, which only a random split keeps together, "
-            "and "
-            "streams need samples in file order: remove the groups or window",
+            "and streams need samples in file order: remove the groups or window",
             window);
     }
     return OK;

@@ -16,8 +16,7 @@ static const assay_hyper host_rows[] = {
     ASSAY_BOOL(host_keys, drop_last, 0, "leave out a last batch that is not full"),
     ASSAY_INT(host_keys, window, 0, 0, 4294967295.0,
         "from 1 on: the samples in file order are batch_size streams, of which a batch holds so "
-        "many "
-        "steps, and layers carry their state on",
+        "many steps, and layers carry their state on",
         .unit = "steps"),
     ASSAY_INT(host_keys, bucket, 4, 0, 4294967295.0,
         "sequences of unequal length: the samples of so many batches are sorted by length "

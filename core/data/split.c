@@ -128,8 +128,7 @@ static status check_method(const struct work *w, error *err)
     if (o->method == SPLIT_STRATIFIED && has_step_targets(w->data)) {
         return fail_at(err, E_UNSUPPORTED, &o->method_at,
             "split.method = \"stratified\" needs one class for each sample, and here every step "
-            "has "
-            "one: use \"random\" or \"time\"");
+            "has one: use \"random\" or \"time\"");
     }
     if (o->method != SPLIT_RANDOM && w->data->group != NULL) {
         return fail_at(err, E_CONFLICT, &o->method_at,

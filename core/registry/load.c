@@ -124,8 +124,7 @@ static status call_entry(registry *r, entry *e, const assay_plugin **out, error 
     if (f->changed_fp_mode) {
         registry_note(r, ASSAY_LOG_WARNING,
             "%s: loading it changed the floating-point mode (put back): build it without -Ofast "
-            "and "
-            "-ffast-math",
+            "and -ffast-math",
             f->path);
     }
     if (st == OK && !*out) {

@@ -30,8 +30,7 @@ static const assay_hyper train_rows[] = {
         "shards that a batch is cut into; 0 or \"auto\": from the size of a step and the cores"),
     ASSAY_INT(train_options, threads, 0, 0, 4096,
         "threads that run the replicas; 0 or \"auto\": as many as replicas and cores permit, or "
-        "one "
-        "where that is faster, as is tried now and then; never changes the result"),
+        "one where that is faster, as is tried now and then; never changes the result"),
     ASSAY_INT(
         train_options, validate_every, 1, 1, 1e12, "how often the validation part is evaluated"),
     ASSAY_ENUM(train_options, validate_unit, UNIT_EPOCH, units, "what validate_every counts"),

@@ -116,8 +116,7 @@ static status lay_out(trainer *t, error *err)
         if (m->n_buffers) {
             return fail(err, E_UNSUPPORTED,
                 "an optimizer that evaluates at other weights than it trains cannot be used with a "
-                "layer "
-                "that keeps running statistics");
+                "layer that keeps running statistics");
         }
     }
     return OK;
@@ -149,8 +148,7 @@ static void warn_fewer_streams(trainer *t)
     if (dataset_is_stream(t->data) && t->batch_size < o->batch_size) {
         trainer_note(t,
             "data.batch_size = %llu: %zu time steps fill a window of %llu for %zu streams at most, "
-            "so "
-            "many are made",
+            "so many are made",
             (unsigned long long)o->batch_size, dataset_size(t->data, PART_TRAIN),
             (unsigned long long)o->window, t->batch_size);
     }
