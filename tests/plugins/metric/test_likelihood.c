@@ -2,15 +2,14 @@
  * merged parts, and what each says about a task it cannot judge. Bars: 1e-6 of the mean in nats for classes, whose exponentials
  * are floats; 1e-12 for yes and no, which are double against double. What perplexity makes of an error of its mean is that many
  * nats times itself. */
+#include "plugins/metric/golden_rows.h"
 #include "support/component_rig.h"
-#include "support/golden.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -55,31 +54,6 @@ static const metric_case cases[] = {
 #define N_CASES (sizeof cases / sizeof cases[0])
 #define N_SUMS 2
 
-static const char *key(const metric_case *c, const char *tensor)
-{
-    static char text[128];
-    snprintf(text, sizeof text, "%s.%s", c->rows, tensor);
-    return text;
-}
-
-static assay_rows rows_of(const metric_case *c, const golden *file)
-{
-    size_t dim[8] = { 0 };
-    golden_shape(file, key(c, "y"), dim);
-    assay_rows rows = { .struct_size = sizeof rows,
-        .n = dim[0],
-        .n_outputs = dim[1],
-        .n_targets = c->target == CLASS ? 1 : dim[1],
-        .y = golden_f32(file, key(c, "y"), NULL),
-        .weight = golden_f32(file, key(c, "weight"), NULL) };
-    if (c->target == CLASS) {
-        rows.label = golden_i32(file, key(c, "label"), NULL);
-    } else {
-        rows.target = golden_f32(file, key(c, "target"), NULL);
-    }
-    return rows;
-}
-
 typedef struct metric_rig {
     component_rig rig;
     const assay_metric *ops;
@@ -123,7 +97,7 @@ static double result(metric_rig *m, const double *sums)
 static void check(const metric_case *c, const golden *file, double v)
 {
     size_t n = 0;
-    const double expected = golden_f64(file, key(c, "values"), &n)[c->i_value];
+    const double expected = golden_f64(file, rows_key(c->rows, "values"), &n)[c->i_value];
     assert_int_equal(n, 3);
     const double error = fabs(v - expected) / fabs(expected);
     if (!(error <= c->bar)) {
@@ -136,7 +110,7 @@ static void test_likelihood__agrees_with_pytorch(void **state)
     golden *file = golden_open("likelihood_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        const assay_rows rows = rows_of(&cases[k], file);
+        const assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         metric_rig m;
         double sums[N_SUMS] = { 0 };
         open_metric(&m, &cases[k], rows.n_outputs);
@@ -154,19 +128,14 @@ static void test_likelihood__is_the_same_from_merged_parts(void **state)
     golden *file = golden_open("likelihood_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        const assay_rows rows = rows_of(&cases[k], file);
+        const assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         metric_rig m;
         double whole[N_SUMS] = { 0 };
         assert_int_equal(rows.n, 41);
         open_metric(&m, &cases[k], rows.n_outputs);
         for (size_t i = 0; i + 1 < sizeof cut / sizeof cut[0]; i++) {
-            assay_rows part = rows;
+            const assay_rows part = rows_part(&rows, cut[i], cut[i + 1]);
             double sums[N_SUMS] = { 0 };
-            part.n = cut[i + 1] - cut[i];
-            part.y += cut[i] * rows.n_outputs;
-            part.weight += cut[i];
-            if (part.label) part.label += cut[i];
-            if (part.target) part.target += cut[i] * rows.n_targets;
             add(&m, &part, sums);
             whole[0] += sums[0];
             whole[1] += sums[1];
@@ -183,7 +152,7 @@ static void test_likelihood__never_looks_at_padding(void **state)
     golden *file = golden_open("likelihood_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        assay_rows rows = rows_of(&cases[k], file);
+        assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         const uint64_t n = rows.n_outputs;
         metric_rig m;
         double sums[N_SUMS] = { 0 };
@@ -215,7 +184,7 @@ static void test_likelihood__takes_no_weights_as_ones_and_nothing_as_nan(void **
     golden *file = golden_open("likelihood_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        assay_rows rows = rows_of(&cases[k], file);
+        assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         metric_rig m;
         double a[N_SUMS] = { 0 }, b[N_SUMS] = { 0 }, none[N_SUMS] = { 0 };
         open_metric(&m, &cases[k], rows.n_outputs);
@@ -241,7 +210,7 @@ static void test_likelihood__shows_a_nan_wherever_it_stands(void **state)
     golden *file = golden_open("likelihood_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        assay_rows rows = rows_of(&cases[k], file);
+        assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         const uint64_t n = rows.n_outputs;
         metric_rig m;
         open_metric(&m, &cases[k], n);
@@ -254,7 +223,7 @@ static void test_likelihood__shows_a_nan_wherever_it_stands(void **state)
             rows.n = 1;
             add(&m, &rows, sums);
             assert_true(isnan(result(&m, sums)));
-            rows = rows_of(&cases[k], file);
+            rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         }
         component_close(&m.rig);
     }

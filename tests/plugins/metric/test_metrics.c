@@ -1,15 +1,14 @@
 /* Every shipped metric against NumPy's float64 numbers (tests/golden/generate_layers.py), whole and
  * in merged parts, and what each says about a task it cannot judge. Bar: 1e-12, double against
  * double in another order of summation. */
+#include "plugins/metric/golden_rows.h"
 #include "support/component_rig.h"
-#include "support/golden.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -56,42 +55,6 @@ static const metric_case cases[] = {
 #define N_CASES (sizeof cases / sizeof cases[0])
 #define MAX_VALUES 36
 #define MAX_SUMS 64
-
-static const char *key(const metric_case *c, const char *tensor)
-{
-    static char text[128];
-    snprintf(text, sizeof text, "%s.%s", c->rows, tensor);
-    return text;
-}
-
-static assay_rows rows_of(const metric_case *c, const golden *file)
-{
-    size_t dim[8] = { 0 };
-    golden_shape(file, key(c, "y"), dim);
-    assay_rows rows = { .struct_size = sizeof rows,
-        .n = dim[0],
-        .n_outputs = dim[1],
-        .n_targets = c->target == CLASS ? 1 : dim[1],
-        .y = golden_f32(file, key(c, "y"), NULL),
-        .weight = golden_f32(file, key(c, "weight"), NULL) };
-    if (c->target == CLASS) {
-        rows.label = golden_i32(file, key(c, "label"), NULL);
-    } else {
-        rows.target = golden_f32(file, key(c, "target"), NULL);
-    }
-    return rows;
-}
-
-static assay_rows part_of(const assay_rows *rows, uint64_t begin, uint64_t end)
-{
-    assay_rows part = *rows;
-    part.n = end - begin;
-    part.y += begin * rows->n_outputs;
-    if (part.label) part.label += begin;
-    if (part.target) part.target += begin * rows->n_targets;
-    if (part.weight) part.weight += begin;
-    return part;
-}
 
 typedef struct metric_rig {
     component_rig rig;
@@ -153,7 +116,7 @@ static double *result(metric_rig *m, const double *sums)
 static void check(const metric_case *c, const golden *file, const double *values)
 {
     size_t n = 0;
-    const double *expected = golden_f64(file, key(c, "values"), &n);
+    const double *expected = golden_f64(file, rows_key(c->rows, "values"), &n);
     assert_in_range(c->first + c->n_values, 1, n);
     for (uint64_t i = 0; i < c->n_values; i++) {
         const double e = expected[c->first + i];
@@ -168,7 +131,7 @@ static void test_metrics__agree_with_their_formulas(void **state)
     golden *file = golden_open("metric_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        const assay_rows rows = rows_of(&cases[k], file);
+        const assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         metric_rig m;
         open_metric(&m, &cases[k], rows.n_outputs);
         double *sums = sums_new(&m);
@@ -185,13 +148,13 @@ static void test_metrics__are_the_same_from_merged_parts(void **state)
     golden *file = golden_open("metric_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        const assay_rows rows = rows_of(&cases[k], file);
+        const assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         metric_rig m;
         assert_int_equal(rows.n, 41);
         open_metric(&m, &cases[k], rows.n_outputs);
         double *whole = sums_new(&m);
         for (size_t i = 0; i + 1 < sizeof cut / sizeof cut[0]; i++) {
-            const assay_rows part = part_of(&rows, cut[i], cut[i + 1]);
+            const assay_rows part = rows_part(&rows, cut[i], cut[i + 1]);
             double *sums = sums_new(&m);
             add(&m, &part, sums);
             merge(&m, whole, sums);
@@ -207,7 +170,7 @@ static void test_metrics__give_nan_where_nothing_counts(void **state)
     golden *file = golden_open("metric_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        assay_rows rows = rows_of(&cases[k], file);
+        assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         metric_rig m;
         open_metric(&m, &cases[k], rows.n_outputs);
         rows.weight = component_alloc(&m.rig, rows.n * sizeof(float));
@@ -230,7 +193,7 @@ static void test_metrics__take_no_weights_as_ones(void **state)
     golden *file = golden_open("metric_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        assay_rows rows = rows_of(&cases[k], file);
+        assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         metric_rig m;
         open_metric(&m, &cases[k], rows.n_outputs);
         float *ones = component_alloc(&m.rig, rows.n * sizeof *ones);
@@ -254,7 +217,7 @@ static void test_metrics__never_look_at_a_row_of_weight_0(void **state)
     golden *file = golden_open("metric_values");
     (void)state;
     for (size_t k = 0; k < N_CASES; k++) {
-        assay_rows rows = rows_of(&cases[k], file);
+        assay_rows rows = rows_read(file, cases[k].rows, cases[k].target == CLASS);
         const uint64_t n = rows.n_outputs;
         metric_rig m;
         open_metric(&m, &cases[k], n);
@@ -337,7 +300,7 @@ static void test_r2__keeps_its_digits_far_from_zero(void **state)
     open_metric(&m, &c, 1);
     double *whole = sums_new(&m);
     for (uint64_t i = 0; i < N; i += 100) {
-        const assay_rows part = part_of(&rows, i, i + 100);
+        const assay_rows part = rows_part(&rows, i, i + 100);
         double *sums = sums_new(&m);
         add(&m, &part, sums);
         merge(&m, whole, sums);
