@@ -80,8 +80,8 @@ struct assay_ctx {
 };
 
 /* C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C, row-major; `ld*` are row strides of the matrices as stored.
- * With beta 0, C is not read. If packed_b is not NULL it was made by host->pack_b for the same trans_b, n, k,
- * and b is not read. */
+ * With beta 0, C is not read. C overlaps neither A nor B. If packed_b is not NULL it was made by host->pack_b for the same
+ * trans_b, n, k, and b is not read. */
 typedef struct assay_gemm {
     uint64_t struct_size;
     uint32_t trans_a, trans_b;

@@ -76,7 +76,8 @@ typedef struct assay_hyper {
 #define ASSAY_INF HUGE_VAL
 
 /* Rows. T is the tag of the author's struct, f the field and key; after the doc may follow further fields in the order
- * of the struct: .flags, .tune_min, .tune_max, .unit. */
+ * of the struct: .flags, .tune_min, .tune_max, .unit. Where the key cannot be a field, as `return` or `default`, write the row
+ * out: { .name = "return", .offset = offsetof(struct T, last), .type = ASSAY_TYPE_ENUM, .max = n_choices - 1, ... }. */
 #define ASSAY_REAL(T, f, default_, min_, max_, ...) \
     ASSAY_ROW_(T, f, ASSAY_TYPE_REAL, default_, min_, max_, __VA_ARGS__)
 #define ASSAY_INT(T, f, default_, min_, max_, ...) \

@@ -7,10 +7,18 @@
  * In a layer's block of the config the keys name, from, init, recurrent_init, bias_init, trainable, lr_scale and tie are the
  * host's: no hyperparameter has such a name. `from` says whose outputs are the inputs: from = ("dense1", "input").
  *
+ * One plan may serve several replicas, each with its own io and memory but the same ctx and hyperparameters: what a call keeps
+ * for a later one stands in saved[], never at ctx->self. Arrays of io are there with as many entries as were declared, even
+ * where an entry is NULL. saved[], scratch[] and prepared[] begin on 64-byte boundaries and hold anything at first; x, y and
+ * their gradients need not be aligned, as a shard begins anywhere in a batch.
+ *
  * Sequences of unequal length stand in one batch with padding behind the shorter ones: io->length says how many steps are
  * real. Padding of the model's input is 0, and layers put out finite numbers for it. Those reach no loss, and the gradient
  * that comes back for them is 0; a layer whose result for real steps depends on other steps or samples must leave padding out
- * by itself.
+ * by itself. A recurrent layer leaves its state as it is in padding: then what stands behind the last step is the state after
+ * the last real one, as carry_out and a single output want it, and gradients of padding pass through to it.
+ *
+ * sdk/examples/mgu is a recurrent layer in two hundred lines.
  */
 #ifndef ASSAY_LAYER_H
 #define ASSAY_LAYER_H
@@ -42,13 +50,13 @@ typedef struct assay_param {
      * followed by "uniform" or "normal". */
     const char *init;
     double init_value; /* of "constant" */
-    uint64_t fan_in, fan_out; /* 0: rows, cols */
+    uint64_t fan_in, fan_out; /* 0: rows, cols; fan_out is of all blocks together */
     uint64_t
         blocks; /* equal matrices side by side along the columns, initialised one by one; 0: 1 */
     const char *export_name; /* PyTorch's name; NULL: `name` */
     uint64_t layout; /* ASSAY_LAYOUT_... */
     /* [blocks] added to the first values of each block, whatever initialiser made them (an LSTM's forget bias); NULL:
-     * nothing. */
+     * nothing. Copied: a local array will do. */
     const double *init_shift;
 } assay_param;
 
@@ -94,10 +102,11 @@ typedef struct assay_plan {
     int64_t (*param)(struct assay_plan *plan, const assay_param *param);
     int64_t (*buffer)(struct assay_plan *plan, const assay_buffer *buffer);
     /* Kept from forward to backward while training, and mere working memory of forward in evaluation: floats per sample and
-     * time step, plus floats per batch. */
+     * time step, plus floats per batch (for something of each sample, max_batch times as many). Backward may write to it, too:
+     * a gradient that grad_gemm reads stands well in the place of what it came from. */
     int64_t (*saved)(struct assay_plan *plan, uint64_t floats_per_row, uint64_t floats);
     /* State carried from one window of a stream to the next: floats per sample. Where the data is no stream every sample
-     * begins at zero. */
+     * begins at zero. The name is that of checkpoints, "carried/<layer>.<name>". */
     int64_t (*carry)(struct assay_plan *plan, const char *name, uint64_t floats_per_sample);
     /* Shared and read-only in forward and backward; written by prepare. Bytes. */
     int64_t (*prepared)(struct assay_plan *plan, uint64_t bytes);
@@ -152,9 +161,11 @@ typedef struct assay_io {
     const void *const *prepared;
     float *const *saved;
     const float *const *carry_in; /* [batch, floats] each; NULL entries: zero */
-    float *const *carry_out; /* the state after the last step; written in evaluation, too */
+    /* Written by every forward, in evaluation, too: the state after each sample's last real step, that of carry_in where it
+     * has none. */
+    float *const *carry_out;
     const float *const *dcarry_out; /* NULL entries: zero */
-    float *const *dcarry_in; /* NULL entries: not wanted */
+    float *const *dcarry_in; /* overwritten; NULL entries: not wanted */
     void *const *scratch;
 
     const float *weight; /* [time, batch]: 0 is padding, else the sample's weight; NULL: all 1 */
@@ -162,8 +173,9 @@ typedef struct assay_io {
         *length; /* [batch] real time steps, 0 of a stream that has ended; NULL: all `time` */
 
     /* dparam[i] (+)= a^T b for a[rows, p] and b[rows, q], where the parameter is [p, q] (or stored transposed). The host
-     * may do it later or otherwise: a and b must be x, dy, y or saved memory, unchanged until the weights are updated. At most
-     * once per parameter in a backward call. */
+     * may do it later or otherwise: a and b must be (parts of) x, dy, y or saved memory, unchanged until the weights are updated.
+     * At most once per parameter in a backward call. It looks at accumulate, transposed and dparam[i] by itself, and does
+     * nothing for a parameter that is not trained; a gradient that a layer sums up on its own (of a bias) must heed all three. */
     int (*grad_gemm)(const struct assay_io *io, uint64_t i_param, uint64_t rows, const float *a,
         uint64_t lda, const float *b, uint64_t ldb);
 } assay_io;
