@@ -72,6 +72,33 @@ static void test_lion__is_built_by_its_readme_and_learns(void **state)
     scene_release(&s);
 }
 
+/* Over twenty steps: seeds 1 to 5 have a test rmse of 0.05 to 0.07, and always answering 1 has 0.41. */
+static void test_mgu__is_built_by_its_readme_and_learns(void **state)
+{
+    scene s;
+    (void)state;
+    scene_init(&s);
+    scene_shell(&s,
+        "mkdir -p sdk/examples && cp -r \"$SOURCE/include\" include\n"
+        "cp -r \"$SOURCE/sdk/examples/mgu\" sdk/examples/mgu && cd sdk/examples/mgu && rm -f "
+        "mgu.so\n"
+        "line=$(sed -n 's/^    \\(cc .*\\)$/\\1/p' README.md) && [ -n \"$line\" ] && sh -c "
+        "\"$line\"");
+    scene_run(&s, "train", "sdk/examples/mgu/mgu.cfg", "-q", "--json", "--output", "run",
+        "data.samples=32000", "data.length=20");
+    scene_expect(&s, 0);
+    char *run = scene_read(&s, "run/run.json", NULL), *records;
+    assert_non_null(strstr(run, "/sdk/examples/mgu/mgu.so\""));
+    free(run);
+    records = scene_read(&s, "run/metrics.jsonl", NULL);
+    const char *test = strstr(records, "\"split\": \"test\"");
+    const char *rmse = test ? strstr(test, "\"rmse\": ") : NULL;
+    assert_non_null(rmse);
+    if (!(strtod(rmse + 8, NULL) <= 0.15)) GIVE_UP("%s", test);
+    free(records);
+    scene_release(&s);
+}
+
 static void test_sgd_under_another_id__gives_the_same_bits(void **state)
 {
     scene s;
@@ -155,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lion__is_built_by_its_readme_and_learns),
+        cmocka_unit_test(test_mgu__is_built_by_its_readme_and_learns),
         cmocka_unit_test(test_sgd_under_another_id__gives_the_same_bits),
         cmocka_unit_test(test_without_adam_so__adam_is_unknown_and_adagrad_works),
         cmocka_unit_test(test_plugin_path__is_searched_and_the_working_folder_never),
