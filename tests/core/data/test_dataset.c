@@ -422,6 +422,8 @@ static void test_dataset__describes_sequences_and_streams(void **state)
     assert_string_equal(described(d, line, sizeof(line)),
         "5 sequences of 1 to 4 steps (3 training, 2 test), 4 features, 2 binary targets");
     assert_true(dataset_has_time(d) && dataset_has_target_per_step(d) && !dataset_is_stream(d));
+    assert_string_equal(dataset_sample_word(d, true), "sequences");
+    assert_string_equal(dataset_sample_word(d, false), "sequence");
     assert_int_equal(dataset_max_time(d), 4);
     dataset_free(d);
     v = view_of(&t);
