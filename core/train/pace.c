@@ -32,8 +32,8 @@ static int turn_of(const pace *p)
 void pace_begin(pace *p)
 {
     p->times = p->adapts && p->n_left == 0;
+    team_set_alone(p->team, p->times ? turn_of(p) == PACE_ALONE : p->alone);
     if (p->times) {
-        team_set_alone(p->team, turn_of(p) == PACE_ALONE);
         p->begun = clock_wall_s();
     }
 }
@@ -42,13 +42,14 @@ static void settle(pace *p)
 {
     const int winner = p->best[PACE_ALONE] < p->best[PACE_ALL] ? PACE_ALONE : PACE_ALL;
     const double steps = pause_s / p->best[winner];
-    team_set_alone(p->team, winner == PACE_ALONE);
+    p->alone = winner == PACE_ALONE;
     begin_trial(p);
     p->n_left = steps < MOST_STEPS ? (uint64_t)steps + 1 : MOST_STEPS;
 }
 
 void pace_end(pace *p)
 {
+    team_set_alone(p->team, false);
     if (!p->times) {
         p->n_left -= p->n_left > 0;
         return;

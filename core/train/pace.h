@@ -13,6 +13,7 @@ enum { PACE_ALL, PACE_ALONE, N_PACES };
 typedef struct pace {
     team *team;
     bool adapts; /* false: always all */
+    bool alone; /* what the last trial has found */
     bool times; /* the step under way is timed */
     uint64_t n_left; /* steps until the next trial; 0: one is under way */
     uint64_t n_tried; /* steps of the trial so far */
@@ -23,7 +24,7 @@ typedef struct pace {
 /* `adapts`: the number of threads is ours to choose. */
 void pace_init(pace *p, team *t, bool adapts);
 
-/* Around each step. */
+/* Around each step. What lies between steps, whose batches are others, has all threads. */
 void pace_begin(pace *p);
 void pace_end(pace *p);
 

@@ -71,10 +71,11 @@ static void test_pace__takes_the_faster_way(void **state)
         pace_init(&p, t, true);
         assert_int_equal(run(&p, 24, alone), 12); /* the trial: turns of four */
         assert_true(p.n_left > 0);
-        assert_int_equal(runs_alone(t), alone);
         const uint64_t left = p.n_left;
         pace_begin(&p);
+        assert_int_equal(runs_alone(t), alone);
         pace_end(&p);
+        assert_false(runs_alone(t));
         assert_int_equal(p.n_left, left - 1); /* nothing is timed until the next one */
         assert_false(p.times);
         team_free(t);
@@ -89,7 +90,9 @@ static void test_pace__leaves_a_number_that_was_asked_for(void **state)
     assert_int_equal(team_new(2, false, &t, NULL), OK);
     pace_init(&p, t, false);
     run(&p, 40, true);
+    pace_begin(&p);
     assert_false(runs_alone(t));
+    pace_end(&p);
     team_free(t);
 }
 
@@ -106,7 +109,9 @@ static void test_pace__leaves_long_steps(void **state)
         pace_end(&p);
     }
     assert_false(p.adapts);
+    pace_begin(&p);
     assert_false(runs_alone(t));
+    pace_end(&p);
     team_free(t);
 }
 
