@@ -1,7 +1,8 @@
 /* What a checkpoint must agree with: a hash for each part of a run that its state depends on, "key=hash key=hash ...".
  *
  * Of `train` only that counts which state was made by: a run may be given more epochs. Of the data it is not where files lie
- * that counts, but which rows were drawn, their shape, and what is done to them: a folder of data may be moved. */
+ * that counts, but which rows were drawn, their shape, what is in them, and what is done to them: a folder of data may be
+ * moved. */
 #include "train/internal.h"
 
 #include <stdio.h>
@@ -76,6 +77,44 @@ static status add_rows(const trainer *t, text *all, error *err)
     return st;
 }
 
+/* Of a table that is larger than this many blocks only so many are looked at, evenly spaced: data may be mapped and never read
+ * whole. */
+enum { CONTENT_BLOCK = 1 << 20, MOST_BLOCKS = 64 };
+
+static void add_content(text *t, const void *at, size_t bytes)
+{
+    const size_t n = bytes / CONTENT_BLOCK + (bytes % CONTENT_BLOCK != 0);
+    const size_t looked_at = n < MOST_BLOCKS ? n : MOST_BLOCKS;
+    for (size_t i = 0; at && i < looked_at; i++) {
+        char hash[33];
+        const size_t begin = n * i / looked_at * CONTENT_BLOCK, left = bytes - begin;
+        hash_hex(hash, (const char *)at + begin, left < CONTENT_BLOCK ? left : CONTENT_BLOCK);
+        text_add(t, hash);
+    }
+}
+
+/* What the rows hold, as far as they lie side by side; and their targets. */
+static status add_contents(const trainer *t, text *all, error *err)
+{
+    const assay_data *v = dataset_view(t->data);
+    const size_t each = v->x_dtype == ASSAY_U8 ? 1 : 4;
+    const size_t row = assay_shape_size(&v->x_shape) * each;
+    uint64_t n_steps = v->n_samples;
+    text one = { 0 };
+    for (uint64_t i = 0; v->first_step && i < v->n_samples; i++) {
+        const uint64_t end = v->first_step[i] + v->n_steps[i];
+        n_steps = i == 0 || end > n_steps ? end : n_steps;
+    }
+    const size_t n_targets = v->target_per_step && v->first_step ? n_steps : v->n_samples;
+    add_content(&one, v->x_stride == row ? v->x : NULL, n_steps * row);
+    add_content(&one, v->label, n_targets * sizeof *v->label);
+    add_content(&one, v->targets, n_targets * v->n_targets * sizeof *v->targets);
+    add_content(&one, v->targets_u8, n_targets * v->n_targets);
+    const status st = add_hash(all, "data.content", &one, err);
+    text_release(&one);
+    return st;
+}
+
 status fingerprint_make(trainer *t, error *err)
 {
     static const char *const blocks[] = { "model", "loss", "optimizer", "schedule", "seed" };
@@ -84,6 +123,7 @@ status fingerprint_make(trainer *t, error *err)
     status st = OK;
     TRY(add_data(t, &all, err));
     TRY(add_rows(t, &all, err));
+    TRY(add_contents(t, &all, err));
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
         TRY(add_block(&all, blocks[i], value_find(root, blocks[i]), err));
     }
