@@ -1,20 +1,20 @@
 /* A trial is turns of four steps, all threads and one by turns; the first step of a turn moves data between caches and is not
- * counted. The shorter of the shortest steps wins until the next trial, half a second later. Steps that take so long that two
- * cores always pay are left alone. */
+ * counted, nor is the longest of each kind, which something else may have fallen into. The shorter sum wins until the next trial, a
+ * fifth of a second later. Steps that take so long that two cores always pay are left alone. */
 #include "train/pace.h"
 
 #include "base/clock.h"
 
-#include <math.h>
-
-enum { STEPS_OF_TURN = 4, TURNS = 6, MOST_STEPS = 1 << 20 };
-static const double pause_s = 0.5; /* between trials */
+enum { STEPS_OF_TURN = 4, TURNS = 4 };
+static const double pause_s = 0.2; /* between trials */
 static const double long_s = 0.01; /* a step of this length is shared anyway */
 
 static void begin_trial(pace *p)
 {
-    p->n_left = p->n_tried = 0;
-    p->best[PACE_ALL] = p->best[PACE_ALONE] = INFINITY;
+    p->n_tried = 0;
+    for (int k = 0; k < N_PACES; k++) {
+        p->total[k] = p->longest[k] = 0;
+    }
 }
 
 void pace_init(pace *p, team *t, bool adapts)
@@ -31,38 +31,36 @@ static int turn_of(const pace *p)
 
 void pace_begin(pace *p)
 {
-    p->times = p->adapts && p->n_left == 0;
+    p->begun = p->adapts ? clock_wall_s() : 0;
+    p->times = p->adapts && (p->n_tried > 0 || p->begun >= p->next_s);
     team_set_alone(p->team, p->times ? turn_of(p) == PACE_ALONE : p->alone);
-    if (p->times) {
-        p->begun = clock_wall_s();
-    }
 }
 
-static void settle(pace *p)
+static void settle(pace *p, double now)
 {
-    const int winner = p->best[PACE_ALONE] < p->best[PACE_ALL] ? PACE_ALONE : PACE_ALL;
-    const double steps = pause_s / p->best[winner];
-    p->alone = winner == PACE_ALONE;
+    const double all = p->total[PACE_ALL] - p->longest[PACE_ALL];
+    const double alone = p->total[PACE_ALONE] - p->longest[PACE_ALONE];
+    p->alone = alone < all;
+    p->next_s = now + pause_s;
     begin_trial(p);
-    p->n_left = steps < MOST_STEPS ? (uint64_t)steps + 1 : MOST_STEPS;
 }
 
 void pace_end(pace *p)
 {
     team_set_alone(p->team, false);
     if (!p->times) {
-        p->n_left -= p->n_left > 0;
         return;
     }
-    const double took = clock_wall_s() - p->begun;
+    const double now = clock_wall_s(), took = now - p->begun;
     const int turn = turn_of(p);
-    if (p->n_tried % STEPS_OF_TURN > 0 && took < p->best[turn]) {
-        p->best[turn] = took;
+    if (p->n_tried % STEPS_OF_TURN > 0) {
+        p->total[turn] += took;
+        p->longest[turn] = took > p->longest[turn] ? took : p->longest[turn];
     }
     p->n_tried++;
-    if (p->n_tried == STEPS_OF_TURN && p->best[PACE_ALL] > long_s) {
+    if (p->n_tried == STEPS_OF_TURN && p->total[PACE_ALL] > long_s * (STEPS_OF_TURN - 1)) {
         p->adapts = false;
     } else if (p->n_tried == STEPS_OF_TURN * TURNS) {
-        settle(p);
+        settle(p, now);
     }
 }

@@ -15,10 +15,10 @@ typedef struct pace {
     bool adapts; /* false: always all */
     bool alone; /* what the last trial has found */
     bool times; /* the step under way is timed */
-    uint64_t n_left; /* steps until the next trial; 0: one is under way */
-    uint64_t n_tried; /* steps of the trial so far */
+    double next_s; /* when the next trial may begin */
+    uint64_t n_tried; /* steps of the trial under way; 0: none is */
     double begun; /* the step under way */
-    double best[N_PACES]; /* the shortest step of the trial */
+    double total[N_PACES], longest[N_PACES]; /* seconds of the trial's steps */
 } pace;
 
 /* `adapts`: the number of threads is ours to choose. */
