@@ -16,6 +16,8 @@
  * since one step's estimates are noisy and are to be averaged before they are divided. */
 #include "train/probe.h"
 
+#include <assay/math.h>
+
 #include "num/vec.h"
 #include "train/optimizer_probe.h"
 
@@ -193,6 +195,15 @@ static bool is_padding(const probe *p, size_t r, size_t row, size_t n_rows)
     return by_step && b->length && row / n >= b->length[begin + row % n];
 }
 
+/* alive[j] becomes 1 where y[j] is not 0. */
+ASSAY_MULTIVERSION static void note_alive(
+    uint32_t *restrict alive, const float *restrict y, size_t size)
+{
+    for (size_t j = 0; j < size; j++) {
+        alive[j] |= y[j] != 0;
+    }
+}
+
 static void look_at_layer(void *arg, size_t i)
 {
     probe *p = arg;
@@ -203,9 +214,10 @@ static void look_at_layer(void *arg, size_t i)
     for (size_t r = 0; r < p->n_replicas; r++) {
         const float *y = objective_layer_output(p->objective, r, i, &n);
         const size_t n_rows = size > 0 ? n / size : 0;
+        const bool has_padding = objective_batch(p->objective)->length != NULL;
         for (size_t row = 0; row < n_rows; row++) {
-            for (size_t j = 0; j < size && !is_padding(p, r, row, n_rows); j++) {
-                alive[j] |= y[row * size + j] != 0;
+            if (!has_padding || !is_padding(p, r, row, n_rows)) {
+                note_alive(alive, y + row * size, size);
             }
         }
     }
