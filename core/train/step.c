@@ -52,12 +52,9 @@ typedef struct pass {
     bool probes;
 } pass;
 
-/* Objective (and gradient) of one update's batches at the weights as they stand. */
-static status run_pass(trainer *t, const pass *p, objective_value *out, error *err)
+static status run_batches(trainer *t, const pass *p, error *err)
 {
-    const double denominator = denominator_of(t, p->n, p->ahead);
     status st = OK;
-    objective_begin(t->objective, denominator > 0 ? denominator : 1, p->in_pieces);
     if (t->settings.train.weight_noise > 0) {
         weight_noise_add(&t->noise, draw_of(t->at.step, p->fresh, 0));
         TRY(model_prepare(t->model, p->gradient, err));
@@ -72,12 +69,20 @@ static status run_pass(trainer *t, const pass *p, objective_value *out, error *e
         t->at.spent.samples_forward += b.n_samples;
         t->at.spent.samples_backward += p->gradient ? b.n_samples : 0;
     }
-    weight_noise_remove(&t->noise);
-    objective_end(t->objective, p->gradient, out);
-    out->denominator = denominator; /* batches without weight add nothing to a mean */
 done:
-    if (st != OK) {
-        weight_noise_remove(&t->noise);
+    weight_noise_remove(&t->noise);
+    return st;
+}
+
+/* Objective (and gradient) of one update's batches at the weights as they stand. */
+static status run_pass(trainer *t, const pass *p, objective_value *out, error *err)
+{
+    const double denominator = denominator_of(t, p->n, p->ahead);
+    objective_begin(t->objective, denominator > 0 ? denominator : 1, p->in_pieces);
+    const status st = run_batches(t, p, err);
+    if (st == OK) {
+        objective_end(t->objective, p->gradient, out);
+        out->denominator = denominator; /* batches without weight add nothing to a mean */
     }
     return st;
 }
