@@ -41,9 +41,9 @@ static void label(const cli *c, text *t, const char *name)
 static void add_schedules(const session *s, text *t)
 {
     const value *v = value_find(config_root(s->config), "schedule");
-    const size_t n = !v ? 0 : v->kind == VALUE_LIST ? v->n : 1;
+    const size_t n = value_n_items(v);
     for (size_t i = 0; i < n; i++) {
-        text_printf(t, ", %s", block_type(v->kind == VALUE_LIST ? v->item[i] : v));
+        text_printf(t, ", %s", block_type(value_item(v, i)));
     }
     if (n) text_add(t, n > 1 ? " schedules" : " schedule");
 }

@@ -197,9 +197,7 @@ void session_close(session *s)
 
 const char *block_type(const value *block)
 {
-    if (block && block->kind == VALUE_LIST) {
-        block = block->n ? block->item[0] : NULL;
-    }
+    block = value_n_items(block) > 0 ? value_item(block, 0) : NULL;
     const value *type = block && block->kind == VALUE_GROUP ? value_find(block, "type") : block;
     return type && type->kind == VALUE_STRING ? type->as.string : "";
 }

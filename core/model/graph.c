@@ -184,8 +184,7 @@ static status find_source(const model *m, const layer *l, const value *v, int *o
 static status layer_link(model *m, layer *l, error *err)
 {
     const value *from = value_find(l->block, "from");
-    const bool is_list = from && from->kind == VALUE_LIST;
-    l->n_in = is_list ? from->n : 1;
+    l->n_in = from ? value_n_items(from) : 1;
     if (l->n_in == 0) {
         return layer_fail(m, l, E_RANGE, err, "`from` is an empty list; name at least one layer");
     }
@@ -199,7 +198,7 @@ static status layer_link(model *m, layer *l, error *err)
         return OK;
     }
     for (size_t i = 0; i < l->n_in; i++) {
-        status st = find_source(m, l, is_list ? from->item[i] : from, &l->from[i], err);
+        status st = find_source(m, l, value_item(from, i), &l->from[i], err);
         if (st != OK) {
             return st;
         }

@@ -43,8 +43,7 @@ status optimizer_new(
     registry *r, config *c, value *block, uint64_t seed, optimizer **out, error *err)
 {
     status st = OK;
-    const bool is_list = block->kind == VALUE_LIST;
-    const size_t n = is_list ? block->n : 1;
+    const size_t n = value_n_items(block);
     optimizer *o = calloc(1, sizeof *o);
     if (!o) {
         return fail_nomem(err, "the optimizer");
@@ -59,7 +58,7 @@ status optimizer_new(
     }
     for (size_t i = 0; i < n; i++) {
         o->n_groups = i + 1;
-        TRY(open_group(o, r, c, is_list ? block->item[i] : block, i, seed, err));
+        TRY(open_group(o, r, c, value_item(block, i), i, seed, err));
     }
     *out = o;
     o = NULL;
