@@ -88,7 +88,9 @@ int piece_add(struct source *s, size_t i, size_t n)
 static bool is_numpy(const char *path)
 {
     const size_t n = strlen(path);
-    return (n > 4 && strcmp(path + n - 4, ".npy") == 0) || strstr(path, ".npz") != NULL;
+    const char *archive = strstr(path, ".npz"); // an array in it is named behind a slash
+    const int is_archive = archive && (archive[4] == '\0' || archive[4] == '/');
+    return is_archive || (n > 4 && strcmp(path + n - 4, ".npy") == 0);
 }
 
 /* Warns of pieces that say nothing; an error where there are no others. */
