@@ -15,12 +15,30 @@
  *    (ASSAY_DRAFT_HASH). From 1.0 on, a plugin built with any 1.x header runs on every 1.x host unless it asks
  *    for more by ASSAY_TARGET_MINOR.
  *
- * The life of an instance:
- *   describe -> bind hyperparameters -> validate -> create -> plan -> (the callbacks of its kind)* -> destroy
+ * The life of an instance, in this order; a callback that a component lacks is passed over:
+ *
+ *   entry            once per process, before anything else of the plugin
+ *   (bind)           the host writes defaults and the config's values into the author's struct
+ *   validate         once; a failure ends the life here
+ *   create           once; after a failure of create only destroy may follow
+ *   plan | accept    what shapes and tensors it will meet
+ *   load             state of a run that is resumed
+ *   (the callbacks of its kind)*   as that kind's header says, with save between any two of them
+ *   destroy          once
+ *
+ * Several instances of one component live at the same time, and their callbacks may run at the same time on different
+ * threads. So nothing is kept in variables of the file: what an instance needs hangs on ctx->self or, better, is declared state
+ * that the host owns. The struct of hyperparameters is the host's; it may be another one, with other values, at every callback.
  *
  * Threads. Each callback says one of
  *   [control]  never concurrent for one instance; different instances may run at the same time;
  *   [worker]   concurrent on one instance with different arguments: it writes only what its arguments hand it.
+ * The services in struct assay_host may be called in any callback on its own thread, unless a line there says [control]. A
+ * callback makes no threads, processes or signal handlers, and leaves as they were: the floating-point mode (rounding, flushing
+ * of denormals), the locale, the working directory, the environment, open files that are not its own.
+ *
+ * Same bits. What a callback computes is a function of its arguments, of the declared state and of the host's random numbers: not of
+ * time, addresses, thread, or how work was cut into calls.
  */
 #ifndef ASSAY_ABI_H
 #define ASSAY_ABI_H

@@ -112,6 +112,10 @@ typedef struct assay_plan {
     int64_t (*prepared)(struct assay_plan *plan, uint64_t bytes);
     /* Working memory of one call of forward or backward: bytes per sample and time step, plus bytes. */
     int64_t (*scratch)(struct assay_plan *plan, uint64_t bytes_per_row, uint64_t bytes);
+
+    /* written by the layer */
+    uint64_t
+        looks_ahead; /* 1: what a time step puts out depends on later ones, so it cannot go step by step */
 } assay_plan;
 
 static inline const assay_input *assay_plan_in(const assay_plan *plan, uint64_t i)

@@ -85,11 +85,14 @@ ASSAY_EXPORT const assay_plugin *ASSAY_ENTRY(const assay_host *host);
 
 struct assay_semicolon_;
 
-/* Slots and metrics of an optimizer, among its ops. */
+/* Slots, metrics and special cases of an optimizer, among its ops, in this order after the callbacks that come before them. */
 #define ASSAY_SLOTS(array) \
     .slots = (array), .n_slots = ASSAY_COUNT(array), .slot_stride = sizeof((array)[0])
 #define ASSAY_METRICS(array) \
     .metrics = (array), .n_metrics = ASSAY_COUNT(array), .metric_stride = sizeof((array)[0])
+#define ASSAY_SPECIAL_CASES(array) \
+    .special_cases = (array), .n_special_cases = ASSAY_COUNT(array), \
+    .special_case_stride = sizeof((array)[0])
 
 /* A component from its ops; ASSAY_DEFINE_LAYER and the others below name the kind. H is ASSAY_HYPERS(...). */
 #define ASSAY_DEFINE_(kind_, type_, id_, version_, doc_, n_, bytes_, table_, ...) \
@@ -108,6 +111,14 @@ struct assay_semicolon_;
         .ops = &id_##_ops, \
         .info = id_##_info }
 
+/* Who publishes a plugin defines these before the last line: an SPDX id, a page. */
+#ifndef ASSAY_PLUGIN_LICENSE
+#define ASSAY_PLUGIN_LICENSE 0
+#endif
+#ifndef ASSAY_PLUGIN_URL
+#define ASSAY_PLUGIN_URL 0
+#endif
+
 /* The plugin itself: its entry and its info record. The rest are pointers to components. */
 #define ASSAY_PLUGIN(name_, version_, ...) \
     static const char name_##_plugin_info[] ASSAY_INFO_SECTION = \
@@ -120,8 +131,8 @@ struct assay_semicolon_;
         .draft_hash = ASSAY_DRAFT_HASH, \
         .name = #name_, \
         .version = version_, \
-        .license = 0, \
-        .url = 0, \
+        .license = ASSAY_PLUGIN_LICENSE, \
+        .url = ASSAY_PLUGIN_URL, \
         .components = name_##_components, \
         .n_components = ASSAY_COUNT(name_##_components), \
         .info = name_##_plugin_info }; \

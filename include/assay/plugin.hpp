@@ -13,7 +13,7 @@
  *
  * Its functions are named like the members of the kind's ops table (assay_optimizer, assay_layer, ...) and
  * take what those take, with `hyper` by reference in place of the const void pointer. What is absent stays 0:
- * functions, `hypers` with `hyper`, `slots`, `metrics`, `n_sums`, `n_state`, `horizon`. No exception crosses the
+ * functions, `hypers` with `hyper`, `slots`, `metrics`, `special_cases`, `n_sums`, `n_state`, `horizon`. No exception crosses the
  * border: an assay::error becomes its own code and message, std::bad_alloc ASSAY_E_NOMEM, anything else
  * ASSAY_E_INTERNAL. The macros stand outside of any namespace. */
 #ifndef ASSAY_PLUGIN_HPP
@@ -109,9 +109,10 @@ constexpr row list(field<assay_strings> f, const char *def, const char *doc)
 }
 
 constexpr assay_slot slot(const char *name, uint64_t shape = ASSAY_SLOT_SAME, double init = 0,
-    const char *times = nullptr, const char *when = nullptr)
+    const char *times = nullptr, const char *when = nullptr, const char *limit = nullptr,
+    uint64_t flags = 0)
 {
-    return assay_slot{ name, shape, init, times, when };
+    return assay_slot{ name, shape, init, times, when, limit, flags };
 }
 
 namespace detail
@@ -172,16 +173,17 @@ template <auto F, class R, class... A> constexpr auto thunk(R (*)(assay_ctx *, A
 // clang-format off
 #define ASSAY_OPS_(X) \
     X(validate) X(create) X(destroy) X(save) X(load) X(elem) X(tensor) X(model) X(reduce) \
-    X(combine) X(eval_weights) X(factor) X(plan) X(forward) X(backward) X(prepare) X(loss) \
+    X(combine) X(eval_weights) X(accept) X(factor) X(plan) X(forward) X(backward) X(prepare) X(loss) \
     X(add) X(result) X(merge) X(open) X(close)
 // clang-format on
-#define ASSAY_VALUES_(X) X(n_sums) X(n_state) X(horizon) X(slots) X(metrics)
+#define ASSAY_VALUES_(X) X(n_sums) X(n_state) X(horizon) X(slots) X(metrics) X(special_cases)
 ASSAY_OPS_(ASSAY_OP_)
 ASSAY_MEMBER_(n_sums, o.n_sums = T::n_sums)
 ASSAY_MEMBER_(n_state, o.n_state = T::n_state)
 ASSAY_MEMBER_(horizon, o.horizon = T::horizon)
 ASSAY_ROWS_(slots, n_slots, slot_stride)
 ASSAY_ROWS_(metrics, n_metrics, metric_stride)
+ASSAY_ROWS_(special_cases, n_special_cases, special_case_stride)
 ASSAY_ROWS_(hypers, n_hypers, hyper_stride)
 
 template <class T> constexpr uint64_t hyper_bytes(typename T::hyper *)
@@ -232,8 +234,9 @@ constexpr assay_component make_component(const char *kind, const char *id, const
         ASSAY_PLUGIN_INFO_(name_, version_); \
     static constexpr const assay_component *name_##_components[] = { __VA_ARGS__ }; \
     static constexpr assay_plugin name_##_plugin = { sizeof(assay_plugin), ASSAY_ABI_MAJOR, \
-        ASSAY_ABI_MINOR, ASSAY_TARGET_MINOR, ASSAY_DRAFT_HASH, #name_, version_, nullptr, nullptr, \
-        name_##_components, ASSAY_COUNT(name_##_components), name_##_plugin_info }; \
+        ASSAY_ABI_MINOR, ASSAY_TARGET_MINOR, ASSAY_DRAFT_HASH, #name_, version_, \
+        ASSAY_PLUGIN_LICENSE, ASSAY_PLUGIN_URL, name_##_components, \
+        ASSAY_COUNT(name_##_components), name_##_plugin_info }; \
     extern "C" const assay_plugin *ASSAY_ENTRY(const assay_host *) \
     { \
         return &name_##_plugin; \

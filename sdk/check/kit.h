@@ -1,0 +1,69 @@
+/* The conformance kit: what a component must hold to, as named tests.
+ *
+ * A test is a row of a table and a function that looks at one component; it reports what it found and never prints, exits or
+ * catches signals. `check_all` runs each of them in a child process of its own, so that a crash, a hang or a runaway is a
+ * result like any other; `check_one` runs one of them here, for a debugger. */
+#ifndef ASSAY_SDK_CHECK_KIT_H
+#define ASSAY_SDK_CHECK_KIT_H
+
+#include "base/error.h"
+#include "base/text.h"
+#include "registry/registry.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum check_outcome {
+    CHECK_PASSED,
+    CHECK_SKIPPED, /* does not apply to this component; the message says why */
+    CHECK_WARNED,
+    CHECK_FAILED,
+} check_outcome;
+
+/* A number that a test measured: "ns per parameter". */
+typedef struct check_figure {
+    const char *name, *unit; /* static text */
+    double value;
+} check_figure;
+
+enum { CHECK_MAX_FIGURES = 16 };
+
+/* What a test found. The worst outcome counts, and of those the first message. */
+typedef struct check_report {
+    check_outcome outcome;
+    char message[1024]; /* what was expected, what was found, what to do */
+    check_figure figure[CHECK_MAX_FIGURES];
+    size_t n_figures;
+} check_report;
+
+void check_fail(check_report *r, const char *format, ...) PRINTF_LIKE(2, 3);
+void check_warn(check_report *r, const char *format, ...) PRINTF_LIKE(2, 3);
+void check_skip(check_report *r, const char *format, ...) PRINTF_LIKE(2, 3);
+void check_measure(check_report *r, const char *name, double value, const char *unit);
+
+/* A component under test. */
+typedef struct subject {
+    registry *registry;
+    const component *component;
+    const char *path; /* of its file, as the user named it */
+    uint64_t seed; /* of all that a test draws */
+    double time_limit_s; /* of one test */
+} subject;
+
+typedef struct check_test {
+    const char *name; /* "optimizer_chunks" */
+    const char *kind; /* "optimizer"; NULL: every kind */
+    const char *doc; /* what it holds the component to, one line */
+    void (*run)(const subject *s, check_report *r);
+} check_test;
+
+/* The tests of one kind (one file or more each), ended by a row without a name. */
+extern const check_test check_tests_general[], check_tests_optimizer[], check_tests_layer[],
+    check_tests_schedule[], check_tests_loss[], check_tests_metric[], check_tests_dataset[];
+
+/* All of them, in the order in which they run. */
+size_t check_count(void);
+const check_test *check_get(size_t i);
+
+#endif

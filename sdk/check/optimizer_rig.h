@@ -1,0 +1,70 @@
+/* An optimizer at work on tensors of the kit's own, callback by callback.
+ *
+ * Every array (weights, gradient, slots) lies in memory of its own with an inaccessible page right behind it, so that a step over the
+ * end is a signal; what a call may not write is compared with how it was. The cut into chunks is the test's: nothing about it may show. All tiers,
+ * nested optimizers (by the host's inner_update) and eval_weights are run as the trainer runs them. */
+#ifndef ASSAY_SDK_CHECK_OPTIMIZER_RIG_H
+#define ASSAY_SDK_CHECK_OPTIMIZER_RIG_H
+
+#include "check/subject.h"
+
+#include <assay/optimizer.h>
+
+/* A tensor to be updated. */
+typedef struct rig_tensor {
+    const char *name; /* "dense1.weight"; the layer is what stands before the dot */
+    assay_shape shape;
+    uint32_t role, place;
+    uint64_t fan_in, fan_out; /* 0: rows, cols */
+    uint64_t blocks; /* 0: 1 */
+    double lr_scale; /* 0: 1 */
+} rig_tensor;
+
+typedef struct optimizer_rig optimizer_rig;
+
+/* The objective, for optimizers that evaluate it anew: the loss at w, and its gradient where g is not NULL; arrays per tensor. `fresh`: on
+ * another batch. */
+typedef double (*rig_objective)(
+    void *self, const float *const *w, float *const *g, uint64_t evaluation, bool fresh);
+
+/* w0: first values per tensor. E_UNSUPPORTED where the component accepts none of the tensors; those that it alone does not
+ * accept are left out (rig_has). */
+status optimizer_rig_open(const specimen *p, const rig_tensor *tensors, size_t n,
+    const float *const *w0, optimizer_rig **out, error *err) MUST_CHECK;
+void optimizer_rig_free(optimizer_rig *r);
+bool optimizer_rig_has(const optimizer_rig *r, size_t i_tensor);
+
+/* How updates are cut and called. */
+typedef struct rig_update {
+    const float *const *g; /* gradient per tensor */
+    double loss;
+    size_t chunk; /* elements; 0: whole tensors */
+    bool backwards; /* chunks and tensors in the opposite order */
+    size_t n_threads; /* 0: 1 */
+    rig_objective objective; /* NULL: the loss is `loss` and the gradient `g` wherever it asks */
+    void *objective_self;
+} rig_update;
+
+/* One update; what the contract forbids (a write outside of the span, a changed gradient, a changed floating-point mode) is E_PLUGIN
+ * with a message that names it. */
+status optimizer_rig_update(optimizer_rig *r, const rig_update *u, error *err) MUST_CHECK;
+
+uint64_t optimizer_rig_n_updates(const optimizer_rig *r);
+float *optimizer_rig_weights(optimizer_rig *r, size_t i_tensor);
+size_t optimizer_rig_size(const optimizer_rig *r, size_t i_tensor);
+
+/* Where the model would be evaluated: eval_weights, or w where the component has none. */
+status optimizer_rig_eval_weights(
+    optimizer_rig *r, size_t i_tensor, float *out, error *err) MUST_CHECK;
+
+/* Slot by name; NULL where it does not exist. "inner.m" is a nested optimizer's. */
+float *optimizer_rig_slot(optimizer_rig *r, size_t i_tensor, const char *name, size_t *out_floats);
+
+/* Takes over all state (weights, slots, globals, what save gives, the count of updates) from a rig of the same component and
+ * settings: a run that resumes. */
+status optimizer_rig_resume(optimizer_rig *r, const optimizer_rig *from, error *err) MUST_CHECK;
+
+/* All state as one row of bits: equal for two rigs whose state is the same. */
+uint64_t optimizer_rig_hash(const optimizer_rig *r);
+
+#endif
