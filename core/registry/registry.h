@@ -50,8 +50,8 @@ typedef struct component {
 typedef void (*registry_log)(void *self, unsigned level, const char *message);
 
 typedef struct registry_options {
-    const char
-        *program_path; /* argv[0] or /proc/self/exe: for the build tree beside it; NULL: none */
+    const char *
+        program_path; /* argv[0] or /proc/self/exe: for what lies beside it, in a build tree or an installation; NULL: nothing */
     bool no_environment; /* ignore ASSAY_PLUGIN_PATH and the user's folder */
     const char *const *dirs; /* more folders, searched first; NULL-terminated; may be NULL */
     registry_log log; /* may be NULL */
@@ -59,7 +59,7 @@ typedef struct registry_options {
 } registry_options;
 
 /* Search order: `dirs`, ASSAY_PLUGIN_PATH (colon-separated), $XDG_DATA_HOME/assay/plugins/<major>,
- * plugins/ beside the program in a build tree, the system's folder. Folders are searched one level
+ * plugins/ beside the program in a build tree, the folder of its installation. Folders are searched one level
  * of subfolders deep. Never the working directory. */
 status registry_new(const registry_options *o, registry **out, error *err) MUST_CHECK;
 void registry_free(registry *r); /* plugins stay loaded: dlclose is not safe */

@@ -5,7 +5,8 @@
  *   3. the user's: $XDG_DATA_HOME/assay/plugins/<major>, by default
  * ~/.local/share/assay/plugins/<major>
  *   4. the build tree's: plugins/ beside the program
- *   5. the system's: ASSAY_PLUGIN_DIR, set when assay is built
+ *   5. the system's: that of the installation which the program lies in, wherever it was moved to;
+ *      where there is none, ASSAY_PLUGIN_DIR, set when assay is built
  *
  * In each folder the files *.so and those of its direct subfolders, by name, so that a listing is
  * the same everywhere. The working directory is never searched: relative and empty elements, which
@@ -114,22 +115,38 @@ static status add_user(registry *r, error *err)
         FOUND_USER, err);
 }
 
-/* A program that was called by a bare name cannot be found again without guessing: then there is no
- * build tree. */
-static status add_build(registry *r, const char *program, error *err)
+/* The folder of the program; NULL for one that was called by a bare name, which cannot be found
+ * again without guessing. */
+static status program_folder(registry *r, const char *program, const char **out, error *err)
 {
+    *out = NULL;
     if (!program || !strchr(program, '/')) return OK;
     char *real = realpath(program, NULL);
     if (!real) return errno == ENOMEM ? fail_nomem(err, "the search for plugins") : OK;
-    const char *dir = path_dir(&r->memory, real);
+    *out = path_dir(&r->memory, real);
     free(real);
-    return add_optional(r, dir ? path_join(&r->memory, dir, "plugins") : NULL, FOUND_BUILD, err);
+    return *out ? OK : fail_nomem(err, "the search for plugins");
+}
+
+/* Of two installations only the program's own counts, or every component would be there twice. A
+ * program outside of a folder `bin` is none that was installed. */
+static status add_system(registry *r, const char *folder, error *err)
+{
+    if (folder && strcmp(path_base(folder), ASSAY_BIN_NAME) == 0) {
+        const char *own = path_join(&r->memory, folder, ASSAY_PLUGIN_FOLDER);
+        own = own ? path_absolute(&r->memory, own) : NULL;
+        if (!own) return fail_nomem(err, "the search for plugins");
+        if (file_is_dir(own)) return add_folder(r, own, FOUND_SYSTEM, 1, err);
+    }
+    return add_optional(r, ASSAY_PLUGIN_DIR, FOUND_SYSTEM, err);
 }
 
 status search_run(registry *r, const registry_options *o, error *err)
 {
     const char *list = o->no_environment ? NULL : getenv("ASSAY_PLUGIN_PATH");
-    status st = OK;
+    const char *folder;
+    status st = program_folder(r, o->program_path, &folder, err);
+    if (st != OK) return st;
     for (const char *const *dir = o->dirs; dir && *dir; dir++) {
         const char *path = path_absolute(&r->memory, *dir);
         if (!path) TRY(fail_nomem(err, "the search for plugins"));
@@ -137,8 +154,8 @@ status search_run(registry *r, const registry_options *o, error *err)
     }
     if (list && *list) TRY(add_environment(r, list, err));
     if (!o->no_environment) TRY(add_user(r, err));
-    TRY(add_build(r, o->program_path, err));
-    TRY(add_optional(r, ASSAY_PLUGIN_DIR, FOUND_SYSTEM, err));
+    if (folder) TRY(add_optional(r, path_join(&r->memory, folder, "plugins"), FOUND_BUILD, err));
+    TRY(add_system(r, folder, err));
 done:
     return st;
 }

@@ -102,7 +102,7 @@ static status make_all(plugin_fixture *f, error *err)
 {
     const char *dirs[] = { fixture_path(f, "dir"), NULL };
     const registry_options o = {
-        .program_path = fixture_path(f, "prog"), .no_environment = true, .dirs = dirs
+        .program_path = fixture_path(f, "bin/prog"), .no_environment = true, .dirs = dirs
     };
     registry *r = NULL;
     instance *i = NULL;
@@ -151,6 +151,8 @@ static void fail_each(const char *source, status expected)
     fixture_init(&f);
     fixture_folder(&f, "dir/sub");
     fixture_folder(&f, "mine");
+    fixture_folder(&f, "bin");
+    fixture_copy(&f, "bad_plugins/no_info.so", "bin/prog"); /* any file will do */
     fixture_copy(&f, "good_plugins/every_kind.so", "dir/sub/every_kind.so");
     fixture_copy(&f, "bad_plugins/no_info.so", "dir/no_info.so");
     fixture_copy(&f, "good_plugins/half_known.so", "mine/half_known.so");

@@ -2,6 +2,8 @@
 #include "registry/instance.h"
 #include "registry/registry.h"
 
+#include <assay/plugin.h>
+
 #include "base/file.h"
 #include "support/plugin_fixture.h"
 
@@ -17,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define USER_FOLDER "data/assay/plugins/" ASSAY_TEXT(ASSAY_ABI_MAJOR)
 #define TINY "good_plugins/every_kind.so"
 #define OTHER "good_plugins/other_tiny.so"
 #define PLAIN "good_plugins/half_known.so"
@@ -73,7 +76,7 @@ static void test_search__goes_by_class_and_name(void **state)
     put(&f, "plugins/optimizer", "b.so", TINY);
     put(&f, "plugins", "a.so", OTHER);
     put(&f, "plugins/optimizer/deep", "c.so", OTHER); /* two levels down: not searched */
-    put(&f, "data/assay/plugins/0", "u.so", TINY);
+    put(&f, USER_FOLDER, "u.so", TINY);
     put(&f, "env", "z.so", TINY);
     put(&f, "env", "B.so", OTHER);
     put(&f, "env", "notes.txt", OTHER);
@@ -82,7 +85,39 @@ static void test_search__goes_by_class_and_name(void **state)
     open_all(&f);
     assert_string_equal(listing(&f),
         "dirs:dirs/d.so ASSAY_PLUGIN_PATH:env/B.so ASSAY_PLUGIN_PATH:env/z.so "
-        "user:data/assay/plugins/0/u.so build:plugins/a.so build:plugins/optimizer/b.so ");
+        "user:" USER_FOLDER "/u.so build:plugins/a.so build:plugins/optimizer/b.so ");
+    fixture_release(&f);
+}
+
+/* The paths that a program at `program` finds below the fixture's folder. */
+static const char *found_by_program(plugin_fixture *f, const char *program)
+{
+    const registry_options o = { .program_path = fixture_path(f, program), .no_environment = true };
+    registry_free(f->r);
+    f->r = NULL;
+    assert_int_equal(registry_new(&o, &f->r, &f->err), OK);
+    return listing(f);
+}
+
+static void test_search__goes_with_an_installation_that_was_moved(void **state)
+{
+    (void)state;
+    plugin_fixture f;
+    char folder[256], expected[512];
+    fixture_init(&f);
+    fixture_folder(&f, "moved/bin");
+    fixture_folder(&f, "moved/sbin");
+    snprintf(folder, sizeof folder, "moved/bin/%s/optimizer", ASSAY_PLUGIN_FOLDER);
+    put(&f, folder, "a.so", TINY);
+    snprintf(folder, sizeof folder, "moved/%s/optimizer", strstr(ASSAY_PLUGIN_FOLDER, "../") + 3);
+    snprintf(expected, sizeof expected, "system:%s/a.so ", folder);
+    assert_int_equal(file_write_atomic(fixture_path(&f, "moved/bin/prog"), "x", 1, &f.err), OK);
+    assert_int_equal(file_write_atomic(fixture_path(&f, "moved/sbin/prog"), "x", 1, &f.err), OK);
+    assert_string_equal(found_by_program(&f, "moved/bin/prog"), expected);
+    assert_int_equal(symlink(fixture_path(&f, "moved/bin/prog"), fixture_path(&f, "link")), 0);
+    assert_string_equal(found_by_program(&f, "link"), expected);
+    /* beside it lies a folder that only looks like its own */
+    assert_string_equal(found_by_program(&f, "moved/sbin/prog"), "");
     fixture_release(&f);
 }
 
@@ -207,9 +242,9 @@ static void test_find__only_the_programs_own_folders_give_way(void **state)
     assert_string_equal(winner("dirs", "plugins"), "first");
     assert_string_equal(winner("plugins", "dirs"), "second");
     assert_string_equal(winner("env", "plugins"), "ambiguous");
-    assert_string_equal(winner("data/assay/plugins/0", "plugins"), "ambiguous");
+    assert_string_equal(winner(USER_FOLDER, "plugins"), "ambiguous");
     assert_string_equal(winner("dirs", "env"), "ambiguous");
-    assert_string_equal(winner("env", "data/assay/plugins/0"), "ambiguous");
+    assert_string_equal(winner("env", USER_FOLDER), "ambiguous");
 }
 
 static void test_find__a_file_of_the_config_does_not_hide_a_builtin(void **state)
@@ -317,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_search__goes_by_class_and_name),
+        cmocka_unit_test(test_search__goes_with_an_installation_that_was_moved),
         cmocka_unit_test(test_search__never_looks_into_the_working_directory),
         cmocka_unit_test(test_search__a_named_folder_that_is_missing_is_told),
         cmocka_unit_test(test_search__one_file_counts_once_with_its_first_finder),
