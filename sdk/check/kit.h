@@ -40,17 +40,20 @@ typedef struct check_report {
 void check_fail(check_report *r, const char *format, ...) PRINTF_LIKE(2, 3);
 void check_warn(check_report *r, const char *format, ...) PRINTF_LIKE(2, 3);
 void check_skip(check_report *r, const char *format, ...) PRINTF_LIKE(2, 3);
-void check_measure(check_report *r, const char *name, double value, const char *unit);
+void check_measure(check_report *r, const char *name, double v, const char *unit);
 
 /* A component under test. */
 typedef struct subject {
     registry *registry;
-    const component *component;
+    const component *component; /* NULL in the tests of loading, which load it themselves */
     const char *path; /* of its file, as the user named it */
     uint64_t seed; /* of all that a test draws */
     double time_limit_s; /* of one test */
+    const char *kind, *id; /* of the component */
+    const plugin_file *file;
 } subject;
 
+/* A test whose name ends in "_speed" measures time: it runs while no other does. */
 typedef struct check_test {
     const char *name; /* "optimizer_chunks" */
     const char *kind; /* "optimizer"; NULL: every kind */
@@ -58,12 +61,19 @@ typedef struct check_test {
     void (*run)(const subject *s, check_report *r);
 } check_test;
 
-/* The tests of one kind (one file or more each), ended by a row without a name. */
-extern const check_test check_tests_general[], check_tests_optimizer[], check_tests_layer[],
-    check_tests_schedule[], check_tests_loss[], check_tests_metric[], check_tests_dataset[];
+/* The tests of one kind (one file or more each), ended by a row without a name. Those of loading run on a file of which nothing
+ * has been loaded yet. */
+extern const check_test check_tests_loading[], check_tests_general[], check_tests_optimizer[],
+    check_tests_layer[], check_tests_schedule[], check_tests_loss[], check_tests_metric[],
+    check_tests_dataset[];
 
 /* All of them, in the order in which they run. */
 size_t check_count(void);
 const check_test *check_get(size_t i);
+const check_test *check_find(const char *name); /* NULL when there is none */
+
+bool check_applies(const check_test *t, const char *kind);
+bool check_is_speed(const check_test *t);
+bool check_is_of_loading(const check_test *t);
 
 #endif

@@ -1,0 +1,217 @@
+/* Watched memory.
+ *
+ * An array lies at the end of whole pages, so that its last byte is followed by a page that cannot be touched; with GUARD_BEFORE
+ * it begins right behind one. What is left of its own pages is filled with a pattern that arrays of floats do not hold. */
+#include "check/guard.h"
+
+#include "base/file.h"
+
+#include <fenv.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+enum { PATTERN = 0xa5 };
+
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The pages that hold the array, without the inaccessible one. */
+static unsigned char *own_pages(const guarded *g)
+{
+    return g->side == GUARD_BEFORE ? g->map + page_bytes() : g->map;
+}
+
+static size_t own_bytes(const guarded *g)
+{
+    return g->map_bytes - page_bytes();
+}
+
+status guarded_new(size_t bytes, guard_side side, guarded *out, error *err)
+{
+    const size_t page = page_bytes();
+    if (bytes > SIZE_MAX - 2 * page) return fail_nomem(err, "watched memory");
+    guarded g = {
+        .bytes = bytes, .side = side, .map_bytes = (bytes + page - 1) / page * page + page
+    };
+    g.map = mmap(NULL, g.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (g.map == MAP_FAILED) return fail_nomem(err, "watched memory");
+    unsigned char *own = own_pages(&g);
+    unsigned char *closed = side == GUARD_BEFORE ? g.map : g.map + own_bytes(&g);
+    if (mprotect(closed, page, PROT_NONE) != 0) {
+        munmap(g.map, g.map_bytes);
+        return fail_nomem(err, "watched memory");
+    }
+    const size_t rest = own_bytes(&g) - bytes;
+    g.at = side == GUARD_BEFORE && bytes > 0 ? own : own + rest;
+    memset(side == GUARD_BEFORE ? own + bytes : own, PATTERN, rest);
+    *out = g;
+    return OK;
+}
+
+void guarded_free(guarded *g)
+{
+    if (g->map) munmap(g->map, g->map_bytes);
+    *g = (guarded){ 0 };
+}
+
+bool guarded_is_intact(const guarded *g)
+{
+    const unsigned char *own = own_pages(g);
+    const size_t rest = own_bytes(g) - g->bytes;
+    const unsigned char *at = g->side == GUARD_BEFORE ? own + g->bytes : own;
+    for (size_t i = 0; i < rest; i++) {
+        if (at[i] != PATTERN) return false;
+    }
+    return true;
+}
+
+void guarded_lock(guarded *g)
+{
+    if (own_bytes(g)) (void)mprotect(own_pages(g), own_bytes(g), PROT_READ);
+}
+
+void guarded_unlock(guarded *g)
+{
+    if (own_bytes(g)) (void)mprotect(own_pages(g), own_bytes(g), PROT_READ | PROT_WRITE);
+}
+
+status snapshot_take(const void *of, size_t bytes, snapshot *out, error *err)
+{
+    void *copy = malloc(bytes ? bytes : 1);
+    if (!copy) return fail_nomem(err, "a copy to compare with");
+    if (bytes) memcpy(copy, of, bytes);
+    *out = (snapshot){ .of = of, .copy = copy, .bytes = bytes };
+    return OK;
+}
+
+void snapshot_free(snapshot *s)
+{
+    free(s->copy);
+    *s = (snapshot){ 0 };
+}
+
+bool snapshot_is_same(const snapshot *s, size_t *out_at)
+{
+    if (s->bytes == 0 || memcmp(s->of, s->copy, s->bytes) == 0) return true;
+    const unsigned char *now = s->of, *then = s->copy;
+    size_t i = 0;
+    while (now[i] == then[i])
+        i++;
+    if (out_at) *out_at = i;
+    return false;
+}
+
+void snapshot_restore(const snapshot *s)
+{
+    if (s->bytes) memcpy((void *)(uintptr_t)s->of, s->copy, s->bytes);
+}
+
+uint64_t bits_hash(const float *x, size_t n, uint64_t before)
+{
+    return hash_u64(x, n * sizeof *x, before);
+}
+
+size_t bits_differ(const float *a, const float *b, size_t n)
+{
+    if (n == 0 || memcmp(a, b, n * sizeof *a) == 0) return n;
+    size_t i = 0;
+    while (memcmp(a + i, b + i, sizeof *a) == 0)
+        i++;
+    return i;
+}
+
+bool floats_are_finite(const float *x, size_t n, size_t *out_at)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(x[i])) continue;
+        if (out_at) *out_at = i;
+        return false;
+    }
+    return true;
+}
+
+#if defined(__SSE__)
+
+enum { SSE_STATUS_FLAGS = 0x3f, SSE_FLUSH = 0x8040 };
+
+static uint64_t control_get(void)
+{
+    return _mm_getcsr() & ~(unsigned)SSE_STATUS_FLAGS;
+}
+
+static void control_set(uint64_t control)
+{
+    _mm_setcsr((unsigned)control);
+}
+
+static bool is_flush(uint64_t change)
+{
+    return (change & SSE_FLUSH) != 0;
+}
+
+#elif defined(__aarch64__)
+
+static uint64_t control_get(void)
+{
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return fpcr;
+}
+
+static void control_set(uint64_t control)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"(control));
+}
+
+static bool is_flush(uint64_t change)
+{
+    return (change & (UINT64_C(1) << 24)) != 0;
+}
+
+#else
+
+static uint64_t control_get(void)
+{
+    return 0;
+}
+
+static void control_set(uint64_t control)
+{
+    (void)control;
+}
+
+static bool is_flush(uint64_t change)
+{
+    (void)change;
+    return false;
+}
+
+#endif
+
+float_mode float_mode_get(void)
+{
+    return (float_mode){ .rounding = fegetround(), .control = control_get() };
+}
+
+void float_mode_set(const float_mode *m)
+{
+    fesetround(m->rounding);
+    control_set(m->control);
+}
+
+const char *float_mode_change(const float_mode *m)
+{
+    const float_mode now = float_mode_get();
+    if (now.rounding != m->rounding) return "the rounding mode";
+    if (is_flush(now.control ^ m->control)) return "the flushing of denormals";
+    return now.control == m->control ? NULL : "the mask of floating-point exceptions";
+}
