@@ -42,6 +42,9 @@ void check_warn(check_report *r, const char *format, ...) PRINTF_LIKE(2, 3);
 void check_skip(check_report *r, const char *format, ...) PRINTF_LIKE(2, 3);
 void check_measure(check_report *r, const char *name, double v, const char *unit);
 
+/* Float arithmetic in another order moves a step by some 1e-7 of its length; a wrong constant by more than this. */
+#define CHECK_TOLERANCE 2e-5
+
 /* A component under test. */
 typedef struct subject {
     registry *registry;
@@ -49,6 +52,8 @@ typedef struct subject {
     const char *path; /* of its file, as the user named it */
     uint64_t seed; /* of all that a test draws */
     double time_limit_s; /* of one test */
+    const char *against; /* a recorded run that a port is held against; NULL: none */
+    double tolerance; /* of a port, relative to a step's length; CHECK_TOLERANCE unless told */
     const char *kind, *id; /* of the component */
     const plugin_file *file;
 } subject;
