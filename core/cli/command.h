@@ -42,6 +42,8 @@ typedef struct arguments {
     size_t n_each;
     char **word; /* [n] positional arguments */
     size_t n;
+    char **flag; /* [n_flags] what stood behind "--", of a command that takes another program's */
+    size_t n_flags;
 } arguments;
 
 /* The program while it runs. */
@@ -63,6 +65,7 @@ typedef struct command {
     size_t least, most; /* positional arguments */
     completion completes; /* the first of them */
     const char *choices; /* its only values; may be NULL */
+    bool takes_flags; /* words behind "--" are for another program: arguments.flag */
     int (*run)(cli *c, const arguments *a);
 } command;
 
@@ -71,8 +74,8 @@ typedef struct command {
 extern const command command_inspect, command_replay, command_diff, command_sample;
 extern const command command_data_list, command_data_fetch;
 extern const command command_train, command_eval, command_config, command_model_summary,
-    command_plugin_list, command_plugin_info, command_plot, command_lr_find, command_doctor,
-    command_completion, command_help;
+    command_plugin_list, command_plugin_info, command_plugin_new, command_plugin_build,
+    command_plot, command_lr_find, command_doctor, command_completion, command_help;
 
 /* All of them, in the order of the help. */
 size_t command_count(void);

@@ -5,7 +5,7 @@
  * it is read after the end. */
 #include "cli/data_helper.h"
 
-#include "base/file.h"
+#include "cli/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,12 +23,10 @@ static const char helper_name[] = "assay-fetch";
 status helper_find(arena *a, const char **out, error *err)
 {
     static const char *const folders[] = { ".", ASSAY_FETCH_FOLDER };
-    char self[4096];
-    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0) return fail_errno(err, errno, "/proc/self/exe", "cannot read");
-    self[n] = '\0';
-    const char *here = path_dir(a, self);
-    for (size_t i = 0; here && i < sizeof folders / sizeof folders[0]; i++) {
+    const char *here;
+    const status st = place_of_program(a, &here, err);
+    if (st != OK) return st;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         const char *path = arena_printf(a, "%s/%s/%s", here, folders[i], helper_name);
         if (!path) return fail_nomem(err, "a path");
         if (access(path, X_OK) == 0) {
@@ -36,7 +34,6 @@ status helper_find(arena *a, const char **out, error *err)
             return OK;
         }
     }
-    if (!here) return fail_nomem(err, "a path");
     return fail(err, E_IO,
         "this assay was built without assay-fetch, the program that downloads: install the "
         "packages %s, configure and build again (./quickstart does both), or fetch by hand",

@@ -144,10 +144,28 @@ static status check_words(const command *cmd, const arguments *a, error *err)
     return OK;
 }
 
+/* How many words stand behind "--". */
+static size_t count_behind(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0) return (size_t)(argc - i - 1);
+    }
+    return 0;
+}
+
+/* The last n words, which getopt leaves in place, are another program's. */
+static void split_flags(arguments *a, size_t n)
+{
+    a->n_flags = n < a->n ? n : a->n;
+    a->n -= a->n_flags;
+    a->flag = a->word + a->n;
+}
+
 status arguments_parse(const command *cmd, int argc, char **argv, arguments *out, error *err)
 {
     struct option longs[MAX_OPTIONS + 1];
     char shorts[2 * MAX_OPTIONS + 2];
+    const size_t n_behind = count_behind(argc, argv);
     status st = OK;
     *out = (arguments){ 0 };
     collect_rows(cmd, out);
@@ -171,6 +189,7 @@ status arguments_parse(const command *cmd, int argc, char **argv, arguments *out
     }
     out->word = argv + optind;
     out->n = (size_t)(argc - optind);
+    if (cmd->takes_flags) split_flags(out, n_behind);
     if (!option_has(out, "help")) {
         TRY(check_words(cmd, out, err));
     }
