@@ -18,6 +18,7 @@ typedef struct rig_tensor {
     uint64_t fan_in, fan_out; /* 0: rows, cols */
     uint64_t blocks; /* 0: 1 */
     double lr_scale; /* 0: 1 */
+    bool guard_before; /* the inaccessible page lies before each of its arrays instead of behind */
 } rig_tensor;
 
 typedef struct optimizer_rig optimizer_rig;
@@ -27,7 +28,7 @@ typedef struct optimizer_rig optimizer_rig;
 typedef double (*rig_objective)(
     void *self, const float *const *w, float *const *g, uint64_t evaluation, bool fresh);
 
-/* w0: first values per tensor. E_UNSUPPORTED where the component accepts none of the tensors; those that it alone does not
+/* One rig at a time holds a specimen, which outlives it. w0: first values per tensor. E_UNSUPPORTED where the component accepts none of the tensors; those that it alone does not
  * accept are left out (rig_has). */
 status optimizer_rig_open(const specimen *p, const rig_tensor *tensors, size_t n,
     const float *const *w0, optimizer_rig **out, error *err) MUST_CHECK;
@@ -43,11 +44,19 @@ typedef struct rig_update {
     size_t n_threads; /* 0: 1 */
     rig_objective objective; /* NULL: the loss is `loss` and the gradient `g` wherever it asks */
     void *objective_self;
+    size_t failing_evaluation; /* this call of the closure returns ASSAY_E_NUMERIC; 0: none */
+    size_t failing_scratch; /* this request for memory (scratch, alloc) is refused; 0: none */
+    bool tolerates_nan; /* metrics need not be finite */
 } rig_update;
 
 /* One update; what the contract forbids (a write outside of the span, a changed gradient, a changed floating-point mode) is E_PLUGIN
- * with a message that names it. */
+ * with a message that names it. Another code is what the component itself reported. */
 status optimizer_rig_update(optimizer_rig *r, const rig_update *u, error *err) MUST_CHECK;
+
+/* What it asked for in the last update: evaluations of the closure, memory; and how many metrics it reported. */
+size_t optimizer_rig_n_evaluations(const optimizer_rig *r);
+size_t optimizer_rig_n_scratch(const optimizer_rig *r);
+size_t optimizer_rig_n_metrics(const optimizer_rig *r);
 
 uint64_t optimizer_rig_n_updates(const optimizer_rig *r);
 float *optimizer_rig_weights(optimizer_rig *r, size_t i_tensor);
@@ -57,12 +66,42 @@ size_t optimizer_rig_size(const optimizer_rig *r, size_t i_tensor);
 status optimizer_rig_eval_weights(
     optimizer_rig *r, size_t i_tensor, float *out, error *err) MUST_CHECK;
 
-/* Slot by name; NULL where it does not exist. "inner.m" is a nested optimizer's. */
+/* The same in pieces of `chunk` elements (0: whole). */
+status optimizer_rig_eval_weights_cut(optimizer_rig *r, size_t i_tensor, size_t chunk,
+    bool backwards, float *out, error *err) MUST_CHECK;
+
+/* Slot by name; NULL where it does not exist. "inner.m" is that of an optimizer nested as `inner`. */
 float *optimizer_rig_slot(optimizer_rig *r, size_t i_tensor, const char *name, size_t *out_floats);
+
+/* An array of the state. */
+typedef struct rig_array {
+    const char *name; /* of the slot; NULL: the weights */
+    size_t i_tensor; /* SIZE_MAX: of the model */
+    size_t n;
+    float *floats; /* [n] */
+    double *doubles; /* [n] of the model */
+} rig_array;
+
+/* All of them: the weights of each tensor that it updates, then every slot that exists. */
+size_t optimizer_rig_n_arrays(const optimizer_rig *r);
+rig_array optimizer_rig_array(const optimizer_rig *r, size_t i);
+
+/* Gives a REAL hyperparameter another value for the updates to come, as a schedule does, here and in nested optimizers; returns how many
+ * have one of that name. */
+size_t optimizer_rig_set_hyper(optimizer_rig *r, const char *name, double v);
+
+/* Takes the values over that the instance's struct now holds. */
+void optimizer_rig_rebind(optimizer_rig *r);
 
 /* Takes over all state (weights, slots, globals, what save gives, the count of updates) from a rig of the same component and
  * settings: a run that resumes. */
 status optimizer_rig_resume(optimizer_rig *r, const optimizer_rig *from, error *err) MUST_CHECK;
+
+/* What the component's own `save` gives, on the heap, and the same for its `load`; only where it has them. */
+status optimizer_rig_save(
+    const optimizer_rig *r, void **out, size_t *out_bytes, error *err) MUST_CHECK;
+status optimizer_rig_load(
+    optimizer_rig *r, const void *bytes, size_t n_bytes, error *err) MUST_CHECK;
 
 /* All state as one row of bits: equal for two rigs whose state is the same. */
 uint64_t optimizer_rig_hash(const optimizer_rig *r);
