@@ -91,12 +91,11 @@ static void check_numbers(checkup *c)
 
 static void check_plugins(checkup *c, const registry *r)
 {
-    size_t n_components = 0, n_refused = 0, n_changed = 0;
+    size_t n_components = 0, n_refused = 0;
     const plugin_file *refused = NULL;
     const char *path = getenv("ASSAY_PLUGIN_PATH");
     for (size_t i = 0; i < registry_count(r); i++) {
         const plugin_file *f = registry_file(r, i);
-        n_changed += f->changed_fp_mode;
         if (f->refused) {
             n_refused++;
             refused = f;

@@ -1,9 +1,16 @@
-/* Finds a section of an ELF64 shared object by name, in a file that may be anything.
+/* Finds a section of an ELF64 shared object by name, and what it exports, in a file that may be
+ * anything.
  *
  * Every offset and size comes from the file and is compared with the file's size before it is
  * followed; structures are copied out, since nothing says that they are aligned. Only what is
- * needed to reach one section is read: the file header, the section headers, their names. */
+ * needed is read: the file header, the section headers, their names, the dynamic symbols.
+ *
+ * A plugin exports its entry and nothing else: RTLD_LOCAL hides it from other plugins, but a symbol
+ * of the same name in a library that is there first (or is preloaded) takes its place in the plugin
+ * itself, without a word, and then it runs another one's code. */
 #include "registry/internal.h"
+
+#include <assay/plugin.h>
 
 #include <elf.h>
 #include <string.h>
@@ -92,21 +99,28 @@ static status name_is(
     return OK;
 }
 
-status elf_section_find(const file_map *map, const char *name, elf_section *out, error *why)
+/* The file header of a file that has a table of sections. */
+static status read_table(const file_map *map, Elf64_Ehdr *h, error *why)
 {
-    Elf64_Ehdr h;
-    status st = read_header(map, &h, why);
+    const status st = read_header(map, h, why);
     if (st != OK) return st;
-    if (h.e_shoff == 0 || h.e_shnum == 0) {
+    if (h->e_shoff == 0 || h->e_shnum == 0) {
         return fail(
             why, E_PLUGIN, "has no section table: do not strip it with --strip-section-headers");
     }
-    if (h.e_shentsize < sizeof(Elf64_Shdr) || h.e_shstrndx >= h.e_shnum) {
+    if (h->e_shentsize < sizeof(Elf64_Shdr) || h->e_shstrndx >= h->e_shnum) {
         return fail(why, E_PLUGIN, "is damaged: its section table makes no sense");
     }
+    return OK;
+}
+
+status elf_section_find(const file_map *map, const char *name, elf_section *out, error *why)
+{
+    Elf64_Ehdr h;
     Elf64_Shdr header;
     elf_section names = { 0 };
-    st = read_section(map, &h, h.e_shstrndx, &header, why);
+    status st = read_table(map, &h, why);
+    if (st == OK) st = read_section(map, &h, h.e_shstrndx, &header, why);
     if (st == OK) st = section_bytes(map, &header, "of names", &names, why);
     for (unsigned i = 1; st == OK && i < h.e_shnum; i++) {
         bool is_it = false;
@@ -116,4 +130,64 @@ status elf_section_find(const file_map *map, const char *name, elf_section *out,
     }
     if (st != OK) return st;
     return fail(why, E_MISSING, "is not a plugin of assay: it has no section %s", name);
+}
+
+#define ENTRY_TEXT ASSAY_TEXT(ASSAY_ENTRY)
+
+/* Defined here, strong, for everybody to see, and not a name that the language keeps for compilers and their libraries. */
+static bool is_strong(const Elf64_Sym *s)
+{
+    const unsigned type = ELF64_ST_TYPE(s->st_info);
+    return s->st_shndx != SHN_UNDEF && ELF64_ST_BIND(s->st_info) == STB_GLOBAL &&
+        ELF64_ST_VISIBILITY(s->st_other) == STV_DEFAULT &&
+        (type == STT_FUNC || type == STT_OBJECT || type == STT_TLS || type == STT_GNU_IFUNC);
+}
+
+/* The entry of this or another version: a file may serve several. */
+static bool is_entry(const char *name)
+{
+    const char *stem = "assay_plugin_v";
+    const size_t n = strlen(stem);
+    return strncmp(name, stem, n) == 0 && name[n] &&
+        name[n + strspn(name + n, "0123456789")] == '\0';
+}
+
+static status check_symbols(const elf_section *symbols, const elf_section *names, error *why)
+{
+    for (size_t i = 0; i < symbols->n / sizeof(Elf64_Sym); i++) {
+        Elf64_Sym s;
+        memcpy(&s, symbols->data + i * sizeof s, sizeof s);
+        if (!is_strong(&s)) continue;
+        if (s.st_name >= names->n || !memchr(names->data + s.st_name, '\0', names->n - s.st_name)) {
+            return fail(why, E_PLUGIN, "is damaged: the name of a symbol has no end");
+        }
+        const char *name = names->data + s.st_name;
+        if (name[0] == '_' || is_entry(name)) continue;
+        return fail(why, E_PLUGIN,
+            "exports \"%s\" beside %s, which another library may take or replace: make it static "
+            "or build with -fvisibility=hidden",
+            name, ENTRY_TEXT);
+    }
+    return OK;
+}
+
+status elf_exports_check(const file_map *map, error *why)
+{
+    Elf64_Ehdr h;
+    Elf64_Shdr header, names_header;
+    elf_section symbols, names;
+    status st = read_table(map, &h, why);
+    for (unsigned i = 1; st == OK && i < h.e_shnum; i++) {
+        TRY(read_section(map, &h, i, &header, why));
+        if (header.sh_type != SHT_DYNSYM) continue;
+        if (header.sh_entsize != sizeof(Elf64_Sym) || header.sh_link >= h.e_shnum) {
+            return fail(why, E_PLUGIN, "is damaged: its table of symbols makes no sense");
+        }
+        TRY(section_bytes(map, &header, "of symbols", &symbols, why));
+        TRY(read_section(map, &h, header.sh_link, &names_header, why));
+        TRY(section_bytes(map, &names_header, "of symbols' names", &names, why));
+        TRY(check_symbols(&symbols, &names, why));
+    }
+done:
+    return st;
 }

@@ -61,6 +61,9 @@ typedef struct elf_section {
 status elf_section_find(
     const file_map *map, const char *name, elf_section *out, error *why) MUST_CHECK;
 
+/* Whether a shared object exports nothing but its entry: see elf.c; the file is not trusted. */
+status elf_exports_check(const file_map *map, error *why) MUST_CHECK;
+
 /* Fills in what the text of .assay_info tells. What it tells of this host's ABI is judged here. */
 status info_parse(const elf_section *section, arena *a, entry *e, error *why) MUST_CHECK;
 
@@ -88,6 +91,16 @@ typedef struct kind_info {
 #define NO_CALLBACK SIZE_MAX
 
 const kind_info *kind_find(const char *name); /* NULL when unknown */
+
+/* The end of a field: the size that a struct must at least have. */
+#define END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
+
+/* Whether a plugin's table can be walked: its number, its stride, `least` bytes a row. */
+status table_check(const char *what, const void *table, uint64_t n, uint64_t stride, size_t least,
+    error *why) MUST_CHECK;
+
+/* Of the kind's ops: which callbacks go together, the tables. (kind_optimizer.c) */
+status check_optimizer(const component *c, error *why) MUST_CHECK;
 
 /* Checks one component as its plugin describes it and fills *out with it. */
 status component_take(const assay_component *given, const component_info *info,

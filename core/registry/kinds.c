@@ -4,22 +4,14 @@
  * A plugin's ops may be shorter than this host's (an older header) or longer (a newer one): they
  * are copied into a zeroed struct of this host's size, so that everything later reads its own
  * struct. Sizes of version 0.0 are named by its last field and stay as they are when fields are
- * appended. */
+ * appended. What else an optimizer must fulfil is in kind_optimizer.c. */
 #include "registry/internal.h"
 
 #include <string.h>
 
-#define END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
-
 enum { MOST_ROWS = 10000, MOST_HYPER_BYTES = 1 << 20 };
 
-/* Item `i` of a plugin's table, walked by its stride. */
-static const void *item_at(const void *table, uint64_t i, uint64_t stride)
-{
-    return (const char *)table + i * stride;
-}
-
-static status check_table(
+status table_check(
     const char *what, const void *table, uint64_t n, uint64_t stride, size_t least, error *why)
 {
     if (n == 0) return OK;
@@ -37,98 +29,6 @@ static status check_table(
             (unsigned long long)stride, least);
     }
     return OK;
-}
-
-static status check_slot_hyper(const component *c, const assay_slot *s, const char *field,
-    const char *name, uint64_t type, const char *type_text, error *why)
-{
-    if (!name) return OK;
-    const assay_hyper *row = hyper_find(&c->hypers, name);
-    if (row && row->type == type) return OK;
-    return fail(why, E_PLUGIN,
-        "slot \"%s\": `%s` names \"%s\", which is no hyperparameter of type %s", s->name, field,
-        name, type_text);
-}
-
-static status check_slot(const component *c, const assay_optimizer *o, uint64_t i, error *why)
-{
-    const assay_slot *s = item_at(o->slots, i, o->slot_stride);
-    if (!is_id(s->name)) {
-        return fail(why, E_PLUGIN,
-            "slot %llu: its name is not lower-case letters, digits and underscores",
-            (unsigned long long)i);
-    }
-    for (uint64_t k = 0; k < i; k++) {
-        const assay_slot *other = item_at(o->slots, k, o->slot_stride);
-        if (strcmp(other->name, s->name) == 0) {
-            return fail(why, E_CONFLICT, "slot \"%s\" is declared twice", s->name);
-        }
-    }
-    if (s->shape > ASSAY_SLOT_MODEL) {
-        return fail(why, E_PLUGIN, "slot \"%s\": unknown shape %llu", s->name,
-            (unsigned long long)s->shape);
-    }
-    const status st = check_slot_hyper(c, s, "times", s->times, ASSAY_TYPE_INT, "INT", why);
-    return st != OK ? st : check_slot_hyper(c, s, "when", s->when, ASSAY_TYPE_BOOL, "BOOL", why);
-}
-
-static status check_metric_row(const assay_optimizer *o, uint64_t i, error *why)
-{
-    const assay_metric_row *m = item_at(o->metrics, i, o->metric_stride);
-    if (!is_id(m->name)) {
-        return fail(why, E_PLUGIN,
-            "metric %llu: its name is not lower-case letters, digits and underscores",
-            (unsigned long long)i);
-    }
-    for (uint64_t k = 0; k < i; k++) {
-        const assay_metric_row *other = item_at(o->metrics, k, o->metric_stride);
-        if (strcmp(other->name, m->name) == 0) {
-            return fail(why, E_CONFLICT, "metric \"%s\" is declared twice", m->name);
-        }
-    }
-    return OK;
-}
-
-static status check_optimizer_callbacks(const assay_optimizer *o, error *why)
-{
-    const int n_tiers = (o->elem != NULL) + (o->tensor != NULL) + (o->model != NULL);
-    if (n_tiers != 1) {
-        return fail(why, E_PLUGIN, "exactly one of elem, tensor and model must be given, it has %d",
-            n_tiers);
-    }
-    const int n_state =
-        (o->create != NULL) + (o->destroy != NULL) + (o->save != NULL) + (o->load != NULL);
-    if (n_state != 0 && n_state != 4) {
-        return fail(why, E_PLUGIN,
-            "create, destroy, save and load must be given all or not at all, it has %d", n_state);
-    }
-    if (o->n_sums > 0 && !o->reduce) {
-        return fail(
-            why, E_PLUGIN, "n_sums is %llu but there is no reduce", (unsigned long long)o->n_sums);
-    }
-    if (o->reduce && o->n_sums == 0) {
-        return fail(why, E_PLUGIN, "it has reduce but n_sums is 0");
-    }
-    if (o->reduce && !o->elem) {
-        return fail(why, E_PLUGIN, "reduce belongs to the tier elem, which it does not have");
-    }
-    return OK;
-}
-
-static status check_optimizer(const component *c, error *why)
-{
-    const assay_optimizer *o = c->ops;
-    status st = OK;
-    TRY(check_optimizer_callbacks(o, why));
-    TRY(check_table("slots", o->slots, o->n_slots, o->slot_stride, END_OF(assay_slot, when), why));
-    for (uint64_t i = 0; i < o->n_slots; i++)
-        TRY(check_slot(c, o, i, why));
-    TRY(check_table("metrics", o->metrics, o->n_metrics, o->metric_stride,
-        END_OF(assay_metric_row, per_tensor), why));
-    for (uint64_t i = 0; i < o->n_metrics; i++)
-        TRY(check_metric_row(o, i, why));
-done:
-    return st;
 }
 
 static status need(bool is_there, const char *callback, error *why)
@@ -181,7 +81,7 @@ static status check_dataset(const component *c, error *why)
 }
 
 static const kind_info kinds[] = {
-    { ASSAY_KIND_OPTIMIZER, sizeof(assay_optimizer), END_OF(assay_optimizer, load),
+    { ASSAY_KIND_OPTIMIZER, sizeof(assay_optimizer), END_OF(assay_optimizer, special_case_stride),
         offsetof(assay_optimizer, validate), offsetof(assay_optimizer, create),
         offsetof(assay_optimizer, destroy), check_optimizer },
     { ASSAY_KIND_SCHEDULE, sizeof(assay_schedule), END_OF(assay_schedule, validate),
@@ -227,7 +127,7 @@ static status take_ops(
 
 static status take_hypers(const assay_component *given, hyper_table *out, error *why)
 {
-    const status st = check_table("hyperparameters", given->hypers, given->n_hypers,
+    const status st = table_check("hyperparameters", given->hypers, given->n_hypers,
         given->hyper_stride, END_OF(assay_hyper, kind), why);
     if (st != OK) return st;
     if (given->hyper_bytes > MOST_HYPER_BYTES) {

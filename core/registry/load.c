@@ -3,9 +3,12 @@
  *
  * RTLD_NOW, so that a missing symbol is an error here and not a crash in the middle of a run;
  * RTLD_LOCAL, so that plugins do not see each other; never dlclose, since threads, thread-local
- * destructors and C++ runtimes make it unsafe. A library linked with -Ofast or -ffast-math sets the
- * processor to flush denormals from a constructor, for the whole process: the floating-point mode
- * is saved before, put back after, and the file is marked. */
+ * destructors and C++ runtimes make it unsafe.
+ *
+ * A library linked with -Ofast or -ffast-math sets the processor to flush denormals from a
+ * constructor, for its thread: every result of the process would depend on who was loaded when. The
+ * floating-point mode is saved before, put back after, and the file is refused; what else of it was
+ * compiled so that numbers come out otherwise nobody can put back. */
 #include "registry/internal.h"
 
 #include <dlfcn.h>
@@ -19,9 +22,6 @@
 
 typedef const assay_plugin *entry_function(const assay_host *host);
 
-/* The end of a field: the size that a struct must at least have. */
-#define END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
-
 /* How the processor rounds and what it does with denormals. */
 typedef struct fp_mode {
     fenv_t all;
@@ -29,17 +29,30 @@ typedef struct fp_mode {
     unsigned control;
 } fp_mode;
 
+/* Bits of the control word: with a name, what is said where they change. */
+#if defined(__SSE__)
+enum {
+    FP_FLUSH = 0x8000, /* results to zero */
+    FP_DENORMALS = 0x40, /* operands to zero */
+    FP_TRAPS = 0x1f80,
+};
+#elif defined(__aarch64__)
+enum { FP_FLUSH = 1 << 24, FP_DENORMALS = 1 << 0, FP_TRAPS = 0x9f00 };
+#else
+enum { FP_FLUSH = 0, FP_DENORMALS = 0, FP_TRAPS = 0 };
+#endif
+
 static unsigned fp_control(void)
 {
+    const unsigned watched = FP_FLUSH | FP_DENORMALS | FP_TRAPS;
 #if defined(__SSE__)
-    const unsigned status_flags = 0x3f;
-    return _mm_getcsr() & ~status_flags;
+    return _mm_getcsr() & watched;
 #elif defined(__aarch64__)
     uint64_t fpcr;
     __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    return (unsigned)fpcr;
+    return (unsigned)fpcr & watched;
 #else
-    return 0;
+    return watched;
 #endif
 }
 
@@ -50,12 +63,25 @@ static fp_mode fp_save(void)
     return m;
 }
 
-/* Puts the mode back; true when it had changed. */
-static bool fp_restore(const fp_mode *m)
+/* Puts the mode back; an error that names what had changed since. */
+static status fp_restore(const fp_mode *m, const char *who, error *why)
 {
-    const bool is_changed = fegetround() != m->rounding || fp_control() != m->control;
+    const unsigned changed = m->control ^ fp_control();
+    const bool is_rounding = fegetround() != m->rounding;
     fesetenv(&m->all);
-    return is_changed;
+    if (!changed && !is_rounding) return OK;
+    const char *const named[] = { changed & FP_FLUSH ? "flush-to-zero" : NULL,
+        changed & FP_DENORMALS ? "denormals-are-zero" : NULL, is_rounding ? "rounding" : NULL,
+        changed & FP_TRAPS ? "traps" : NULL };
+    char what[96] = "";
+    for (size_t i = 0, n = 0; i < sizeof named / sizeof named[0]; i++) {
+        if (!named[i]) continue;
+        n += (size_t)snprintf(what + n, sizeof what - n, "%s%s", n ? ", " : "", named[i]);
+    }
+    return fail(why, E_PLUGIN,
+        "%s changes the floating-point mode (%s), on which every result depends: build it without "
+        "-Ofast and -ffast-math, and leave the mode alone",
+        who, what);
 }
 
 /* What to do about the dynamic linker's complaint. */
@@ -111,25 +137,25 @@ static status find_entry(void *library, entry_function **out, error *why)
 }
 
 /* Gets the description, with the floating-point mode guarded. */
-static status call_entry(registry *r, entry *e, const assay_plugin **out, error *why)
+static status call_entry(entry *e, const assay_plugin **out, error *why)
 {
-    plugin_file *f = &e->file;
     const fp_mode mode = fp_save();
     void *library;
     entry_function *function = NULL;
+    error changed;
     status st = open_library(e->real, &library, why);
-    if (st == OK) st = find_entry(library, &function, why);
-    if (st == OK) *out = function(host_table());
-    f->changed_fp_mode = fp_restore(&mode);
-    if (f->changed_fp_mode) {
-        registry_note(r, ASSAY_LOG_WARNING,
-            "%s: loading it changed the floating-point mode (put back): build it without -Ofast "
-            "and -ffast-math",
-            f->path);
+    if (fp_restore(&mode, "loading it", &changed) != OK && st == OK) {
+        *why = changed;
+        return changed.code;
     }
-    if (st == OK && !*out) {
+    if (st == OK) st = find_entry(library, &function, why);
+    if (st != OK) return st;
+    *out = function(host_table());
+    TRY(fp_restore(&mode, "its entry", why));
+    if (!*out) {
         return fail(why, E_PLUGIN, "its entry function declined this host (it returned NULL)");
     }
+done:
     return st;
 }
 
@@ -254,7 +280,7 @@ status entry_load(registry *r, entry *e, error *err)
     error why = { 0 };
     const assay_plugin *p = NULL;
     status st = fingerprint(&e->file, &why);
-    if (st == OK) st = call_entry(r, e, &p, &why);
+    if (st == OK) st = call_entry(e, &p, &why);
     if (st == OK) st = check_plugin(p, &e->file, &why);
     if (st == OK) st = take_components(r, e, p, &why);
     if (st == OK) {

@@ -65,6 +65,7 @@ static status entry_read(registry *r, entry *e, error *err)
     status st = file_map_open(e->file.path, &map, &why);
     if (st == OK) st = elf_section_find(&map, ".assay_info", &section, &why);
     if (st == OK) st = info_parse(&section, &r->memory, e, &why);
+    if (st == OK) st = elf_exports_check(&map, &why);
     file_map_close(&map);
     if (st == OK) return OK;
     if (st == E_NOMEM) return fail_nomem(err, e->file.path);

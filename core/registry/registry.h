@@ -35,7 +35,6 @@ typedef struct plugin_file {
     size_t n_components;
     const char *refused; /* why it cannot be used; NULL: it can */
     bool is_loaded;
-    bool changed_fp_mode; /* its loading changed the floating-point control word (put back) */
     char hash[33]; /* XXH3-128 of the file; filled in when loaded */
 } plugin_file;
 

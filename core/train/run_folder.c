@@ -141,7 +141,6 @@ static void plugin_json(json *j, const plugin_file *p)
     json_key_string(j, "version", p->version);
     json_key_string(j, "file", p->path);
     json_key_string(j, "xxh3_128", p->hash);
-    json_key_bool(j, "changed_fp_mode", p->changed_fp_mode);
     json_end_object(j);
 }
 

@@ -46,7 +46,7 @@ static inline int update(
         .ops = &ops, \
         .info = component_info, \
         __VA_ARGS__ }
-#define PLUGIN(...) \
+#define DESCRIPTION(...) \
     static const assay_plugin description = { .struct_size = sizeof(assay_plugin), \
         .abi_major = ASSAY_ABI_MAJOR, \
         .target_minor = ASSAY_TARGET_MINOR, \
@@ -56,7 +56,9 @@ static inline int update(
         .components = all, \
         .n_components = sizeof(all) / sizeof(all[0]), \
         .info = plugin_info, \
-        __VA_ARGS__ }; \
+        __VA_ARGS__ }
+#define PLUGIN(...) \
+    DESCRIPTION(__VA_ARGS__); \
     const assay_plugin *ASSAY_ENTRY(const assay_host *host) \
     { \
         (void)host; \

@@ -2,8 +2,8 @@
  * is reported is that memory is out.
  *
  * This program's own allocators take the place of the C library's; in a sanitizer's build, which
- * has its own, only that of arenas does. While the dynamic linker works nothing fails: what it does
- * without memory is not ours. */
+ * has its own, only that of arenas does. While the dynamic linker and libconfig (which reads the
+ * texts of special cases) work nothing fails: what they do without memory is not ours. */
 #include "registry/instance.h"
 
 #include "base/file.h"
@@ -95,6 +95,35 @@ REPLACES_LIBC void *dlopen(const char *path, int mode)
     fails_at = armed;
     n_allocations = so_far;
     return library;
+}
+
+struct config_t;
+void config_init(struct config_t *c);
+int config_read_string(struct config_t *c, const char *written);
+
+REPLACES_LIBC void config_init(struct config_t *c)
+{
+    void (*next)(struct config_t *);
+    const long armed = fails_at, so_far = n_allocations;
+    fails_at = -1;
+    void *symbol = dlsym(RTLD_NEXT, "config_init");
+    memcpy(&next, &symbol, sizeof symbol);
+    next(c);
+    fails_at = armed;
+    n_allocations = so_far;
+}
+
+REPLACES_LIBC int config_read_string(struct config_t *c, const char *written)
+{
+    int (*next)(struct config_t *, const char *);
+    const long armed = fails_at, so_far = n_allocations;
+    fails_at = -1;
+    void *symbol = dlsym(RTLD_NEXT, "config_read_string");
+    memcpy(&next, &symbol, sizeof symbol);
+    const int is_read = next(c, written);
+    fails_at = armed;
+    n_allocations = so_far;
+    return is_read;
 }
 
 /* Finds, loads, binds and makes an optimizer with two nested components. */

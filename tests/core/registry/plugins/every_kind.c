@@ -35,6 +35,23 @@ static const assay_slot slots[] = {
     { .name = "m" },
     { .name = "history", .times = "steps" },
     { .name = "v", .when = "nesterov" },
+    { .name = "by_real", .when = "decay" },
+    { .name = "by_mode", .when = "mode" },
+    { .name = "side",
+        .shape = ASSAY_SLOT_ROWS_ROWS,
+        .when = "steps",
+        .limit = "steps",
+        .flags = ASSAY_SLOT_MATRICES | ASSAY_SLOT_PER_BLOCK },
+};
+
+static const assay_special_case special_cases[] = {
+    { .of = "sgd", .when = "", .as = "momentum = 0.5;", .doc = "nothing is set" },
+    { .of = "tiny",
+        .when = "decay = 0.25; factors = [ 0.5 ]; mode = \"mean\"; inner = \"sgd\";",
+        .as = "type = \"whoever\"; lr = 1;",
+        .after = 3,
+        .tolerance = 1e-6,
+        .doc = "of every type a row" },
 };
 
 static const assay_metric_row metrics[] = { { .name = "norm", .doc = "of the update" } };
@@ -66,7 +83,8 @@ static int model(assay_ctx *ctx, const void *hyper, const assay_step *step, cons
 }
 
 ASSAY_DEFINE_OPTIMIZER(tiny, "1.2", "a tiny optimizer", ASSAY_HYPERS(tiny, hypers), .model = model,
-    ASSAY_SLOTS(slots), .validate = validate, ASSAY_METRICS(metrics));
+    ASSAY_SLOTS(slots), .validate = validate, ASSAY_METRICS(metrics),
+    ASSAY_SPECIAL_CASES(special_cases));
 
 struct stair {
     double drop;

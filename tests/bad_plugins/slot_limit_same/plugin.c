@@ -1,0 +1,10 @@
+/* `limit` of a slot that has neither rows nor columns. */
+#include "bad.h"
+
+static const assay_slot slots[] = { { .name = "m", .shape = ASSAY_SLOT_SAME, .limit = "n" } };
+
+static const assay_hyper hypers[] = {
+    GOOD_ROWS,
+};
+
+ASSAY_OPTIMIZER(bad, "1.0", "a doc", ASSAY_HYPERS(bad, hypers), .elem = update, ASSAY_SLOTS(slots));

@@ -1,0 +1,13 @@
+/* Own settings out of range. */
+#include "bad.h"
+
+static const assay_special_case cases[] = {
+    { .of = "sgd", .when = "n = 2; lr = -1.0;", .as = "", .doc = "why" }
+};
+
+static const assay_hyper hypers[] = {
+    GOOD_ROWS,
+};
+
+ASSAY_OPTIMIZER(
+    bad, "1.0", "a doc", ASSAY_HYPERS(bad, hypers), .elem = update, ASSAY_SPECIAL_CASES(cases));
