@@ -276,7 +276,7 @@ status dataset_open(registry *r, config *c, value *block, dataset **out, error *
     instance *source = NULL;
     assay_data view = { .struct_size = sizeof(view) };
     if (d == NULL) return fail_nomem(err, "a dataset");
-    TRY(instance_new(r, c, ASSAY_KIND_DATASET, block, data_plan_keys(), 0, "data", &source, err));
+    TRY(instance_new(r, c, ASSAY_KIND_DATASET, block, data_keys, 0, "data", &source, err));
     TRY(data_plan_read(c, block, &source->component->hypers, &plan, err));
     const int code = ops_of(source)->open(&source->ctx, source->hyper, &view);
     TRY(instance_status(source, code, "open", err));

@@ -28,6 +28,8 @@ typedef struct dataset dataset;
 
 /* The keys of `data` that are the host's (the second are read one by one), and those of `data.split`. */
 extern const hyper_table data_table, data_written_table, data_split_table;
+extern const char
+    *const data_keys[]; /* the names of those of `data`, and "split"; NULL-terminated */
 
 /* Opens the config's `data` block. Keys the host reserves in it:
  *   split = { seed; method = "random" | "stratified" | "time"; validation; test; folds; fold; }

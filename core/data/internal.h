@@ -50,9 +50,6 @@ struct dataset {
 status data_plan_read(
     config *c, value *block, const hyper_table *source, data_plan *out, error *err) MUST_CHECK;
 
-/* The keys that data_plan_read reads, NULL-terminated. */
-const char *const *data_plan_keys(void);
-
 /* A dataset over a view that outlives it; checks the view, splits, fits and applies. The view's memory may be standardised
  * in place. */
 status dataset_make(

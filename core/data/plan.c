@@ -72,13 +72,8 @@ const hyper_table data_written_table = HYPER_DOCS(written_rows);
 const hyper_table data_split_table = { split_rows, sizeof(split_rows) / sizeof(split_rows[0]),
     sizeof(assay_hyper), sizeof(struct split_keys) };
 
-static const char *const reserved[] = { "split", "batch_size", "shuffle", "drop_last", "window",
-    "bucket", "standardize", "standardize_target", "class_weights", NULL };
-
-const char *const *data_plan_keys(void)
-{
-    return reserved;
-}
+const char *const data_keys[] = { "split", "batch_size", "shuffle", "drop_last", "window", "bucket",
+    "standardize", "standardize_target", "class_weights", NULL };
 
 /* The keys of the block that are not in host_rows: the plugin's, and those read one by one. */
 static const char *const *foreign_keys(config *c, const hyper_table *source)

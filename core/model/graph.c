@@ -44,7 +44,7 @@ static const assay_hyper layer_rows[] = {
 
 const hyper_table layer_table = HYPER_DOCS(layer_rows);
 
-static const char *const reserved_keys[] = { "name", "from", "init", "recurrent_init", "bias_init",
+const char *const layer_keys[] = { "name", "from", "init", "recurrent_init", "bias_init",
     "trainable", "lr_scale", "tie", NULL };
 
 status layer_fail(const model *m, const layer *l, status code, error *err, const char *format, ...)
@@ -132,7 +132,7 @@ static status layer_open(model *m, config *c, value *block, size_t i, error *err
     snprintf(purpose, sizeof purpose, "layer/%s", l->name);
     snprintf(title, sizeof title, "model[%zu]: layer \"%s\" (%s)", i, l->name, l->type);
     st = instance_new_titled(
-        m->registry, c, "layer", block, reserved_keys, m->seed, purpose, title, &l->instance, err);
+        m->registry, c, "layer", block, layer_keys, m->seed, purpose, title, &l->instance, err);
     if (st != OK) {
         return st;
     }

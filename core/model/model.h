@@ -104,6 +104,7 @@ typedef struct model {
 
 /* The keys of a layer that are the host's. */
 extern const hyper_table layer_table;
+extern const char *const layer_keys[]; /* their names, NULL-terminated */
 
 /* Reads the config's `model` list: instances, names, links. No data is needed yet. */
 status model_new(

@@ -371,6 +371,17 @@ static status check_flags(const assay_hyper *row, error *err)
     return OK;
 }
 
+status hyper_check_keys(const hyper_table *t, const char *kind, const char *const *keys, error *err)
+{
+    const char *taken = hyper_find(t, "type") ? "type" : NULL;
+    for (; !taken && keys && *keys; keys++)
+        taken = hyper_find(t, *keys) ? *keys : NULL;
+    if (!taken) return OK;
+    return fail(err, E_PLUGIN,
+        "hyperparameter \"%s\" is a key of assay's own in %s %s's block: give it another name",
+        taken, strchr("aeiou", kind[0]) ? "an" : "a", kind);
+}
+
 status hyper_table_check(const hyper_table *t, const char *what, error *err)
 {
     status st = OK;

@@ -38,6 +38,11 @@ const assay_hyper *hyper_find(const hyper_table *t, const char *name); /* NULL w
  * range, search range in valid range, choices. `what` names the component. */
 status hyper_table_check(const hyper_table *t, const char *what, error *err) MUST_CHECK;
 
+/* Whether no row is named like a key that the host reads in the same block: `keys` (NULL-terminated, may be NULL) and `type`.
+ * E_PLUGIN otherwise, naming the row. `kind`: whose block it is. */
+status hyper_check_keys(
+    const hyper_table *t, const char *kind, const char *const *keys, error *err) MUST_CHECK;
+
 typedef struct hyper_bind_options {
     const char *what; /* `optimizer "adam"`, `train`: for messages */
     const char *const

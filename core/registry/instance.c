@@ -95,6 +95,15 @@ static instance *instance_make(
     return NULL;
 }
 
+/* A row that the host's own key hides would never get its value. */
+static status check_keys(const instance *i, const char *const *reserved, error *err)
+{
+    error why = { 0 };
+    const component *c = i->component;
+    const status st = hyper_check_keys(&c->hypers, c->kind, reserved, &why);
+    return st == OK ? OK : fail_at(err, st, &i->block->at, "%s: %s", i->label, why.text);
+}
+
 static status bind_block(instance *i, config *c, value *block, const char *const *reserved,
     uint64_t seed, const char *purpose, error *err)
 {
@@ -134,6 +143,7 @@ status instance_new_titled(registry *r, config *c, const char *kind, value *bloc
     i = instance_make(r, found, block, title);
     if (!i) TRY(fail_nomem(err, kind));
     i->random = rng_make(seed, purpose);
+    TRY(check_keys(i, reserved, err));
     TRY(bind_block(i, c, block, reserved, seed, purpose, err));
     TRY(make_state(i, err));
     TRY(instance_status(i, component_validate(i), "validate", err));

@@ -44,7 +44,7 @@ static const assay_hyper own_rows[] = {
 
 const hyper_table metric_table = HYPER_DOCS(own_rows);
 
-static const char *const reserved_keys[] = { "name", NULL };
+const char *const metric_keys[] = { "name", NULL };
 
 /* Names head columns of a table and are part of a line: no comma, no quote, nothing that ends a line. */
 static bool is_plain(const char *name)
@@ -61,8 +61,7 @@ static status open_metric(
     evaluator *e, registry *r, config *c, value *block, size_t i, uint64_t seed, error *err)
 {
     metric *m = &e->metrics[i];
-    status st =
-        instance_new(r, c, "metric", block, reserved_keys, seed, "metric", &m->instance, err);
+    status st = instance_new(r, c, "metric", block, metric_keys, seed, "metric", &m->instance, err);
     if (st != OK) {
         return st;
     }

@@ -9,6 +9,7 @@ typedef struct evaluator evaluator;
 
 /* The keys of a metric that are the host's. */
 extern const hyper_table metric_table;
+extern const char *const metric_keys[]; /* their names, NULL-terminated */
 
 /* From the config's `metrics` (a list of names or blocks, one name, or NULL: none). A block's `name` renames the metric. */
 status evaluator_new(

@@ -21,7 +21,7 @@ static const assay_hyper own_rows[] = {
 
 const hyper_table optimizer_table = HYPER_DOCS(own_rows);
 
-static const char *const reserved_keys[] = { "match", NULL };
+const char *const optimizer_keys[] = { "match", NULL };
 
 static status open_group(
     optimizer *o, registry *r, config *c, value *block, size_t i, uint64_t seed, error *err)
@@ -29,7 +29,7 @@ static status open_group(
     instance *opened;
     char name[64];
     snprintf(name, sizeof name, "optimizer/%zu", i);
-    status st = instance_new(r, c, "optimizer", block, reserved_keys, seed, name, &opened, err);
+    status st = instance_new(r, c, "optimizer", block, optimizer_keys, seed, name, &opened, err);
     if (st != OK) {
         return st;
     }

@@ -14,6 +14,7 @@ typedef struct optimizer optimizer;
 
 /* The keys of an optimizer that are the host's. */
 extern const hyper_table optimizer_table;
+extern const char *const optimizer_keys[]; /* their names, NULL-terminated */
 
 /* `g` is the flat gradient that updates read (and scale in place). */
 status optimizer_new(

@@ -38,7 +38,7 @@ static const assay_hyper own_rows[] = {
 
 const hyper_table schedule_table = HYPER_DOCS(own_rows);
 
-static const char *const reserved_keys[] = { "target", NULL };
+const char *const schedule_keys[] = { "target", NULL };
 
 static status open_entry(
     scheduler *s, registry *r, config *c, value *block, size_t i, uint64_t seed, error *err)
@@ -48,7 +48,7 @@ static status open_entry(
     snprintf(purpose, sizeof purpose, "schedule/%zu", i);
     e->target = "lr";
     status st =
-        instance_new(r, c, "schedule", block, reserved_keys, seed, purpose, &e->instance, err);
+        instance_new(r, c, "schedule", block, schedule_keys, seed, purpose, &e->instance, err);
     if (st != OK) {
         return st;
     }

@@ -8,6 +8,7 @@ typedef struct scheduler scheduler;
 
 /* The keys of a schedule that are the host's. */
 extern const hyper_table schedule_table;
+extern const char *const schedule_keys[]; /* their names, NULL-terminated */
 
 /* From the config's `schedule` (a block or a list of blocks with `target`; NULL: none). */
 status scheduler_new(

@@ -114,6 +114,41 @@ static void test_new__further_keys_of_the_host_are_left_alone(void **state)
     fixture_release(&f);
 }
 
+/* Its value would be the host's, and the plugin's row stay without one. */
+static void test_new__a_row_named_like_a_key_of_the_host_is_refused(void **state)
+{
+    (void)state;
+    plugin_fixture f;
+    static const char *const reserved[] = { "match", "decay", NULL };
+    instance *i = NULL;
+    open_tiny(&f);
+    fixture_parse(&f, "y = 1;\nx = { type = \"tiny\"; };");
+    value *block = value_find(config_root(f.c), "x");
+    assert_int_equal(
+        instance_new(f.r, f.c, "optimizer", block, reserved, 1, "x", &i, &f.err), E_PLUGIN);
+    assert_string_equal(f.err.text,
+        "x.cfg:2: optimizer \"tiny\": hyperparameter \"decay\" is a key of assay's own in an "
+        "optimizer's block: give it another name");
+    fixture_release(&f);
+}
+
+static void test_check_keys__asks_without_a_block(void **state)
+{
+    (void)state;
+    static const assay_hyper rows[] = { { .name = "name" }, { .name = "type" } };
+    static const char *const keys[] = { "from", "name", NULL }, *const others[] = { "from", NULL };
+    const hyper_table first = { rows, 1, sizeof rows[0], 0 }, both = { rows, 2, sizeof rows[0], 0 };
+    error err = { 0 };
+    assert_int_equal(hyper_check_keys(&first, "layer", others, &err), OK);
+    assert_int_equal(hyper_check_keys(&first, "layer", NULL, &err), OK);
+    assert_int_equal(hyper_check_keys(&first, "layer", keys, &err), E_PLUGIN);
+    assert_string_equal(err.text,
+        "hyperparameter \"name\" is a key of assay's own in a layer's block: give it another name");
+    assert_int_equal(hyper_check_keys(&both, "loss", NULL, &err), E_PLUGIN);
+    assert_string_equal(err.text,
+        "hyperparameter \"type\" is a key of assay's own in a loss's block: give it another name");
+}
+
 static const struct bad_block {
     const char *kind, *source;
     status st;
@@ -589,6 +624,8 @@ int main(void)
         cmocka_unit_test(test_new__a_name_becomes_a_block),
         cmocka_unit_test(test_new__every_kind),
         cmocka_unit_test(test_new__further_keys_of_the_host_are_left_alone),
+        cmocka_unit_test(test_new__a_row_named_like_a_key_of_the_host_is_refused),
+        cmocka_unit_test(test_check_keys__asks_without_a_block),
         cmocka_unit_test(test_new__each_bad_block_has_its_message),
         cmocka_unit_test(test_new__a_deprecated_key_is_warned_about_when_it_is_used),
         cmocka_unit_test(test_nested__blocks_and_names),
