@@ -173,7 +173,7 @@ static void test_resolved_config__is_a_config_that_resolves_to_itself(void **sta
 static void test_a_config_that_makes_no_sense__leaves_nothing_behind(void **state)
 {
     (void)state;
-    static char *const wrong[] = { "optimizer.type=adan", "optimizer.beta=0.3", "train.epochs=-1",
+    static char *const wrong[] = { "optimizer.type=adem", "optimizer.beta=0.3", "train.epochs=-1",
         "model[0].units=many", "los=3", "train.early_stopping.monitor=test.loss", "novalue" };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         said s = assay("train", "small.cfg", wrong[i], "--runs", "none");
