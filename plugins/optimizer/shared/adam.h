@@ -9,6 +9,8 @@
 #ifndef ASSAY_PLUGINS_OPTIMIZER_SHARED_ADAM_H
 #define ASSAY_PLUGINS_OPTIMIZER_SHARED_ADAM_H
 
+#include "bias.h"
+
 #include <assay/plugin.h>
 
 #include <math.h>
@@ -42,13 +44,6 @@ struct adam_factors {
     float eps, coupled, shrink; /* shrink = 1 - lr decoupled */
 };
 
-/* 1 - beta^t to the bit, without pow where that rounds to 1: beta^t <= e^(-t (1 - beta)), and e^-38 < 2^-54. Asked once per
- * chunk, the two powers would be a seventh of an update of a few thousand weights. */
-static inline double adam_share_seen(double beta, double t)
-{
-    return t * (1 - beta) > 38 ? 1 : 1 - pow(beta, t);
-}
-
 static inline struct adam_factors adam_factors_at(
     const struct adam *h, uint64_t t, double coupled, double decoupled)
 {
@@ -57,8 +52,8 @@ static inline struct adam_factors adam_factors_at(
         .rest1 = (float)(1 - h->beta1),
         .beta2 = (float)h->beta2,
         .rest2 = (float)(1 - h->beta2),
-        .rate = (float)(h->lr / adam_share_seen(h->beta1, (double)t)),
-        .unbias = (float)(1 / sqrt(adam_share_seen(h->beta2, (double)t))),
+        .rate = (float)(h->lr / share_seen(h->beta1, (double)t)),
+        .unbias = (float)(1 / sqrt(share_seen(h->beta2, (double)t))),
         .eps = (float)h->eps,
         .coupled = (float)coupled,
         .shrink = (float)(1 - h->lr * decoupled),
