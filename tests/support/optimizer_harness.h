@@ -1,34 +1,61 @@
-/* Runs an optimizer of the elem tier by itself, straight from its .so, and the checks that every one of them must pass. */
+/* Runs an optimizer by itself, straight from its .so, and the checks that every one of them must pass.
+ *
+ * All tiers, on one tensor or several, on the kit's watched arrays (check/optimizer_rig.h): what a callback may not write is found
+ * wherever it happens. */
 #ifndef ASSAY_TESTS_SUPPORT_OPTIMIZER_HARNESS_H
 #define ASSAY_TESTS_SUPPORT_OPTIMIZER_HARNESS_H
 
 #include "support/fake_host.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-enum { OPTIMIZER_SLOTS = 4, OPTIMIZER_WHOLE = 0 };
+struct optimizer_rig;
+struct optimizer_scene;
+struct rig_tensor;
 
-/* One optimizer on one tensor of n elements, with its state. */
+enum { OPTIMIZER_SLOTS = 8, OPTIMIZER_WHOLE = 0 };
+
+/* One optimizer on its tensors, with its state. `w`, `slot` and `n` are those of the first tensor that it accepts. */
 typedef struct optimizer_harness {
-    fake_host host;
+    fake_host host; /* what is set here (fake_host_set) holds from the next update on */
     const assay_optimizer *ops;
-    assay_tensor tensor;
     size_t n;
     uint64_t t; /* updates done */
     float *w; /* [n] */
-    float *slot[OPTIMIZER_SLOTS]; /* [n] each; NULL where `when` says so */
+    float *slot
+        [OPTIMIZER_SLOTS]; /* in the order of their declaration; NULL where one does not exist, and for
+                                     what belongs to the group */
+    double *global; /* the group's slots, in order; NULL where there are none */
+    double loss; /* of the next update's batch; 0 at first */
+    /* What a closure evaluates (rig_objective); NULL: it finds `loss` and the update's own gradient wherever it asks. */
+    double (*objective)(
+        void *self, const float *const *w, float *const *g, uint64_t evaluation, bool fresh);
+    void *objective_self;
+    struct optimizer_rig *rig; /* tensor by tensor: optimizer_rig_weights, optimizer_rig_slot */
+    struct optimizer_scene *scene;
 } optimizer_harness;
 
-/* Loads `id` from below `build_folder`/plugins, sets `options` ("lr=0.1 momentum=0.9") and copies w0[n]. */
+/* Loads `id` from below `build_folder`/plugins, with `options` ("lr=0.1 momentum=0.9", or as in a config: "lr = 0.1; inner = { type =
+ * \"adam\"; };"), and copies w0[n], one vector "w". */
 void optimizer_open(optimizer_harness *o, const char *build_folder, const char *id,
     const char *options, const float *w0, size_t n);
+
+/* The same on tensors of any shape, w0 an array each. */
+void optimizer_open_tensors(optimizer_harness *o, const char *build_folder, const char *id,
+    const char *options, const struct rig_tensor *tensors, size_t n_tensors,
+    const float *const *w0);
 void optimizer_close(optimizer_harness *o);
 
-/* Takes over t, weights and slots of another one with the same options and size. */
+/* Takes over t, weights and all state of another one with the same options and tensors. */
 void optimizer_restore(optimizer_harness *o, const optimizer_harness *from);
 
-/* One update with the gradient g[n], in chunks of `chunk` elements, the last one first; OPTIMIZER_WHOLE for one chunk. */
+/* One update with the gradient g[n]; of tier elem in chunks of `chunk` elements, the last one first; OPTIMIZER_WHOLE for one chunk. */
 void optimizer_update(optimizer_harness *o, const float *g, size_t chunk);
+void optimizer_update_tensors(optimizer_harness *o, const float *const *g, size_t chunk);
+
+/* Where it is to be evaluated, the i-th tensor: out as large as that. */
+void optimizer_eval_weights_at(optimizer_harness *o, size_t i_tensor, float *out);
 
 typedef struct optimizer_case {
     const char *name; /* in the golden file */
@@ -36,12 +63,19 @@ typedef struct optimizer_case {
 } optimizer_case;
 
 /* Every update of every case in tests/golden/optimizer_<id>.safetensors: the weights, and how far they have moved from where
- * they started, agree to 1e-5 in norm, tensor by tensor; the distance but for the rounding of the weights themselves. */
+ * they started, agree to 1e-5 in norm, tensor by tensor; the distance but for the rounding of the weights themselves. The tensors are
+ * "matrix" and "vector" together, in the shapes that w0.matrix and w0.vector have. */
 void optimizer_check_golden(const char *build_folder, const char *golden_folder, const char *id,
     const optimizer_case *cases, size_t n_cases);
 
-/* Bitwise: chunks of 1, 7 and 4096 elements against the whole; a run that is resumed against one that is not; no elements; and
- * with lr = 0 and weight_decay = 0 the weights stay. */
+/* The same for tensors of other names: w0.<name>, g.<name> and <case>.<name>, the latter two with a first dimension of updates. A shape
+ * of no dimensions is that of w0.<name>. */
+void optimizer_check_golden_tensors(const char *build_folder, const char *golden_folder,
+    const char *id, const optimizer_case *cases, size_t n_cases, const struct rig_tensor *tensors,
+    size_t n_tensors);
+
+/* Chunks of 1, 7 and 4096 elements against the whole, bitwise (with sums to 1e-5 of the way, since they are cut with the chunks); a run
+ * that is resumed against one that is not, bitwise; no elements; and with lr = 0 and weight_decay = 0 the weights stay. */
 void optimizer_check_chunks(const char *build_folder, const char *id, const char *options);
 void optimizer_check_resume(const char *build_folder, const char *id, const char *options);
 void optimizer_check_empty(const char *build_folder, const char *id, const char *options);
