@@ -6,10 +6,14 @@ own rounding is what the test allows for). Initial weights and gradients are flo
 the same values, and the gradients do not depend on the weights, so that rounding does not feed back. Their size goes from
 1e-9 to 10 over the elements, which shows where eps stands, falls with time, which shows amsgrad, and one is always 0.
 
+What PyTorch 1.13 does not have (lion, adan, adabelief, yogi) is written below in numpy, equation by equation as in the papers.
+NAdam runs by PyTorch's `foreach` path, since the plain one of 1.13 multiplies the product of the next mu by mu twice.
+
 Schedules: the learning rate before each of 36 epochs of one update, from a base of 1, in float64.
 
 Run it with Debian's python3-torch (1.13): /usr/bin/python3 generate_optimizers.py
 """
+import collections
 import json
 import os
 import struct
@@ -55,6 +59,94 @@ OPTIMIZERS = {
         "centered": dict(lr=0.0173, alpha=0.913, centered=True, eps=3.7e-4),
         "options": dict(lr=0.0037, alpha=0.921, eps=2.9e-3, momentum=0.71, centered=True,
                         weight_decay=0.0637),
+    }),
+    "adamax": (torch.optim.Adamax, {
+        "plain": dict(),
+        "options": dict(lr=0.0319, betas=(0.81, 0.957), eps=2.3e-3, weight_decay=0.073),
+        "forgetful": dict(lr=0.0271, betas=(0.77, 0.63)),
+    }),
+    "nadam": (torch.optim.NAdam, {
+        "plain": dict(foreach=True),
+        "options": dict(lr=0.0319, betas=(0.81, 0.957), eps=2.3e-3, weight_decay=0.073,
+                        momentum_decay=0.131, foreach=True),
+        "constant": dict(lr=0.0171, betas=(0.77, 0.79), momentum_decay=0.0, foreach=True),
+    }),
+    "radam": (torch.optim.RAdam, {
+        "plain": dict(),
+        "options": dict(lr=0.0319, betas=(0.81, 0.957), eps=2.3e-3, weight_decay=0.073),
+        "never": dict(lr=0.0171, betas=(0.77, 0.63), weight_decay=0.231),
+    }),
+    "adadelta": (torch.optim.Adadelta, {
+        "plain": dict(),
+        "options": dict(lr=0.731, rho=0.837, eps=2.3e-3, weight_decay=0.073),
+        "eager": dict(lr=1.37, rho=0.63, eps=3.7e-2),
+    }),
+    "rprop": (torch.optim.Rprop, {
+        "plain": dict(),
+        "options": dict(lr=0.0319, etas=(0.37, 1.43), step_sizes=(1.7e-3, 0.0731)),
+        "above": dict(lr=0.731, etas=(0.71, 1.13), step_sizes=(2.3e-3, 0.317)),
+    }),
+}
+
+
+def lion(w, g, t, s, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0):
+    """Chen et al. 2023, algorithm 2."""
+    update = numpy.sign(beta1 * s["m"] + (1 - beta1) * g)
+    s["m"] = beta2 * s["m"] + (1 - beta2) * g
+    return w - lr * (update + weight_decay * w)
+
+
+def adan(w, g, t, s, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_decay=0, proximal=True):
+    """Xie et al. 2022, algorithm 1, with 1 - beta for the paper's beta and the bias corrections of the authors' code."""
+    d = g - s["g"] if t > 1 else 0 * g
+    s["g"] = g
+    s["m"] = beta1 * s["m"] + (1 - beta1) * g
+    s["v"] = beta2 * s["v"] + (1 - beta2) * d
+    s["n"] = beta3 * s["n"] + (1 - beta3) * (g + beta2 * d) ** 2
+    m, v, n = s["m"] / (1 - beta1 ** t), s["v"] / (1 - beta2 ** t), s["n"] / (1 - beta3 ** t)
+    eta = lr / (numpy.sqrt(n) + eps)
+    if proximal:
+        return (w - eta * (m + beta2 * v)) / (1 + lr * weight_decay)
+    return w - lr * weight_decay * w - eta * (m + beta2 * v)
+
+
+def adabelief(w, g, t, s, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, weight_decay=0, decoupled=True):
+    """Zhuang et al. 2020, algorithm 2."""
+    if not decoupled:
+        g = g + weight_decay * w
+    s["m"] = beta1 * s["m"] + (1 - beta1) * g
+    s["s"] = beta2 * s["s"] + (1 - beta2) * (g - s["m"]) ** 2 + eps
+    m, v = s["m"] / (1 - beta1 ** t), s["s"] / (1 - beta2 ** t)
+    return w - (lr * weight_decay * w if decoupled else 0) - lr * m / (numpy.sqrt(v) + eps)
+
+
+def yogi(w, g, t, s, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e-6, weight_decay=0):
+    """Zaheer et al. 2018, algorithm 2."""
+    v = s["v"] if t > 1 else 0 * g + initial_accumulator
+    s["m"] = beta1 * s["m"] + (1 - beta1) * g
+    s["v"] = v - (1 - beta2) * numpy.sign(v - g ** 2) * g ** 2
+    return w - lr * weight_decay * w - lr * s["m"] / (numpy.sqrt(s["v"]) + eps)
+
+
+REFERENCES = {
+    "lion": (lion, {
+        "plain": dict(),
+        "options": dict(lr=0.0319, beta1=0.81, beta2=0.957, weight_decay=0.373),
+    }),
+    "adan": (adan, {
+        "plain": dict(),
+        "options": dict(lr=0.0319, beta1=0.87, beta2=0.81, beta3=0.957, eps=2.3e-3, weight_decay=0.373),
+        "not_proximal": dict(lr=0.0271, beta1=0.91, beta2=0.73, beta3=0.937, weight_decay=0.173, proximal=False),
+    }),
+    "adabelief": (adabelief, {
+        "plain": dict(),
+        "options": dict(lr=0.0319, beta1=0.81, beta2=0.957, eps=2.3e-3, weight_decay=0.373),
+        "coupled": dict(lr=0.0271, beta1=0.77, beta2=0.83, eps=3.1e-9, weight_decay=0.231, decoupled=False),
+    }),
+    "yogi": (yogi, {
+        "plain": dict(),
+        "options": dict(lr=0.0319, beta1=0.81, beta2=0.957, eps=2.3e-4, initial_accumulator=0.0173,
+                        weight_decay=0.373),
     }),
 }
 
@@ -107,13 +199,24 @@ def trajectory(make, options, w0, g):
     return {k: numpy.stack(v) for k, v in path.items()}
 
 
+def reference(rule, options, w0, g):
+    path = {}
+    for k, start in w0.items():
+        w, state, path[k] = start.astype("f8"), collections.defaultdict(float), []
+        for i in range(N_UPDATES):
+            w = rule(w, g[k][i].astype("f8"), i + 1, state, **options)
+            path[k].append(w)
+    return {k: numpy.stack(v) for k, v in path.items()}
+
+
 def optimizers():
     w0, g = inputs()
-    for name, (make, cases) in OPTIMIZERS.items():
+    known = [(name, trajectory, *row) for name, row in OPTIMIZERS.items()]
+    for name, run, rule, cases in known + [(name, reference, *row) for name, row in REFERENCES.items()]:
         tensors = {"w0." + k: v for k, v in w0.items()}
         tensors.update({"g." + k: v for k, v in g.items()})
         for case, options in cases.items():
-            for k, v in trajectory(make, options, w0, g).items():
+            for k, v in run(rule, options, w0, g).items():
                 tensors[case + "." + k] = v
         write("optimizer_" + name, tensors)
 
@@ -179,5 +282,6 @@ def schedules():
     write("schedule_factors", out)
 
 
+torch.set_default_dtype(torch.float64)  # of NAdam's product of mu, too
 optimizers()
 schedules()
