@@ -83,6 +83,23 @@ static status check_lr_scale(const group *k, error *err)
                : "has no `lr` that a layer's `lr_scale` could change");
 }
 
+/* Whether the optimizer can update what it is given. */
+static status ask_accept(const group *k, error *err)
+{
+    instance *i = k->instance;
+    for (size_t at = 0; k->ops->accept && at < k->n_tensors; at++) {
+        const assay_tensor *t = &k->model->tensors[k->tensor[at]].info;
+        error why = { 0 };
+        const int code = k->ops->accept(&i->ctx, k->resolved[k->resolved_of[at]], t);
+        team_scratch_reset(k->team);
+        const status st = instance_status(i, instance_code(i, code), "accept", &why);
+        if (st != OK) {
+            return fail(err, st, "%s (tensor %s)", why.text, t->name);
+        }
+    }
+    return OK;
+}
+
 static const assay_metric_row *metric_row(const assay_optimizer *ops, size_t i)
 {
     const size_t stride = ops->metric_stride;
@@ -154,7 +171,8 @@ static status make_span(
         .w = k->model->w + t->offset + begin,
         .g = k->g + t->offset + begin,
         .slot = slots,
-        .slot_stride = t->info.size };
+        .slot_stride = t->info.size,
+        .hyper = k->resolved[k->resolved_of[i_tensor]] };
     return OK;
 }
 
@@ -263,9 +281,10 @@ status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err)
     k->model = m;
     k->g = g;
     k->team = t;
-    TRY(group_plan_slots(k, a, err));
     TRY(plan_resolved(k, a, err));
     TRY(check_lr_scale(k, err));
+    TRY(ask_accept(k, err));
+    TRY(group_plan_slots(k, a, err));
     TRY(plan_spans(k, a, err));
     TRY(plan_rooms(k, a, err));
     TRY(plan_values(k, a, err));

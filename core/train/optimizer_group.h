@@ -14,7 +14,9 @@ typedef struct slot {
     const char *name;
     uint64_t shape;
     size_t times;
-    bool exists;
+    bool exists; /* for tensors that have it at all */
+    uint64_t limit; /* rows or columns of the largest tensor that has it */
+    uint64_t flags; /* ASSAY_SLOT_... */
     double init;
     size_t i_global; /* of a MODEL slot */
 } slot;

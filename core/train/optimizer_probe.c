@@ -100,7 +100,8 @@ status group_probe_plan(group *k, float *before, double share, arena *a, error *
     p->slots = arena_alloc_array(a, n, sizeof *p->slots);
     p->total_squares = arena_alloc_array(a, n, sizeof *p->total_squares);
     p->total_dots = arena_alloc_array(a, n, sizeof *p->total_dots);
-    if (!p->slots || !p->total_squares || !p->total_dots) {
+    p->has_slot = arena_alloc_array(a, n, sizeof *p->has_slot);
+    if (!p->slots || !p->has_slot || !p->total_squares || !p->total_dots) {
         return fail_nomem(err, "a probe");
     }
     status st = name_slots(p, k, "", a, err);
@@ -116,11 +117,17 @@ static const tensor *tensor_of(const group *k, const chunk *c)
     return &k->model->tensors[k->tensor[c->i_tensor]];
 }
 
-static const float *slot_at(const probe_slot *s, const chunk *c, size_t tensor_size)
+/* NULL where the tensor is one that does not have the slot. */
+static const float *slot_of(const probe_slot *s, size_t i_tensor)
 {
     const group *k = s->of;
-    return k->slot_base[c->i_tensor * k->n_slots + s->i_slot] + s->copy * tensor_size +
-        c->span.begin;
+    return k->slot_base[i_tensor * k->n_slots + s->i_slot];
+}
+
+static const float *slot_at(const probe_slot *s, const chunk *c, size_t tensor_size)
+{
+    const float *base = slot_of(s, c->i_tensor);
+    return base ? base + s->copy * tensor_size + c->span.begin : NULL;
 }
 
 /* -- a share -- */
@@ -144,8 +151,11 @@ static void take_before(const group *k, const chunk *c, const float *g)
             bytes);
         memcpy(taken(p, c->i_tensor, PROBED_GRADIENT) + cut.at, g + (cut.begin - begin), bytes);
         for (size_t j = 0; j < p->n_slots; j++) {
-            memcpy(taken(p, c->i_tensor, N_PROBED + j) + cut.at,
-                slot_at(&p->slots[j], c, t->info.size) + (cut.begin - begin), bytes);
+            const float *from = slot_at(&p->slots[j], c, t->info.size);
+            if (from) {
+                memcpy(taken(p, c->i_tensor, N_PROBED + j) + cut.at, from + (cut.begin - begin),
+                    bytes);
+            }
         }
     }
 }
@@ -206,8 +216,8 @@ static void sum_before(group *k, size_t i_chunk, const float *g)
     for (size_t i = 0; i < p->n_slots; i++) {
         const float *s = slot_at(&p->slots[i], c, t->info.size);
         const size_t at = i_chunk * p->n_slots + i;
-        p->squares[at] = vec_sum_squares(s, n);
-        p->dots[at] = probe_dot(s, g, n);
+        p->squares[at] = s ? vec_sum_squares(s, n) : 0;
+        p->dots[at] = s ? probe_dot(s, g, n) : 0;
     }
 }
 
@@ -269,8 +279,12 @@ void group_probe_read(const group *k, void (*each)(void *self, const probed_tens
             .index = k->tensor[i_tensor],
             .n_slots = p->n_slots,
             .slots = p->slots,
+            .has_slot = p->has_slot,
             .squares = p->total_squares,
             .dots = p->total_dots };
+        for (size_t i = 0; i < p->n_slots; i++) {
+            p->has_slot[i] = slot_of(&p->slots[i], i_tensor) != NULL;
+        }
         for (end = at; end < k->n_chunks && k->chunks[end].i_tensor == i_tensor; end++) {
         }
         if (p->sample) {

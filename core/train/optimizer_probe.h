@@ -18,6 +18,7 @@ typedef struct group_probe {
     size_t n_slots;
     probe_slot *slots;
     double *total_squares, *total_dots; /* [n_slots] of the tensor that is read */
+    bool *has_slot; /* [n_slots] whether that tensor has it */
 
     /* everything is looked at */
     size_t *stride; /* [n_tensors] of the sample for histograms */
@@ -42,7 +43,8 @@ typedef struct probed_tensor {
     probe_sums sums[N_PROBED];
     size_t n_slots;
     const probe_slot *slots;
-    const double *squares, *dots; /* [n_slots] */
+    const bool *has_slot; /* [n_slots] a slot may be of some tensors only */
+    const double *squares, *dots; /* [n_slots] 0 of what it does not have */
 } probed_tensor;
 
 /* Lays out memory for probed updates, once, after optimizer_plan; share (0, 1] is how much of the tensors they look at. */

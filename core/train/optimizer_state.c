@@ -20,6 +20,15 @@ static const int64_t *hyper_int_at(const component *c, const void *hyper, const 
     return row ? (const int64_t *)(const void *)((const char *)hyper + row->offset) : NULL;
 }
 
+/* Whether `when` calls a slot into being: the bound value counts, since schedules only multiply it. */
+static bool is_wanted(const instance *i, const char *when)
+{
+    const component *c = i->component;
+    const double *real = when ? hyper_real_at(c, i->hyper, when) : NULL;
+    const int64_t *whole = hyper_int_at(c, i->hyper, when); /* of BOOL, INT and ENUM alike */
+    return real ? *real != 0 : !whole || *whole != 0;
+}
+
 status group_open_slots(group *k, arena *a, error *err)
 {
     const component *c = k->instance->component;
@@ -31,12 +40,16 @@ status group_open_slots(group *k, arena *a, error *err)
     for (size_t i = 0; i < k->n_slots; i++) {
         const assay_slot *row = slot_row(k->ops, i);
         const int64_t *times = hyper_int_at(c, k->instance->hyper, row->times);
-        const int64_t *when = hyper_int_at(c, k->instance->hyper, row->when);
+        const int64_t *limit = hyper_int_at(c, k->instance->hyper, row->limit);
         k->slots[i] = (slot){ .name = row->name,
             .shape = row->shape,
             .init = row->init,
             .times = times ? (size_t)*times : 1,
-            .exists = !when || *when };
+            .limit = !limit  ? UINT64_MAX
+                : *limit > 0 ? (uint64_t)*limit
+                             : 0,
+            .flags = row->flags,
+            .exists = is_wanted(k->instance, row->when) };
         if (row->shape == ASSAY_SLOT_MODEL) {
             k->slots[i].i_global = k->n_globals++;
         }
@@ -44,19 +57,52 @@ status group_open_slots(group *k, arena *a, error *err)
     return OK;
 }
 
-/* Floats of one slot for one tensor. */
+/* What a slot is of: the whole tensor as a matrix, or one of its blocks. */
+typedef struct slot_sides {
+    size_t blocks, rows, cols;
+} slot_sides;
+
+static slot_sides sides_of(const slot *s, const assay_tensor *t)
+{
+    const bool per_block = s->flags & ASSAY_SLOT_PER_BLOCK;
+    const size_t blocks = per_block ? t->blocks : 1;
+    return (slot_sides){ blocks, t->rows, t->cols / blocks };
+}
+
+/* Whether the tensor has it: a span's pointer is NULL where not. */
+static bool slot_is_of(const slot *s, const assay_tensor *t)
+{
+    const slot_sides of = sides_of(s, t);
+    if (!s->exists || s->shape == ASSAY_SLOT_MODEL ||
+        ((s->flags & ASSAY_SLOT_MATRICES) && t->shape.n_dims < 2)) {
+        return false;
+    }
+    switch (s->shape) {
+    case ASSAY_SLOT_ROWS:
+    case ASSAY_SLOT_ROWS_ROWS: return of.rows <= s->limit;
+    case ASSAY_SLOT_COLS:
+    case ASSAY_SLOT_COLS_COLS: return of.cols <= s->limit;
+    default: return true;
+    }
+}
+
+/* Floats of one slot for one tensor. COLS of all blocks together are the tensor's. */
 static bool slot_size(const slot *s, const assay_tensor *t, size_t *out)
 {
-    size_t n = 1;
+    const slot_sides of = sides_of(s, t);
+    size_t n = of.blocks;
     bool ok = true;
     switch (s->shape) {
     case ASSAY_SLOT_SAME: n = t->size; break;
-    case ASSAY_SLOT_ROWS: n = t->rows; break;
+    case ASSAY_SLOT_ROWS: ok = size_product(of.rows, of.blocks, &n); break;
     case ASSAY_SLOT_COLS: n = t->cols; break;
-    case ASSAY_SLOT_ROWS_ROWS: ok = size_product(t->rows, t->rows, &n); break;
-    case ASSAY_SLOT_COLS_COLS: ok = size_product(t->cols, t->cols, &n); break;
-    case ASSAY_SLOT_MODEL: n = 0; break;
-    default: n = 1; break;
+    case ASSAY_SLOT_ROWS_ROWS:
+        ok = size_product(of.rows, of.rows, &n) && size_product(n, of.blocks, &n);
+        break;
+    case ASSAY_SLOT_COLS_COLS:
+        ok = size_product(of.cols, of.cols, &n) && size_product(n, of.blocks, &n);
+        break;
+    default: break;
     }
     return ok && size_product(n, s->times, out);
 }
@@ -74,7 +120,7 @@ status group_plan_slots(group *k, arena *a, error *err)
         const slot *s = &k->slots[j % k->n_slots];
         const assay_tensor *t = &k->model->tensors[k->tensor[j / k->n_slots]].info;
         size_t floats = 0;
-        if (!s->exists || s->shape == ASSAY_SLOT_MODEL) {
+        if (!slot_is_of(s, t)) {
             continue;
         }
         if (!slot_size(s, t, &floats) ||

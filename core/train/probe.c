@@ -304,6 +304,9 @@ static void put_tensor(void *self, const probed_tensor *t)
     put(p, "update_ratio", NULL, name, w > 0 ? u / w : NAN);
     put(p, "clipped", NULL, name, clipped(p, t));
     for (size_t i = 0; i < t->n_slots; i++) {
+        if (!t->has_slot[i]) {
+            continue;
+        }
         const double s = sqrt(t->squares[i]);
         put(p, "slot_norm", t->slots[i].name, name, s);
         put(p, "slot_cosine", t->slots[i].name, name, s > 0 && g > 0 ? t->dots[i] / (s * g) : NAN);

@@ -37,6 +37,8 @@ static const char *const optimizers[] = {
     "{ type = \"sam_like\"; inner = { type = \"adam\"; lr = 0.003; }; }",
     "{ type = \"lookahead_like\"; inner = { type = \"lars_like\"; lr = 0.02; }; }",
     "( { type = \"adam\"; match = \"role:bias\"; }, { type = \"sam_like\"; inner = \"sgd\"; } )",
+    "{ type = \"selective\"; lr = 0.02; }",
+    "{ type = \"selective_outer\"; inner = \"selective_tensor\"; }",
 };
 
 /* In pieces where the optimizer permits; as a whole. */
@@ -205,6 +207,33 @@ static void test_slots__of_nested_optimizers_and_histories_are_named(void **stat
     assert_true(number("slot_norm/past.0/a.weight") > 0);
     assert_true(number("slot_norm/past.2/a.weight") > 0);
     rig_release(&g);
+}
+
+/* m is of matrices alone; whether everything is looked at or a share. */
+static void test_slots__that_a_tensor_lacks_are_left_out(void **state)
+{
+    static const char *const shares[] = { "1.0", "0.25" };
+    (void)state;
+    for (size_t i = 0; i < COUNT(shares); i++) {
+        train_rig g;
+        char more[96];
+        rig_init(&g);
+        snprintf(more, sizeof more, "probe = { every = 1; share = %s; };", shares[i]);
+        open_with(&g, optimizers[10], 1, 1, more);
+        rig_steps(&g, 3);
+        take(&g);
+        assert_true(number("slot_norm/m/a.weight") > 0);
+        assert_true(number("slot_norm/rate/a.weight") > 0);
+        assert_true(number("slot_norm/rate/a.bias") > 0);
+        for (size_t k = 0; k < n_taken; k++) {
+            assert_null(strstr(taken[k].name, "/m/a.bias"));
+        }
+        open_with(&g, optimizers[11], 1, 1, more);
+        rig_steps(&g, 3);
+        take(&g);
+        assert_true(number("slot_norm/inner0.m/b.weight") > 0);
+        rig_release(&g);
+    }
 }
 
 static void test_clipped__is_the_share_that_clipping_takes(void **state)
@@ -534,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_probe__never_shows_in_the_result),
         cmocka_unit_test(test_norms__are_those_of_the_step),
         cmocka_unit_test(test_slots__of_nested_optimizers_and_histories_are_named),
+        cmocka_unit_test(test_slots__that_a_tensor_lacks_are_left_out),
         cmocka_unit_test(test_clipped__is_the_share_that_clipping_takes),
         cmocka_unit_test(test_dead__counts_units_that_are_zero_for_the_whole_batch),
         cmocka_unit_test(test_histogram__counts_every_number_in_its_bin),

@@ -63,6 +63,12 @@ static const char own_state[] =
                " { type = \"lookahead_like\"; inner = { type = \"keeper\"; lr = 0.1; }; } );\n"
                "train = { " TRAIN CHECKPOINT "};\n";
 
+static const char selective[] = DATA MODEL
+    "optimizer = ( { type = \"selective\"; match = \"dense1.*\"; largest = 5; mode = \"some\"; },\n"
+    " { type = \"selective_outer\"; inner = { type = \"selective_tensor\"; momentum = 0.75; }; } "
+    ");\n"
+    "train = { " TRAIN CHECKPOINT "};\n";
+
 static const char perturbed[] = DATA RUNNING
     "optimizer = { type = \"sam_like\"; inner = { type = \"sgd\"; lr = 0.1; momentum = 0.9; }; };\n"
     "train = { " TRAIN CHECKPOINT "};\n";
@@ -191,6 +197,12 @@ static void test_resume__keeps_what_a_plugin_keeps_itself_nested_or_not(void **s
 {
     (void)state;
     check_resume(own_state, 6, STOP_EPOCHS);
+}
+
+static void test_resume__keeps_slots_of_some_tensors(void **state)
+{
+    (void)state;
+    check_resume(selective, 4, STOP_EPOCHS);
 }
 
 static void test_resume__goes_on_after_closures(void **state)
@@ -462,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_resume__keeps_buffers_inner_optimizers_and_inner_schedules),
         cmocka_unit_test(test_resume__keeps_both_points_of_eval_weights),
         cmocka_unit_test(test_resume__keeps_what_a_plugin_keeps_itself_nested_or_not),
+        cmocka_unit_test(test_resume__keeps_slots_of_some_tensors),
         cmocka_unit_test(test_resume__goes_on_after_closures),
         cmocka_unit_test(test_resume__keeps_what_streams_carry),
         cmocka_unit_test(test_resume__finds_its_place_among_sequences),
