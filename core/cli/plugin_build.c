@@ -359,7 +359,7 @@ const command command_plugin_build = { .name = "plugin build",
         "shown. What stands behind -- is handed to it, too.\n\n"
         "A draft of the ABI accepts only plugins that were built from the headers of the assay "
         "that loads them: this command uses those.",
-    .examples = "assay plugin build lion.c\nassay plugin build lion -o /tmp/lion.so -- "
+    .examples = "assay plugin build mine.c\nassay plugin build mine -o /tmp/mine.so -- "
                 "-march=native",
     COMMAND_OPTIONS(options),
     .most = 1,

@@ -289,7 +289,7 @@ const command command_plugin_new = { .name = "plugin new",
         "that is there already is left alone.\n\n"
         "KIND is optimizer, schedule, layer, loss, metric or dataset. NAME is what `type` names in "
         "a config: lower-case letters, digits, underscores.",
-    .examples = "assay plugin new optimizer lion\nassay plugin new layer gate --lang c++ --folder "
+    .examples = "assay plugin new optimizer mine\nassay plugin new layer gate --lang c++ --folder "
                 "~/plugins",
     COMMAND_OPTIONS(options),
     .least = 2,
