@@ -46,7 +46,7 @@ static void expect_says(const scene *s, const char *message)
     if (!strstr(s->err.s, message)) GIVE_UP("expected %s\n     got %s", message, s->err.s);
 }
 
-static void test_lion__is_built_by_its_readme_and_learns(void **state)
+static void test_signum__is_built_by_its_readme_and_learns(void **state)
 {
     scene s;
     (void)state;
@@ -54,14 +54,15 @@ static void test_lion__is_built_by_its_readme_and_learns(void **state)
     scene_shell(&s,
         "mkdir -p sdk/examples && cp -r \"$SOURCE/include\" include && ln -s \"$SOURCE/configs\" "
         "configs\n"
-        "cp -r \"$SOURCE/sdk/examples/lion\" sdk/examples/lion && cd sdk/examples/lion && rm -f "
-        "lion.so\n"
+        "cp -r \"$SOURCE/sdk/examples/signum\" sdk/examples/signum && cd sdk/examples/signum && rm "
+        "-f "
+        "signum.so\n"
         "line=$(sed -n 's/^    \\(cc .*\\)$/\\1/p' README.md) && [ -n \"$line\" ] && sh -c "
         "\"$line\"");
-    scene_run(&s, "train", "sdk/examples/lion/lion.cfg", "-q", "--json", "--output", "run");
+    scene_run(&s, "train", "sdk/examples/signum/signum.cfg", "-q", "--json", "--output", "run");
     scene_expect(&s, 0);
     char *run = scene_read(&s, "run/run.json", NULL), *records;
-    assert_non_null(strstr(run, "/sdk/examples/lion/lion.so\""));
+    assert_non_null(strstr(run, "/sdk/examples/signum/signum.so\""));
     free(run);
     records = scene_read(&s, "run/metrics.jsonl", NULL);
     const char *test = strstr(records, "\"split\": \"test\"");
@@ -181,7 +182,7 @@ static void test_folder_of_the_user__is_searched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lion__is_built_by_its_readme_and_learns),
+        cmocka_unit_test(test_signum__is_built_by_its_readme_and_learns),
         cmocka_unit_test(test_mgu__is_built_by_its_readme_and_learns),
         cmocka_unit_test(test_sgd_under_another_id__gives_the_same_bits),
         cmocka_unit_test(test_without_adam_so__adam_is_unknown_and_adagrad_works),

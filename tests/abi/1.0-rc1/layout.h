@@ -9,8 +9,7 @@
     _Static_assert(sizeof(struct type) >= (bytes), "struct shrank: " #type)
 #define EXACTLY(type, bytes) \
     _Static_assert(sizeof(struct type) == (bytes), "struct may not change: " #type)
-#define IS(constant, number) \
-    _Static_assert((constant) == (number), "constant changed: " #constant)
+#define IS(constant, number) _Static_assert((constant) == (number), "constant changed: " #constant)
 #endif
 
 #define TEXTS(TEXT) \
