@@ -1,9 +1,10 @@
 /* The list of plugin files, and the way from a name in a config to a component.
  *
- * A name must mean one thing. Two files that offer the same kind and id make it ambiguous, whoever
- * led to them, with one exception: the program's own folders (`dirs`, the build tree, the system's)
- * may all hold the built-in components, and of those the earlier folder wins, or nobody could work
- * in a build tree on a machine where assay is installed. A file reached twice, by links or by two
+ * A name must mean one thing. Two files that offer the same kind and id make it ambiguous, with two
+ * exceptions. The program's own folders (`dirs`, the build tree, the system's) may all hold the
+ * built-in components, and of those the earlier folder wins, or nobody could work in a build tree on a
+ * machine where assay is installed. And a file that the config names goes before the program's own
+ * folders, aloud: who names a file means it, and a later assay may bring a component of any name. A file reached twice, by links or by two
  * folders, counts once and keeps its first finder; the config comes before all folders. What is
  * refused takes no part, but is remembered: asking for it gives the reason.
  *
@@ -234,10 +235,11 @@ static const char *refusal(const place *p)
     return p->e->file.refused ? p->e->file.refused : p->e->infos[p->i].refused;
 }
 
-/* An own folder's component gives way to the same one of an earlier own folder. */
+/* An own folder's component gives way to the same one of an earlier own folder, and to one of a file that the config names. */
 static bool gives_way(const entry *late, const entry *early)
 {
-    return is_own(late->found) && is_own(early->found) && early->found < late->found;
+    return is_own(late->found) &&
+        (early->found == FOUND_CONFIG || (is_own(early->found) && early->found < late->found));
 }
 
 static status fail_ambiguous(const wish *w, const place *a, const place *b, error *err)
@@ -320,19 +322,28 @@ static status fail_unknown(const registry *r, const wish *w, const char *type, e
 static status choose(registry *r, const wish *w, const char *type, place *out, error *err)
 {
     place best = { 0 }, refused = { 0 }, rival = { 0 };
+    const entry *hidden = NULL;
     for (size_t i = 0; i < r->n; i++) {
         place p;
         if (!has_component(r->entries[i], w, &p)) continue;
         if (refusal(&p)) {
             if (!refused.e) refused = p;
         } else if (!best.e || gives_way(best.e, p.e)) {
+            hidden = best.e;
             best = p;
         } else if (!gives_way(p.e, best.e)) {
             rival = p;
+        } else {
+            hidden = p.e;
         }
     }
     if (best.e && rival.e) return fail_ambiguous(w, &best, &rival, err);
     if (best.e) {
+        if (hidden && best.e->found == FOUND_CONFIG) {
+            registry_note(r, ASSAY_LOG_WARNING,
+                "%s \"%s\" is that of %s, which the config names, not assay's own", w->kind, w->id,
+                best.e->file.path);
+        }
         *out = best;
         return OK;
     }

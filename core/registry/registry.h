@@ -79,9 +79,9 @@ void registry_set_team(registry *r, team *t);
 team *registry_team(const registry *r);
 
 /* Loads the component of that kind and id; "plugin:id" picks one of several plugins that have it. A
- * name means one thing: two files that have the same kind and id are an error, whether the config or
- * a folder led to them. The one exception are the program's own folders (`dirs`, build tree,
- * system), which may all hold the built-ins: there the earlier one wins. Errors: unknown (with
+ * name means one thing: two files that have the same kind and id are an error, but that of the program's
+ * own folders (`dirs`, build tree, system), which may all hold the built-ins, the earlier one wins, and
+ * a file that the config names goes before all of them, with a warning. Errors: unknown (with
  * did-you-mean; if a file that has it was refused, that file and why), ambiguous (naming the files),
  * refused. What is given back lives as long as the registry. Not for two threads at a time. */
 status registry_find(registry *r, const char *kind, const char *type, const origin *at,

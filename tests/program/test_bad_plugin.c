@@ -63,10 +63,10 @@ static const bad_input rows[] = {
         "assay: warning: @DIR@/x.so: optimizer \"bad\" is left out: exactly one of elem, tensor "
         "and model must be given, it has 2\nassay: error: bad.cfg:16: optimizer \"bad\": "
         "@DIR@/x.so: exactly one of elem, tensor and model must be given, it has 2" },
-    { "two with one id", "cp \"$BUILD/plugins/optimizer/sgd.so\" x.so", "plugins = ( )",
-        "plugins = ( \"./x.so\" )", { 0 }, 2,
-        "bad.cfg:16: optimizer \"sgd\" is ambiguous: @BUILD@/plugins/optimizer/sgd.so and "
-        "@DIR@/x.so both have it: remove one of them" },
+    { "two with one id", "cp \"$BUILD/plugins/optimizer/sgd.so\" x.so && cp x.so y.so",
+        "plugins = ( )", "plugins = ( \"./x.so\", \"./y.so\" )", { 0 }, 2,
+        "bad.cfg:16: optimizer \"sgd\" is ambiguous: @DIR@/x.so and @DIR@/y.so both have it: "
+        "remove one of them" },
     { "an unknown optimizer", NULL, "\"sgd\"", "\"adem\"", { 0 }, 2,
         "bad.cfg:16: unknown optimizer \"adem\": did you mean \"adam\"?" },
     { "an unknown layer", NULL, "\"relu\"", "\"rleu\"", { 0 }, 2,

@@ -247,7 +247,7 @@ static void test_find__only_the_programs_own_folders_give_way(void **state)
     assert_string_equal(winner("env", USER_FOLDER), "ambiguous");
 }
 
-static void test_find__a_file_of_the_config_does_not_hide_a_builtin(void **state)
+static void test_find__a_file_of_the_config_goes_before_a_builtin(void **state)
 {
     (void)state;
     plugin_fixture f;
@@ -258,8 +258,8 @@ static void test_find__a_file_of_the_config_does_not_hide_a_builtin(void **state
     open_all(&f);
     assert_int_equal(find(&f, "tiny", &c), OK);
     assert_int_equal(registry_add_file(f.r, fixture_path(&f, "mine/b.so"), NULL, &f.err), OK);
-    assert_int_equal(find(&f, "tiny", &c), E_CONFLICT);
-    assert_int_equal(find(&f, "other_tiny:tiny", &c), OK);
+    assert_int_equal(find(&f, "tiny", &c), OK);
+    assert_string_equal(c->file->path, fixture_path(&f, "mine/b.so"));
     fixture_release(&f);
 }
 
@@ -359,7 +359,7 @@ int main(void)
         cmocka_unit_test(test_find__two_files_of_one_class_are_ambiguous),
         cmocka_unit_test(test_find__copies_of_one_plugin_are_ambiguous_for_good),
         cmocka_unit_test(test_find__only_the_programs_own_folders_give_way),
-        cmocka_unit_test(test_find__a_file_of_the_config_does_not_hide_a_builtin),
+        cmocka_unit_test(test_find__a_file_of_the_config_goes_before_a_builtin),
         cmocka_unit_test(test_find__a_deleted_file_is_a_reason),
         cmocka_unit_test(test_add_config__takes_paths_from_the_file_that_holds_them),
         cmocka_unit_test(test_add_config__refusals_name_the_line),
