@@ -75,7 +75,8 @@ extern const command command_inspect, command_replay, command_diff, command_samp
 extern const command command_data_list, command_data_fetch;
 extern const command command_train, command_eval, command_config, command_model_summary,
     command_plugin_list, command_plugin_info, command_plugin_new, command_plugin_build,
-    command_plot, command_lr_find, command_doctor, command_completion, command_help;
+    command_plugin_check, command_plot, command_lr_find, command_doctor, command_completion,
+    command_help;
 
 /* All of them, in the order of the help. */
 size_t command_count(void);

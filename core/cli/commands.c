@@ -6,8 +6,8 @@
 static const command *const commands[] = { &command_train, &command_eval, &command_sample,
     &command_plot, &command_lr_find, &command_inspect, &command_replay, &command_diff,
     &command_config, &command_model_summary, &command_plugin_list, &command_plugin_info,
-    &command_plugin_new, &command_plugin_build, &command_data_list, &command_data_fetch,
-    &command_doctor, &command_completion, &command_help };
+    &command_plugin_new, &command_plugin_build, &command_plugin_check, &command_data_list,
+    &command_data_fetch, &command_doctor, &command_completion, &command_help };
 
 static const option_row common[] = {
     { "help", 'h', NULL, NULL, COMPLETE_NOTHING, "show this help" },

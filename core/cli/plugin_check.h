@@ -1,0 +1,41 @@
+/* What the files of `assay plugin check` share: which tests of which components were run, and what came of them. */
+#ifndef ASSAY_CORE_CLI_PLUGIN_CHECK_H
+#define ASSAY_CORE_CLI_PLUGIN_CHECK_H
+
+#include "check/runner.h"
+#include "cli/session.h"
+
+/* A component to be checked. */
+typedef struct check_target {
+    const char *word; /* the file or id as it was typed */
+    const char *path; /* of its file, absolute */
+    bool is_file; /* the word is a path */
+    const char *kind, *id, *version;
+    size_t first_job, n_jobs;
+} check_target;
+
+typedef struct check_outcomes {
+    const check_target *targets; // [n_targets]
+    size_t n_targets;
+    const check_job *jobs; // [n_jobs]
+    const check_result *results; // [n_jobs]
+    size_t n_jobs;
+    uint64_t seed;
+    double duration_s;
+} check_outcomes;
+
+/* How many ended so. */
+typedef struct check_counts {
+    size_t passed, skipped, warned, failed, not_run;
+} check_counts;
+
+check_counts check_count_outcomes(const check_outcomes *o);
+
+void check_text(const check_outcomes *o, const cli *c, text *t);
+void check_json(const check_outcomes *o, text *t);
+
+/* All tests there are: names, and what each holds a plugin to. */
+void check_list_text(const terminal *style, text *t);
+void check_list_json(text *t);
+
+#endif

@@ -1,0 +1,330 @@
+/* What `assay plugin check` prints.
+ *
+ * One line per test, below its component; what is wrong is told below its line, with the command that runs that one test under a
+ * debugger. Numbers that tests have measured come last, in a table. */
+#include "base/json.h"
+#include "cli/plugin_check.h"
+
+#include <string.h>
+
+enum { INDENT = 8 };
+
+check_counts check_count_outcomes(const check_outcomes *o)
+{
+    check_counts n = { 0 };
+    for (size_t i = 0; i < o->n_jobs; i++) {
+        const check_result *r = &o->results[i];
+        if (r->end == CHECK_NOT_RUN) {
+            n.not_run++;
+            continue;
+        }
+        n.passed += r->report.outcome == CHECK_PASSED;
+        n.skipped += r->report.outcome == CHECK_SKIPPED;
+        n.warned += r->report.outcome == CHECK_WARNED;
+        n.failed += r->report.outcome == CHECK_FAILED;
+    }
+    return n;
+}
+
+/* -- Text -- */
+
+typedef struct mark {
+    const char *word;
+    text_style style;
+} mark;
+
+static mark mark_of(const check_result *r)
+{
+    if (r->end == CHECK_NOT_RUN) return (mark){ "", STYLE_DIM };
+    if (r->end == CHECK_CRASHED) return (mark){ "CRASH", STYLE_RED };
+    if (r->end == CHECK_TIMED_OUT) return (mark){ "HANG", STYLE_RED };
+    if (r->end == CHECK_EXITED) return (mark){ "EXIT", STYLE_RED };
+    switch (r->report.outcome) {
+    case CHECK_PASSED: return (mark){ "ok", STYLE_GREEN };
+    case CHECK_SKIPPED: return (mark){ "skip", STYLE_DIM };
+    case CHECK_WARNED: return (mark){ "warn", STYLE_YELLOW };
+    default: return (mark){ "FAIL", STYLE_RED };
+    }
+}
+
+static void add_spaces(size_t n, text *t)
+{
+    for (size_t i = 0; i < n; i++)
+        text_add(t, " ");
+}
+
+/* Words, broken at spaces to the terminal's width, each line indented. */
+static void add_wrapped(const char *words, size_t indent, size_t width, text *t)
+{
+    const size_t room = width > indent + 20 ? width - indent : 20;
+    size_t column = 0;
+    for (const char *at = words; *at;) {
+        at += strspn(at, " ");
+        const size_t n = strcspn(at, " \n");
+        char word[1024];
+        const size_t n_copy = n < sizeof word - 1 ? n : sizeof word - 1;
+        memcpy(word, at, n_copy);
+        word[n_copy] = '\0';
+        const size_t columns = text_columns(word);
+        if (column > 0 && column + 1 + columns > room) {
+            text_add(t, "\n");
+            column = 0;
+        }
+        if (n > 0 && column == 0) add_spaces(indent, t);
+        if (n > 0 && column > 0) text_add(t, " ");
+        text_add_bytes(t, at, n);
+        column += columns + (column > 0);
+        at += n;
+        if (*at == '\n') {
+            text_add(t, "\n");
+            column = 0;
+            at++;
+        }
+    }
+    text_add(t, column > 0 ? "\n" : "");
+}
+
+/* A word of a command as a shell takes it. */
+static void add_quoted(const char *word, text *t)
+{
+    const bool is_plain = *word &&
+        word[strspn(word,
+            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+,@")] == '\0';
+    if (is_plain) {
+        text_add(t, word);
+        return;
+    }
+    text_add(t, "'");
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'') {
+            text_add(t, "'\\''");
+        } else {
+            text_add_bytes(t, c, 1);
+        }
+    }
+    text_add(t, "'");
+}
+
+/* What runs this one test where a debugger can see it. */
+static void add_repeat(
+    const check_outcomes *o, const check_target *target, const check_job *j, text *t)
+{
+    text_add(t, "gdb --args assay plugin check ");
+    add_quoted(target->word, t);
+    text_printf(t, " --component %s:%s --test %s --in-process --seed %llu", j->kind, j->id,
+        j->test->name, (unsigned long long)o->seed);
+}
+
+static size_t name_width(void)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < check_count(); i++) {
+        const size_t n = strlen(check_get(i)->name);
+        width = n > width ? n : width;
+    }
+    return width;
+}
+
+static void add_job(const check_outcomes *o, const check_target *target, size_t i, const cli *c,
+    size_t width, text *t)
+{
+    const check_result *r = &o->results[i];
+    const check_test *test = o->jobs[i].test;
+    const terminal *s = &c->out;
+    const mark m = mark_of(r);
+    const bool is_bad = r->report.outcome == CHECK_FAILED,
+               is_warned = r->report.outcome == CHECK_WARNED;
+    if (r->end == CHECK_NOT_RUN || (c->quiet && !is_bad && !is_warned)) return;
+    text_printf(
+        t, "  %s%-5s%s ", terminal_style(s, m.style), m.word, terminal_style(s, STYLE_PLAIN));
+    const char *beside = r->report.outcome == CHECK_SKIPPED ? r->report.message : test->doc;
+    text_printf(t, "%-*s  %s%s%s\n", (int)width, test->name, terminal_style(s, STYLE_DIM), beside,
+        terminal_style(s, STYLE_PLAIN));
+    if (!is_bad && !is_warned) return;
+    add_wrapped(r->report.message, INDENT, terminal_width(s), t);
+    if (r->output[0]) {
+        add_spaces(INDENT, t);
+        text_add(t, "it printed:\n");
+        for (const char *line = r->output; line;) {
+            const size_t n = strcspn(line, "\n");
+            add_spaces(INDENT + 2, t);
+            text_add_bytes(t, line, n);
+            text_add(t, "\n");
+            line = line[n] ? line + n + 1 : NULL;
+        }
+    }
+    if (is_bad) {
+        add_spaces(INDENT, t);
+        text_add(t, terminal_style(s, STYLE_DIM));
+        add_repeat(o, target, &o->jobs[i], t);
+        text_printf(t, "%s\n", terminal_style(s, STYLE_PLAIN));
+    }
+}
+
+/* Numbers with three digits that count. */
+static void add_figures(const check_outcomes *o, const check_target *target, const cli *c, text *t)
+{
+    size_t width = 0;
+    const check_figure *f;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = target->first_job; i < target->first_job + target->n_jobs; i++) {
+            const check_report *r = &o->results[i].report;
+            for (size_t k = 0; k < r->n_figures; k++) {
+                f = &r->figure[k];
+                const size_t n = text_columns(f->name);
+                if (pass == 0) {
+                    width = n > width ? n : width;
+                    continue;
+                }
+                text_printf(t, "        %s%s%s", terminal_style(&c->out, STYLE_CYAN), f->name,
+                    terminal_style(&c->out, STYLE_PLAIN));
+                add_spaces(width - n + 2, t);
+                text_printf(t, "%10.3g %s\n", f->value, f->unit);
+            }
+        }
+    }
+}
+
+static bool has_lines(const check_outcomes *o, const check_target *target, bool quiet)
+{
+    for (size_t i = target->first_job; i < target->first_job + target->n_jobs; i++) {
+        const check_result *r = &o->results[i];
+        if (r->end != CHECK_NOT_RUN && (!quiet || r->report.outcome >= CHECK_WARNED)) return true;
+    }
+    return false;
+}
+
+static void add_count(size_t n, const char *what, const terminal *s, text_style style, text *t)
+{
+    if (n == 0) return;
+    text_printf(t, "%s%s%zu %s%s", t->s && t->s[t->n - 1] != '\n' ? ", " : "",
+        terminal_style(s, style), n, what, terminal_style(s, STYLE_PLAIN));
+}
+
+void check_text(const check_outcomes *o, const cli *c, text *t)
+{
+    const size_t width = name_width();
+    const terminal *s = &c->out;
+    for (size_t i = 0; i < o->n_targets; i++) {
+        const check_target *target = &o->targets[i];
+        if (!has_lines(o, target, c->quiet)) continue;
+        text_printf(t, "%s%s%s%s %s  %s%s%s\n", t->n ? "\n" : "", terminal_style(s, STYLE_BOLD),
+            target->id, terminal_style(s, STYLE_PLAIN), target->kind, terminal_style(s, STYLE_DIM),
+            target->is_file ? target->word : target->path, terminal_style(s, STYLE_PLAIN));
+        for (size_t k = target->first_job; k < target->first_job + target->n_jobs; k++)
+            add_job(o, target, k, c, width, t);
+        if (!c->quiet) add_figures(o, target, c, t);
+    }
+    const check_counts n = check_count_outcomes(o);
+    char duration[32];
+    snprintf(duration, sizeof duration, "%.1f s", o->duration_s);
+    text_add(t, t->n ? "\n" : "");
+    add_count(n.failed, "failed", s, STYLE_RED, t);
+    add_count(n.warned, n.warned == 1 ? "warning" : "warnings", s, STYLE_YELLOW, t);
+    add_count(n.passed, "passed", s, STYLE_GREEN, t);
+    add_count(n.skipped, "skipped", s, STYLE_PLAIN, t);
+    add_count(n.not_run, "not run", s, STYLE_PLAIN, t);
+    text_printf(t, " in %s\n", duration);
+}
+
+/* -- JSON -- */
+
+static void result_json_of(const check_outcomes *o, const check_target *target, size_t i, json *j)
+{
+    const check_result *r = &o->results[i];
+    text repeat = { 0 };
+    json_begin_object(j);
+    json_key_string(j, "name", o->jobs[i].test->name);
+    json_key_string(j, "outcome", check_result_name(r));
+    json_key_string(j, "message", r->report.message[0] ? r->report.message : NULL);
+    json_key_string(j, "output", r->output[0] ? r->output : NULL);
+    json_key_real(j, "duration_s", r->duration_s);
+    json_key(j, "figures");
+    json_begin_array(j);
+    for (size_t k = 0; k < r->report.n_figures; k++) {
+        json_begin_object(j);
+        json_key_string(j, "name", r->report.figure[k].name);
+        json_key_real(j, "value", r->report.figure[k].value);
+        json_key_string(j, "unit", r->report.figure[k].unit);
+        json_end_object(j);
+    }
+    json_end_array(j);
+    add_repeat(o, target, &o->jobs[i], &repeat);
+    if (r->report.outcome == CHECK_FAILED) json_key_string(j, "repeat", repeat.s);
+    json_end_object(j);
+    text_release(&repeat);
+}
+
+void check_json(const check_outcomes *o, text *t)
+{
+    json j;
+    json_init(&j, t);
+    json_begin_object(&j);
+    json_key_int(&j, "schema", 1);
+    json_key_int(&j, "seed", (int64_t)o->seed);
+    json_key(&j, "components");
+    json_begin_array(&j);
+    for (size_t i = 0; i < o->n_targets; i++) {
+        const check_target *target = &o->targets[i];
+        json_begin_object(&j);
+        json_key_string(&j, "kind", target->kind);
+        json_key_string(&j, "id", target->id);
+        json_key_string(&j, "file", target->path);
+        json_key(&j, "tests");
+        json_begin_array(&j);
+        for (size_t k = target->first_job; k < target->first_job + target->n_jobs; k++)
+            result_json_of(o, target, k, &j);
+        json_end_array(&j);
+        json_end_object(&j);
+    }
+    json_end_array(&j);
+    const check_counts n = check_count_outcomes(o);
+    json_key_int(&j, "passed", (int64_t)n.passed);
+    json_key_int(&j, "skipped", (int64_t)n.skipped);
+    json_key_int(&j, "warned", (int64_t)n.warned);
+    json_key_int(&j, "failed", (int64_t)n.failed);
+    json_key_int(&j, "not_run", (int64_t)n.not_run);
+    json_key_real(&j, "duration_s", o->duration_s);
+    json_end_object(&j);
+    text_add(t, "\n");
+}
+
+/* -- The list of tests -- */
+
+void check_list_text(const terminal *style, text *t)
+{
+    const size_t width = name_width();
+    const char *kind = "";
+    for (size_t i = 0; i < check_count(); i++) {
+        const check_test *test = check_get(i);
+        const char *own = test->kind ? test->kind : "every kind";
+        if (strcmp(own, kind) != 0) {
+            text_printf(t, "%s%s%s%s\n", i ? "\n" : "", terminal_style(style, STYLE_BOLD), own,
+                terminal_style(style, STYLE_PLAIN));
+        }
+        kind = own;
+        text_printf(t, "  %s%-*s%s  %s\n", terminal_style(style, STYLE_CYAN), (int)width,
+            test->name, terminal_style(style, STYLE_PLAIN), test->doc);
+    }
+}
+
+void check_list_json(text *t)
+{
+    json j;
+    json_init(&j, t);
+    json_begin_object(&j);
+    json_key_int(&j, "schema", 1);
+    json_key(&j, "tests");
+    json_begin_array(&j);
+    for (size_t i = 0; i < check_count(); i++) {
+        const check_test *test = check_get(i);
+        json_begin_object(&j);
+        json_key_string(&j, "name", test->name);
+        json_key_string(&j, "kind", test->kind);
+        json_key_string(&j, "doc", test->doc);
+        json_end_object(&j);
+    }
+    json_end_array(&j);
+    json_end_object(&j);
+    text_add(t, "\n");
+}
