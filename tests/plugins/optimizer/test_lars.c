@@ -1,0 +1,135 @@
+/* lars against the paper's algorithm in float64 (tests/golden/generate_optimizers2.py), the checks that every optimizer must pass, and
+ * what is its own. */
+#include "plugins/optimizer/whole_tensors.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+/* The same as in the generator. */
+static const optimizer_case cases[] = {
+    { "plain", "" },
+    { "options", "lr=3.71 momentum=0.83 eta=0.0173 weight_decay=0.0629" },
+    { "no_momentum", "lr=1.37 momentum=0 eta=0.0731 weight_decay=0.137" },
+    { "paper", "lr=0.731 momentum=0.87 eta=0.0231 exclude=0" },
+    { "no_ratio", "lr=0.0319 momentum=0.73 ratio=0 weight_decay=0.0371" },
+};
+
+static void test_lars__follows_the_paper(void **state)
+{
+    (void)state;
+    check_whole_golden("lars", cases, ASSAY_COUNT(cases));
+}
+
+static void test_lars__does_not_depend_on_chunks(void **state)
+{
+    (void)state;
+    check_whole_chunks("lars", cases, ASSAY_COUNT(cases));
+}
+
+static void test_lars__resumes_from_its_slots_alone(void **state)
+{
+    (void)state;
+    check_whole_resume("lars", cases, ASSAY_COUNT(cases));
+}
+
+static void test_lars__takes_no_elements_and_lr_zero(void **state)
+{
+    (void)state;
+    check_whole_edges("lars", cases, ASSAY_COUNT(cases));
+}
+
+static float moved(const float *w, const float *w0, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += ((double)w[i] - (double)w0[i]) * ((double)w[i] - (double)w0[i]);
+    }
+    return (float)sqrt(sum);
+}
+
+/* Without decay the first step of a tensor is lr eta |w| long, whatever the gradient's size: |w| = 5 here. */
+static void test_lars__first_step_is_eta_of_the_norm(void **state)
+{
+    static const float w0[2] = { 3, -4 }, sizes[] = { 1e-25f, 2.385e-3f, 731.0f, 1e25f };
+    (void)state;
+    for (size_t i = 0; i < ASSAY_COUNT(sizes); i++) {
+        const float g[2] = { 0.6f * sizes[i], 0.8f * sizes[i] };
+        optimizer_harness o;
+        optimizer_open(&o, TEST_BUILD_DIR, "lars", "lr=0.5 eta=0.02 weight_decay=0", w0, 2);
+        optimizer_update(&o, g, OPTIMIZER_WHOLE);
+        /* A few roundings of numbers of the size of w. */
+        assert_true(fabsf(moved(o.w, w0, 2) - 0.05f) < 1e-6f);
+        assert_true(o.w[0] < 3 && o.w[1] < -4);
+        optimizer_close(&o);
+    }
+}
+
+/* A tensor of zeros, or without a gradient, is updated as if there were no ratio. */
+static void test_lars__has_no_ratio_where_a_norm_is_zero(void **state)
+{
+    const float nothing[2] = { 0 }, x[2] = { 2.385f, -0.731f };
+    optimizer_harness o;
+    (void)state;
+    optimizer_open(&o, TEST_BUILD_DIR, "lars", "lr=0.5 weight_decay=0.25", nothing, 2);
+    optimizer_update(&o, x, OPTIMIZER_WHOLE);
+    assert_true(o.w[0] == -0.5f * x[0] && o.w[1] == -0.5f * x[1]);
+    optimizer_close(&o);
+    optimizer_open(&o, TEST_BUILD_DIR, "lars", "lr=0.5 weight_decay=0.25", x, 2);
+    optimizer_update(&o, nothing, OPTIMIZER_WHOLE);
+    assert_true(fabsf(o.w[0] - 0.875f * x[0]) < 1e-6f && fabsf(o.w[1] - 0.875f * x[1]) < 1e-6f);
+    optimizer_close(&o);
+}
+
+/* A bias is neither scaled nor decayed unless `exclude` is off: then it is like a matrix. */
+static void test_lars__leaves_biases_alone(void **state)
+{
+    const rig_tensor bias = {
+        .name = "b", .shape = { .n_dims = 1, .dim = { 2 } }, .role = ASSAY_ROLE_BIAS
+    };
+    const float w0[2] = { 3, -4 }, g[2] = { 0.6f, 0.8f };
+    const float *start = w0, *gradient = g;
+    optimizer_harness o;
+    (void)state;
+    optimizer_open_tensors(
+        &o, TEST_BUILD_DIR, "lars", "lr=0.5 eta=0.02 weight_decay=0.731", &bias, 1, &start);
+    optimizer_update_tensors(&o, &gradient, OPTIMIZER_WHOLE);
+    assert_true(fabsf(moved(o.w, w0, 2) - 0.5f) < 1e-6f);
+    optimizer_close(&o);
+    optimizer_open_tensors(
+        &o, TEST_BUILD_DIR, "lars", "lr=0.5 eta=0.02 weight_decay=0 exclude=0", &bias, 1, &start);
+    optimizer_update_tensors(&o, &gradient, OPTIMIZER_WHOLE);
+    assert_true(fabsf(moved(o.w, w0, 2) - 0.05f) < 1e-6f);
+    optimizer_close(&o);
+}
+
+static void test_lars__remembers_only_with_momentum(void **state)
+{
+    const float w0[1] = { 2.385f };
+    optimizer_harness o;
+    (void)state;
+    optimizer_open(&o, TEST_BUILD_DIR, "lars", "", w0, 1);
+    assert_non_null(o.slot[0]);
+    optimizer_close(&o);
+    optimizer_open(&o, TEST_BUILD_DIR, "lars", "momentum=0", w0, 1);
+    assert_null(o.slot[0]);
+    optimizer_close(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lars__follows_the_paper),
+        cmocka_unit_test(test_lars__does_not_depend_on_chunks),
+        cmocka_unit_test(test_lars__resumes_from_its_slots_alone),
+        cmocka_unit_test(test_lars__takes_no_elements_and_lr_zero),
+        cmocka_unit_test(test_lars__first_step_is_eta_of_the_norm),
+        cmocka_unit_test(test_lars__has_no_ratio_where_a_norm_is_zero),
+        cmocka_unit_test(test_lars__leaves_biases_alone),
+        cmocka_unit_test(test_lars__remembers_only_with_momentum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
