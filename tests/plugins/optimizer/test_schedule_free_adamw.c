@@ -1,0 +1,131 @@
+/* schedule_free_adamw against the paper's three sequences in float64 (tests/golden/generate_optimizers2.py), the checks that every
+ * optimizer must pass, and what is its own. */
+#include "plugins/optimizer/whole_tensors.h"
+#include "support/golden.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The same as in the generator. */
+static const optimizer_case cases[] = {
+    { "plain", "" },
+    { "options", "lr=0.0319 beta1=0.81 beta2=0.957 eps=2.3e-3 weight_decay=0.373 warmup_steps=7" },
+    { "weights", "lr=0.0137 beta1=0.73 beta2=0.91 warmup_steps=5 r=1.37 weight_lr_power=0.731" },
+};
+
+static void test_schedule_free_adamw__follows_the_paper(void **state)
+{
+    (void)state;
+    check_whole_golden("schedule_free_adamw", cases, ASSAY_COUNT(cases));
+}
+
+static void test_schedule_free_adamw__does_not_depend_on_chunks(void **state)
+{
+    (void)state;
+    check_whole_chunks("schedule_free_adamw", cases, ASSAY_COUNT(cases));
+}
+
+static void test_schedule_free_adamw__resumes_from_its_slots_alone(void **state)
+{
+    (void)state;
+    check_whole_resume("schedule_free_adamw", cases, ASSAY_COUNT(cases));
+}
+
+static void test_schedule_free_adamw__takes_no_elements_and_lr_zero(void **state)
+{
+    (void)state;
+    check_whole_edges("schedule_free_adamw", cases, ASSAY_COUNT(cases));
+}
+
+/* x after the last update, of every case and tensor; x lies on a line through y and z, which triples their roundings. */
+static void test_schedule_free_adamw__evaluates_at_the_average_of_the_paper(void **state)
+{
+    golden *file = golden_open("optimizer_schedule_free_adamw");
+    (void)state;
+    for (size_t c = 0; c < ASSAY_COUNT(cases); c++) {
+        for (size_t k = 0; k < ASSAY_COUNT(whole_tensors); k++) {
+            char key[128];
+            size_t n, n_all, n_want;
+            snprintf(key, sizeof key, "w0.%s", whole_tensors[k].name);
+            const float *w0 = golden_f32(file, key, &n);
+            snprintf(key, sizeof key, "g.%s", whole_tensors[k].name);
+            const float *g = golden_f32(file, key, &n_all);
+            snprintf(key, sizeof key, "x.%s.%s", cases[c].name, whole_tensors[k].name);
+            const double *want = golden_f64(file, key, &n_want);
+            float *x = calloc(n, sizeof *x);
+            optimizer_harness o;
+            assert_non_null(x);
+            assert_int_equal(n, n_want);
+            optimizer_open(&o, TEST_BUILD_DIR, "schedule_free_adamw", cases[c].options, w0, n);
+            for (size_t i = 0; i < n_all / n; i++) {
+                optimizer_update(&o, g + i * n, OPTIMIZER_WHOLE);
+            }
+            optimizer_eval_weights_at(&o, 0, x);
+            assert_true(norm_relative_error(x, want, n) <= 1e-5);
+            optimizer_close(&o);
+            free(x);
+        }
+    }
+    golden_close(file);
+}
+
+/* x is the mean of all z so far, each weighed by its squared rate. */
+static void test_schedule_free_adamw__averages_what_it_has_stepped_through(void **state)
+{
+    const float w0[3] = { 2.385f, -0.731f, 0.0171f };
+    double sum[3] = { 0 }, weights = 0;
+    optimizer_harness o;
+    float x[3];
+    (void)state;
+    optimizer_open(
+        &o, TEST_BUILD_DIR, "schedule_free_adamw", "lr=0.1 beta1=0.8 warmup_steps=5", w0, 3);
+    for (int t = 1; t <= 40; t++) {
+        const double rate = 0.1 * (t < 5 ? t / 5.0 : 1) * sqrt(1 - pow(0.999, t));
+        const float g[3] = { sinf((float)t), 3.1f * cosf(1.7f * (float)t), -2.3f };
+        optimizer_update(&o, g, OPTIMIZER_WHOLE);
+        optimizer_eval_weights_at(&o, 0, x);
+        weights += rate * rate;
+        for (size_t i = 0; i < 3; i++) {
+            const float *z = o.slot[0];
+            sum[i] += rate * rate * (double)z[i];
+            /* Up to 40 roundings of y and z. */
+            assert_true(fabs((double)x[i] - sum[i] / weights) < 2e-6 * (1 + fabs((double)x[i])));
+            assert_true(fabsf(o.w[i] - (0.2f * z[i] + 0.8f * x[i])) < 2e-6f * (1 + fabsf(x[i])));
+        }
+    }
+    optimizer_close(&o);
+}
+
+static void test_schedule_free_adamw__evaluates_at_the_weights_before_the_first_update(void **state)
+{
+    const float w0[3] = { 2.385f, -0.731f, 0.0171f };
+    optimizer_harness o;
+    float x[3];
+    (void)state;
+    optimizer_open(&o, TEST_BUILD_DIR, "schedule_free_adamw", "", w0, 3);
+    optimizer_eval_weights_at(&o, 0, x);
+    assert_memory_equal(x, w0, sizeof w0);
+    optimizer_close(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schedule_free_adamw__follows_the_paper),
+        cmocka_unit_test(test_schedule_free_adamw__does_not_depend_on_chunks),
+        cmocka_unit_test(test_schedule_free_adamw__resumes_from_its_slots_alone),
+        cmocka_unit_test(test_schedule_free_adamw__takes_no_elements_and_lr_zero),
+        cmocka_unit_test(test_schedule_free_adamw__evaluates_at_the_average_of_the_paper),
+        cmocka_unit_test(test_schedule_free_adamw__averages_what_it_has_stepped_through),
+        cmocka_unit_test(
+            test_schedule_free_adamw__evaluates_at_the_weights_before_the_first_update),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
