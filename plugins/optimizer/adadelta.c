@@ -36,6 +36,14 @@ static const assay_slot slots[] = {
     [STEPS] = { .name = "steps" },
 };
 
+static const assay_special_case special_cases[] = {
+    { .of = "sgd",
+        .when = "eps = 1e30;",
+        .as = "momentum = 0.0;",
+        .tolerance = 1e-6,
+        .doc = "both roots become that of eps" },
+};
+
 struct factors {
     float lr, rho, rest, eps, decay; /* rest = 1 - rho */
 };
@@ -70,4 +78,5 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
 }
 
 ASSAY_OPTIMIZER(adadelta, "0.1.0", "Adadelta: steps of the size that steps had",
-    ASSAY_HYPERS(adadelta, hypers), .elem = update, ASSAY_SLOTS(slots));
+    ASSAY_HYPERS(adadelta, hypers), .elem = update, ASSAY_SLOTS(slots),
+    ASSAY_SPECIAL_CASES(special_cases));

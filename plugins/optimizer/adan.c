@@ -45,6 +45,14 @@ static const assay_slot slots[] = {
     [PREVIOUS] = { .name = "previous" },
 };
 
+static const assay_special_case special_cases[] = {
+    { .of = "adam",
+        .when = "beta2 = 0.0; beta3 = 0.957; weight_decay = 0.0;",
+        .as = "beta2 = 0.957; weight_decay = 0.0; amsgrad = false;",
+        .tolerance = 1e-6,
+        .doc = "differences weigh nothing" },
+};
+
 struct factors {
     float beta1, rest1, beta2, rest2, beta3, rest3, eps; /* rest = 1 - beta */
     float has_previous; /* 0 at the first update, then 1 */
@@ -95,4 +103,5 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
 }
 
 ASSAY_OPTIMIZER(adan, "0.1.0", "Adan: Nesterov's momentum from differences of gradients",
-    ASSAY_HYPERS(adan, hypers), .elem = update, ASSAY_SLOTS(slots));
+    ASSAY_HYPERS(adan, hypers), .elem = update, ASSAY_SLOTS(slots),
+    ASSAY_SPECIAL_CASES(special_cases));

@@ -44,6 +44,14 @@ static const assay_slot slots[] = {
     [MU_PRODUCT] = { .name = "mu_product", .shape = ASSAY_SLOT_MODEL, .init = 1 },
 };
 
+static const assay_special_case special_cases[] = {
+    { .of = "adam",
+        .when = "beta1 = 0.0;",
+        .as = "beta1 = 0.0; amsgrad = false;",
+        .tolerance = 1e-6,
+        .doc = "without momentum there is none to look ahead by" },
+};
+
 static double momentum_at(const struct nadam *h, uint64_t t)
 {
     return h->beta1 * (1 - 0.5 * pow(0.96, (double)t * h->momentum_decay));
@@ -96,4 +104,4 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
 }
 
 ASSAY_OPTIMIZER(nadam, "0.1.0", "NAdam: Adam with Nesterov's momentum", ASSAY_HYPERS(nadam, hypers),
-    .elem = update, .combine = combine, ASSAY_SLOTS(slots));
+    .elem = update, .combine = combine, ASSAY_SLOTS(slots), ASSAY_SPECIAL_CASES(special_cases));

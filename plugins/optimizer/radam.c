@@ -42,6 +42,14 @@ static const assay_slot slots[] = {
     [V] = { .name = "v" },
 };
 
+static const assay_special_case special_cases[] = {
+    { .of = "sgd",
+        .when = "beta1 = 0.0; beta2 = 0.5;",
+        .as = "momentum = 0.0;",
+        .tolerance = 1e-6,
+        .doc = "the mean square is never known well enough, and the mean is the gradient" },
+};
+
 struct factors {
     float beta1, rest1, beta2, rest2, eps, decay; /* rest = 1 - beta */
     float rate; /* lr / (1 - beta1^t), times r sqrt(1 - beta2^t) where r is in */
@@ -105,4 +113,5 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
 }
 
 ASSAY_OPTIMIZER(radam, "0.1.0", "RAdam: Adam whose root comes in as it becomes known",
-    ASSAY_HYPERS(radam, hypers), .elem = update, ASSAY_SLOTS(slots));
+    ASSAY_HYPERS(radam, hypers), .elem = update, ASSAY_SLOTS(slots),
+    ASSAY_SPECIAL_CASES(special_cases));

@@ -522,3 +522,38 @@ void optimizer_check_lr_zero(const char *build_folder, const char *id, const cha
     optimizer_close(&o);
     optimizer_close(&start);
 }
+
+static void check_same_way(
+    const optimizer_harness *a, const optimizer_harness *b, const float *w0, double tolerance)
+{
+    double *want = calloc(b->n, sizeof *want);
+    assert_non_null(want);
+    for (size_t i = 0; i < b->n; i++) {
+        want[i] = (double)b->w[i];
+        assert_true(isfinite(b->w[i]));
+    }
+    const double off = moved_error(a->w, want, w0, b->n, b->t);
+    free(want);
+    if (!(off <= tolerance)) {
+        fail_msg("update %llu: off by %g of the way", (unsigned long long)b->t, off);
+    }
+}
+
+void optimizer_check_special_case(const char *build_folder, const char *id, const char *options,
+    const char *of, const char *as, double tolerance)
+{
+    optimizer_harness special, general;
+    float *w0 = numbers(N_ELEMENTS);
+    fill(w0, N_ELEMENTS, 0);
+    open_filled(&special, build_folder, id, options);
+    open_filled(&general, build_folder, of, as);
+    for (uint64_t t = 1; t <= N_UPDATES; t++) {
+        run(&special, t, OPTIMIZER_WHOLE);
+        run(&general, t, OPTIMIZER_WHOLE);
+        assert_memory_not_equal(general.w, w0, N_ELEMENTS * sizeof *w0);
+        check_same_way(&special, &general, w0, tolerance);
+    }
+    optimizer_close(&special);
+    optimizer_close(&general);
+    free(w0);
+}

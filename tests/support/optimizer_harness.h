@@ -81,4 +81,9 @@ void optimizer_check_resume(const char *build_folder, const char *id, const char
 void optimizer_check_empty(const char *build_folder, const char *id, const char *options);
 void optimizer_check_lr_zero(const char *build_folder, const char *id, const char *options);
 
+/* With `options` it is the optimizer `of` with the options `as`: after every update the way from the first weights is the same, to
+ * `tolerance` of itself. */
+void optimizer_check_special_case(const char *build_folder, const char *id, const char *options,
+    const char *of, const char *as, double tolerance);
+
 #endif

@@ -105,6 +105,14 @@ static void test_adadelta__remembers_steps_without_lr(void **state)
     optimizer_close(&many);
 }
 
+/* As its table of special cases says; the tolerance is that of factors rounded to float. */
+static void test_adadelta__is_sgd_with_a_large_eps(void **state)
+{
+    (void)state;
+    optimizer_check_special_case(TEST_BUILD_DIR, "adadelta",
+        "lr=0.0137 eps=1e30 weight_decay=0.0731", "sgd", "lr=0.0137 weight_decay=0.0731", 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_adadelta__first_step_has_the_size_of_the_root_of_eps),
         cmocka_unit_test(test_adadelta__does_not_see_the_scale_of_gradients),
         cmocka_unit_test(test_adadelta__remembers_steps_without_lr),
+        cmocka_unit_test(test_adadelta__is_sgd_with_a_large_eps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,14 @@ static void test_adan__shrinks_weights_before_or_after_the_step(void **state)
     optimizer_close(&o);
 }
 
+/* As its table of special cases says; the tolerance is that of factors rounded to float. */
+static void test_adan__is_adam_where_differences_weigh_nothing(void **state)
+{
+    (void)state;
+    optimizer_check_special_case(TEST_BUILD_DIR, "adan", "lr=0.0137 beta1=0.87 beta2=0 beta3=0.957",
+        "adam", "lr=0.0137 beta1=0.87 beta2=0.957", 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +137,7 @@ int main(void)
         cmocka_unit_test(test_adan__second_step_looks_ahead_by_the_difference),
         cmocka_unit_test(test_adan__has_no_difference_of_a_constant_gradient),
         cmocka_unit_test(test_adan__shrinks_weights_before_or_after_the_step),
+        cmocka_unit_test(test_adan__is_adam_where_differences_weigh_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,15 @@ static void test_nadam__multiplies_the_momentum_of_each_update(void **state)
     optimizer_close(&o);
 }
 
+/* As its table of special cases says; the tolerance is that of factors rounded to float. */
+static void test_nadam__is_adam_without_momentum(void **state)
+{
+    (void)state;
+    optimizer_check_special_case(TEST_BUILD_DIR, "nadam",
+        "lr=0.0137 beta1=0 beta2=0.957 weight_decay=0.0731", "adam",
+        "lr=0.0137 beta1=0 beta2=0.957 weight_decay=0.0731", 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +114,7 @@ int main(void)
         cmocka_unit_test(test_nadam__takes_no_elements_and_lr_zero),
         cmocka_unit_test(test_nadam__first_step_joins_the_gradient_and_its_mean),
         cmocka_unit_test(test_nadam__multiplies_the_momentum_of_each_update),
+        cmocka_unit_test(test_nadam__is_adam_without_momentum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,15 @@ static void test_radam__ends_as_adam(void **state)
     optimizer_close(&o);
 }
 
+/* As its table of special cases says; the tolerance is that of factors rounded to float. */
+static void test_radam__is_sgd_with_no_memory(void **state)
+{
+    (void)state;
+    optimizer_check_special_case(TEST_BUILD_DIR, "radam",
+        "lr=0.0137 beta1=0 beta2=0.5 weight_decay=0.0731", "sgd", "lr=0.0137 weight_decay=0.0731",
+        1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_radam__lets_the_root_in_at_the_sixth_update),
         cmocka_unit_test(test_radam__never_takes_the_root_with_a_short_memory),
         cmocka_unit_test(test_radam__ends_as_adam),
+        cmocka_unit_test(test_radam__is_sgd_with_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
