@@ -136,12 +136,12 @@ static status open_model(sample_job *j, error *err)
         TRY(fail(err, E_SHAPE, "%s: the model has %zu outputs for %zu %s", s->folder,
             model_n_outputs(j->model), j->n, j->binary ? "features" : "tokens"));
     }
+    TRY(stepper_new(j->model, &j->stepper, err));
     if (j->model->n_carry == 0) {
         cli_warn(j->cli,
             "the model carries nothing from step to step: each depends on the one "
             "before it alone");
     }
-    TRY(stepper_new(j->model, &j->stepper, err));
     j->frame = arena_alloc_array(&s->memory, j->n, sizeof *j->frame);
     j->uniform = arena_alloc_array(&s->memory, j->n, sizeof *j->uniform);
     j->work = arena_alloc_array(&s->memory, j->n, sizeof *j->work);

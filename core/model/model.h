@@ -55,6 +55,7 @@ typedef struct layer {
     bool one_step; /* its input is collapsed in time: one step whatever the sequence */
     bool out_one_step; /* its output is */
     bool couples_samples;
+    bool looks_ahead; /* a step's output depends on later steps: it cannot go step by step */
     bool backprop; /* backward must run: it or something before it is trained */
     double macs; /* per sample and step */
 

@@ -169,6 +169,7 @@ static status layer_plan(planner *p, error *err)
     l->out = plan.out;
     l->out_one_step = l->one_step || plan.time_out == ASSAY_TIME_ONE;
     l->couples_samples = plan.couples_samples != 0;
+    l->looks_ahead = plan.looks_ahead != 0;
     l->macs = plan.macs;
     l->first_carry = m->n_carry;
     m->n_carry += l->n_carry;

@@ -1,6 +1,7 @@
 /* A replica for one sample of one step, and the carried states twice: what a step reads and what it leaves. */
 #include "model/stepper.h"
 
+#include "model/internal.h"
 #include "model/replica.h"
 
 #include <stdlib.h>
@@ -29,6 +30,20 @@ static status lay_out_states(stepper *s, const model *m, error *err)
     return ok ? OK : fail_nomem(err, "carried states");
 }
 
+/* What a layer makes of a whole sequence cannot be had from its steps, one after the other. */
+static status check_layers(const model *m, error *err)
+{
+    for (size_t i = 0; i < m->n_layers; i++) {
+        const layer *l = &m->layers[i];
+        if (l->looks_ahead) {
+            return layer_fail(m, l, E_UNSUPPORTED, err,
+                "what it puts out at a time step depends on later ones, so the model cannot run "
+                "step by step");
+        }
+    }
+    return OK;
+}
+
 status stepper_new(model *m, stepper **out, error *err)
 {
     status st = OK;
@@ -36,6 +51,7 @@ status stepper_new(model *m, stepper **out, error *err)
     if (!s) {
         return fail_nomem(err, "a stepper");
     }
+    TRY(check_layers(m, err));
     TRY(lay_out_states(s, m, err));
     TRY(replica_new(m, 1, 1, false, &s->replica, err));
     *out = s;

@@ -7,7 +7,8 @@
 
 typedef struct stepper stepper;
 
-/* For a planned model, which is borrowed; model_prepare must have been called. */
+/* For a planned model, which is borrowed; model_prepare must have been called. E_UNSUPPORTED where a layer
+ * looks ahead: no step is known before the last. */
 status stepper_new(model *m, stepper **out, error *err) MUST_CHECK;
 void stepper_free(stepper *s);
 

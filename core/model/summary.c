@@ -91,6 +91,9 @@ static void add_remarks(const model *m, const layer *l, bool frozen, text *t)
     if (l->macs > 0 && l->one_step) {
         text_add(t, "  once a sequence");
     }
+    if (l->looks_ahead) {
+        text_add(t, "  looks ahead");
+    }
     if (frozen) {
         text_add(t, "  frozen");
     } else if (l->couples_samples) {
@@ -186,6 +189,7 @@ static void layer_json(const model *m, const layer *l, json *j)
     json_key_int(j, "parameters", (int64_t)own_params(m, l, &frozen));
     json_key_int(j, "frozen", (int64_t)frozen);
     json_key_real(j, "macs", l->macs);
+    json_key_bool(j, "looks_ahead", l->looks_ahead);
     json_end_object(j);
 }
 

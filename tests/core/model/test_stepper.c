@@ -132,6 +132,25 @@ static void test_steppers__of_one_model_do_not_meet(void **state)
     rig_close(&rig);
 }
 
+/* What a step puts out is not known before the last one is. */
+static void test_stepper__refuses_layers_that_look_ahead(void **state)
+{
+    model_rig rig;
+    stepper *s;
+    (void)state;
+    make(&rig,
+        "model = ( { type = \"lstm\"; units = 3; },\n { type = \"gru\"; units = 4; name = "
+        "\"both\"; "
+        "bidirectional = true; }, { type = \"dense\"; units = 2; } );");
+    assert_false(model_find_layer(rig.m, "lstm1")->looks_ahead);
+    assert_true(model_find_layer(rig.m, "both")->looks_ahead);
+    assert_int_equal(stepper_new(rig.m, &s, &rig.err), E_UNSUPPORTED);
+    assert_string_equal(rig.err.text,
+        "x.cfg:2: model[1]: layer \"both\" (gru): what it puts out at a time step depends on later "
+        "ones, so the model cannot run step by step");
+    rig_close(&rig);
+}
+
 static void test_stepper__reads_tokens(void **state)
 {
     static const int32_t tokens[] = { 3, 0, 8, 8, 1 };
@@ -170,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_stepper__is_a_replica_over_the_whole_sequence),
         cmocka_unit_test(test_stepper__goes_on_until_it_is_rewound),
         cmocka_unit_test(test_steppers__of_one_model_do_not_meet),
+        cmocka_unit_test(test_stepper__refuses_layers_that_look_ahead),
         cmocka_unit_test(test_stepper__reads_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

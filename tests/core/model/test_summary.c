@@ -114,6 +114,25 @@ static void test_summary__tells_what_runs_once_a_sequence(void **state)
     rig_close(&rig);
 }
 
+static void test_summary__tells_what_looks_ahead(void **state)
+{
+    (void)state;
+    model_rig rig;
+    text t;
+    assert_int_equal(rig_open(&rig,
+                         "model = ( { type = \"gru\"; units = 4; },\n"
+                         "  { type = \"gru\"; units = 2; bidirectional = true; } );"),
+        OK);
+    assert_int_equal(rig_plan(&rig, vector_of(6), 9), OK);
+    text_init(&t);
+    model_summary(rig.m, 3, &t);
+    const char *second = strstr(t.s, "  gru2");
+    assert_non_null(second);
+    assert_ptr_equal(strstr(t.s, "  looks ahead\n"), second + strcspn(second, "\n") - 13);
+    text_release(&t);
+    rig_close(&rig);
+}
+
 static void test_summary__says_where_other_inputs_come_from(void **state)
 {
     (void)state;
@@ -153,11 +172,12 @@ static void test_summary__is_json_too(void **state)
     assert_string_equal(t.s,
         "{\"layers\": ["
         "{\"name\": \"a\", \"type\": \"dense\", \"from\": [\"input\"], \"output\": [7], "
-        "\"parameters\": 49, \"frozen\": 49, \"macs\": 42.0}, "
+        "\"parameters\": 49, \"frozen\": 49, \"macs\": 42.0, \"looks_ahead\": false}, "
         "{\"name\": \"b\", \"type\": \"dense\", \"from\": [\"a\"], \"output\": [5], "
-        "\"parameters\": 40, \"frozen\": 0, \"macs\": 35.0}, "
+        "\"parameters\": 40, \"frozen\": 0, \"macs\": 35.0, \"looks_ahead\": false}, "
         "{\"name\": \"concat1\", \"type\": \"concat\", \"from\": [\"b\", \"input\", \"a\"], "
-        "\"output\": [18], \"parameters\": 0, \"frozen\": 0, \"macs\": 0.0}], "
+        "\"output\": [18], \"parameters\": 0, \"frozen\": 0, \"macs\": 0.0, \"looks_ahead\": "
+        "false}], "
         "\"parameters\": 89, \"macs\": 77.0, \"weight_bytes\": 512, \"step_bytes\": 1244, "
         "\"couples_samples\": false}");
     text_release(&t);
@@ -171,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_summary__counts_what_is_shared_once),
         cmocka_unit_test(test_summary__shows_time),
         cmocka_unit_test(test_summary__tells_what_runs_once_a_sequence),
+        cmocka_unit_test(test_summary__tells_what_looks_ahead),
         cmocka_unit_test(test_summary__says_where_other_inputs_come_from),
         cmocka_unit_test(test_summary__is_json_too),
     };
