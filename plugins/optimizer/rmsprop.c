@@ -38,7 +38,7 @@ enum { V, MOMENTUM, MEAN };
 
 static const assay_slot slots[] = {
     [V] = { .name = "v" },
-    [MOMENTUM] = { .name = "momentum" },
+    [MOMENTUM] = { .name = "momentum", .when = "momentum" },
     [MEAN] = { .name = "mean", .when = "centered" },
 };
 

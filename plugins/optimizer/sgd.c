@@ -32,7 +32,7 @@ static const assay_hyper hypers[] = {
     ASSAY_BOOL(sgd, nesterov, 0, "look ahead by one velocity"),
 };
 
-static const assay_slot slots[] = { { .name = "momentum" } };
+static const assay_slot slots[] = { { .name = "momentum", .when = "momentum" } };
 
 static int validate(assay_ctx *ctx, const void *hyper)
 {

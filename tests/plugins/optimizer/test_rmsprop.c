@@ -73,16 +73,24 @@ static void test_rmsprop__stays_finite_where_rounding_makes_the_variance_negativ
     optimizer_close(&o);
 }
 
-static void test_rmsprop__leaves_the_velocity_alone_without_momentum(void **state)
+/* Nor does a schedule that takes momentum to 0 touch the one that exists. */
+static void test_rmsprop__has_a_velocity_only_with_momentum(void **state)
 {
     const float w0[1] = { 2.385f }, g[1] = { 0.37f };
-    optimizer_harness o;
+    float w[2];
     (void)state;
-    optimizer_open(&o, TEST_BUILD_DIR, "rmsprop", "", w0, 1);
-    optimizer_update(&o, g, OPTIMIZER_WHOLE);
-    assert_true(o.slot[1][0] == 0);
-    assert_null(o.slot[2]);
-    optimizer_close(&o);
+    for (int has = 0; has < 2; has++) {
+        optimizer_harness o;
+        optimizer_open(&o, TEST_BUILD_DIR, "rmsprop", has ? "momentum=0.9" : "", w0, 1);
+        assert_true((o.slot[1] != NULL) == (has == 1));
+        assert_null(o.slot[2]);
+        fake_host_set(&o.host, "momentum=0");
+        optimizer_update(&o, g, OPTIMIZER_WHOLE);
+        assert_true(!has || o.slot[1][0] == 0);
+        w[has] = o.w[0];
+        optimizer_close(&o);
+    }
+    assert_true(w[0] == w[1] && w[0] != w0[0]);
 }
 
 int main(void)
@@ -93,7 +101,7 @@ int main(void)
         cmocka_unit_test(test_rmsprop__resumes_from_its_slots_alone),
         cmocka_unit_test(test_rmsprop__takes_no_elements_and_lr_zero),
         cmocka_unit_test(test_rmsprop__stays_finite_where_rounding_makes_the_variance_negative),
-        cmocka_unit_test(test_rmsprop__leaves_the_velocity_alone_without_momentum),
+        cmocka_unit_test(test_rmsprop__has_a_velocity_only_with_momentum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

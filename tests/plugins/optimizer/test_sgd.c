@@ -72,18 +72,23 @@ static void test_sgd__refuses_nesterov_without_momentum_or_with_dampening(void *
     assert_string_equal(h.message, "needs a dampening of 0");
 }
 
-static void test_sgd__leaves_the_velocity_alone_without_momentum(void **state)
+/* Nor does a schedule that takes momentum to 0 touch the one that exists. */
+static void test_sgd__has_a_velocity_only_with_momentum(void **state)
 {
     const float w0[3] = { 2.385f, -0.731f, 0.0171f }, g[3] = { 0.37f, -1.19f, 7.3f };
-    optimizer_harness o;
     (void)state;
-    optimizer_open(&o, TEST_BUILD_DIR, "sgd", "lr=0.1", w0, 3);
-    optimizer_update(&o, g, OPTIMIZER_WHOLE);
-    for (size_t i = 0; i < 3; i++) {
-        assert_true(o.slot[0][i] == 0);
-        assert_true(o.w[i] == w0[i] - 0.1f * g[i]);
+    for (int has = 0; has < 2; has++) {
+        optimizer_harness o;
+        optimizer_open(&o, TEST_BUILD_DIR, "sgd", has ? "lr=0.1 momentum=0.9" : "lr=0.1", w0, 3);
+        assert_true((o.slot[0] != NULL) == (has == 1));
+        fake_host_set(&o.host, "momentum=0");
+        optimizer_update(&o, g, OPTIMIZER_WHOLE);
+        for (size_t i = 0; i < 3; i++) {
+            assert_true(!has || o.slot[0][i] == 0);
+            assert_true(o.w[i] == w0[i] - 0.1f * g[i]);
+        }
+        optimizer_close(&o);
     }
-    optimizer_close(&o);
 }
 
 int main(void)
@@ -94,7 +99,7 @@ int main(void)
         cmocka_unit_test(test_sgd__resumes_from_its_slots_alone),
         cmocka_unit_test(test_sgd__takes_no_elements_and_lr_zero),
         cmocka_unit_test(test_sgd__refuses_nesterov_without_momentum_or_with_dampening),
-        cmocka_unit_test(test_sgd__leaves_the_velocity_alone_without_momentum),
+        cmocka_unit_test(test_sgd__has_a_velocity_only_with_momentum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
