@@ -2,12 +2,14 @@
 # work in a folder of their own, see nothing of the user's, and know nothing of the source tree.
 set -eu
 prefix=$(cd "$1" && pwd)
+pc=$(find "$prefix" -name assay-plugin.pc)
+libdir=${pc%/pkgconfig/*} # lib, or lib/<machine> as some systems have it
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 unset ASSAY_PLUGIN_PATH CFLAGS CXXFLAGS LDFLAGS
 export HOME="$work" XDG_DATA_HOME="$work/share" NO_COLOR=1
-export PKG_CONFIG_PATH="$prefix/lib/pkgconfig" CMAKE_PREFIX_PATH="$prefix"
+export PKG_CONFIG_PATH="$libdir/pkgconfig" CMAKE_PREFIX_PATH="$prefix"
 PATH="$prefix/bin:$PATH"
 cd "$work"
 
