@@ -120,12 +120,16 @@ def adabelief(w, g, t, s, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, weight_dec
     return w - (lr * weight_decay * w if decoupled else 0) - lr * m / (numpy.sqrt(v) + eps)
 
 
-def yogi(w, g, t, s, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e-6, weight_decay=0):
-    """Zaheer et al. 2018, algorithm 2."""
+def yogi(w, g, t, s, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e-6, weight_decay=0,
+         bias_correction=True):
+    """Zaheer et al. 2018, algorithm 2, and with Adam's correction of the bias."""
     v = s["v"] if t > 1 else 0 * g + initial_accumulator
     s["m"] = beta1 * s["m"] + (1 - beta1) * g
     s["v"] = v - (1 - beta2) * numpy.sign(v - g ** 2) * g ** 2
-    return w - lr * weight_decay * w - lr * s["m"] / (numpy.sqrt(s["v"]) + eps)
+    m, v = s["m"], s["v"]
+    if bias_correction:
+        m, v = m / (1 - beta1 ** t), v / (1 - beta2 ** t)
+    return w - lr * weight_decay * w - lr * m / (numpy.sqrt(v) + eps)
 
 
 REFERENCES = {
@@ -147,6 +151,7 @@ REFERENCES = {
         "plain": dict(),
         "options": dict(lr=0.0319, beta1=0.81, beta2=0.957, eps=2.3e-4, initial_accumulator=0.0173,
                         weight_decay=0.373),
+        "paper": dict(lr=0.0271, beta1=0.77, beta2=0.983, initial_accumulator=0.0131, bias_correction=False),
     }),
 }
 
