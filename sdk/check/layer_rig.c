@@ -64,7 +64,9 @@ static bool is_refused(layer_rig *r, atomic_size_t *count)
 {
     atomic_fetch_add(count, 1);
     const size_t n = atomic_load(&r->n_allocs) + atomic_load(&r->n_scratches);
-    return r->options.fail_alloc != 0 && n == r->options.fail_alloc;
+    const bool refused = r->options.fail_alloc != 0 && n == r->options.fail_alloc;
+    r->was_refused |= refused;
+    return refused;
 }
 
 static void *rig_alloc(assay_ctx *ctx, uint64_t bytes)
@@ -137,6 +139,10 @@ static int64_t refuse(layer_rig *r, status code, const char *what)
 
 static bool is_full(layer_rig *r, size_t n)
 {
+    if (++r->n_declared == r->options.fail_declaration) {
+        r->was_refused = true;
+        return true;
+    }
     if (n < LAYER_RIG_MAX) return false;
     (void)refuse(r, E_PLUGIN, "plan declares more than 32 things of one kind");
     return true;
@@ -170,6 +176,9 @@ static int64_t plan_param(assay_plan *plan, const assay_param *declared)
     const size_t bytes =
         declared->struct_size < sizeof a->param ? declared->struct_size : sizeof a->param;
     memcpy(&a->param, declared, bytes);
+    for (uint64_t i = 0; a->param.init_shift && i < (a->param.blocks ? a->param.blocks : 1); i++) {
+        r->shift_sum[r->n_params] += (double)(i + 1) * a->param.init_shift[i];
+    }
     a->param.init_shift = NULL;
     a->name = a->param.name;
     a->n = sensible_size(&a->param.shape);

@@ -39,7 +39,8 @@ typedef struct layer_rig_options {
     uint64_t max_time, max_batch;
     bool transposed; /* parameters that may be tied transposed are */
     guard_side side;
-    uint64_t fail_alloc; /* the n-th request for memory from plan on gets NULL; 0: none */
+    uint64_t fail_alloc; /* the n-th request for memory from create on gets NULL; 0: none */
+    uint64_t fail_declaration; /* the n-th declaration of plan is refused; 0: none */
 } layer_rig_options;
 
 /* A parameter or buffer. */
@@ -69,6 +70,7 @@ typedef struct layer_rig {
     assay_input in[LAYER_RIG_INPUTS];
     assay_shape in_shape[LAYER_RIG_INPUTS];
     layer_array param[LAYER_RIG_MAX], buffer[LAYER_RIG_MAX];
+    double shift_sum[LAYER_RIG_MAX]; /* of init_shift, by block number */
     const float *param_view[LAYER_RIG_MAX];
     float *buffer_view[LAYER_RIG_MAX];
     uint32_t transposed[LAYER_RIG_MAX];
@@ -86,6 +88,8 @@ typedef struct layer_rig {
         n_draws; /* calls of host->alloc, scratch, random numbers */
     double gemm_macs; /* of host->gemm_f32; of a single thread */
     bool counts_gemm;
+    size_t n_declared; /* calls of plan's services */
+    bool was_refused; /* fail_alloc or fail_declaration has struck */
     error declared; /* what a declaration got wrong */
 } layer_rig;
 
