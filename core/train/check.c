@@ -1,7 +1,7 @@
 /* Checks: evaluation at the weights that count, early stopping's judgement, the best point kept.
  *
- * An optimizer may evaluate elsewhere than it trains (eval_weights); those weights are swapped in for the evaluation and out again,
- * so that the training point is what a checkpoint holds. */
+ * An optimizer may evaluate elsewhere than it trains (eval_point.c); that point is swapped in for the evaluation and out again, so
+ * that the training point is what a checkpoint holds. */
 #include "model/weights.h"
 #include "train/internal.h"
 
@@ -10,41 +10,6 @@
 #include <string.h>
 
 enum { DRY_BATCHES = 2 };
-
-static void swap_floats(float *a, float *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const float kept = a[i];
-        a[i] = b[i];
-        b[i] = kept;
-    }
-}
-
-static status with_eval_weights(trainer *t, bool enter, error *err)
-{
-    if (!t->eval_w) {
-        return OK;
-    }
-    if (enter) {
-        status st = optimizer_eval_weights(t->optimizer, t->at.step, t->eval_w, err);
-        if (st != OK) {
-            return st;
-        }
-    }
-    swap_floats(t->model->w, t->eval_w, t->model->n_flat);
-    status st = model_prepare(t->model, !enter, err);
-    if (st != OK && enter) {
-        swap_floats(t->model->w, t->eval_w, t->model->n_flat);
-    }
-    return st;
-}
-
-/* Back to the training point after work that came to `st`; the first failure is told. */
-static status leave_eval_weights(trainer *t, status st, error *err)
-{
-    const status back = with_eval_weights(t, false, st == OK ? err : NULL);
-    return st == OK ? back : st;
-}
 
 status trainer_evaluate(
     trainer *t, part p, const evaluator_options *o, const record_value **out_values, error *err)
@@ -151,11 +116,8 @@ status trainer_check(trainer *t, error *err)
     if (weights_diverged(t)) {
         return OK;
     }
-    status st = with_eval_weights(t, true, err);
-    if (st != OK) {
-        return st;
-    }
-    return leave_eval_weights(t, check(t, err), err);
+    const status st = eval_point_enter(t, err);
+    return st == OK ? eval_point_leave(t, check(t, err), err) : st;
 }
 
 static status final_evaluations(trainer *t, error *err)
@@ -194,8 +156,8 @@ status trainer_evaluate_at_the_end(trainer *t, error *err)
 {
     status st = OK;
     if (!restores_best(t)) {
-        TRY(with_eval_weights(t, true, err));
-        return leave_eval_weights(t, final_evaluations(t, err), err);
+        TRY(eval_point_enter(t, err));
+        return eval_point_leave(t, final_evaluations(t, err), err);
     }
     swap_best(t);
     st = model_prepare(t->model, false, err);
@@ -229,9 +191,11 @@ status trainer_save_weights(trainer *t, bool best, const char *path, error *err)
         swap_floats(t->model->b, t->best_b, t->model->n_flat_buffers);
         return st;
     }
-    status st = with_eval_weights(t, true, err);
+    const budget spent = t->at.spent; /* what is written costs the run nothing */
+    status st = eval_point_enter(t, err);
     if (st == OK) {
-        st = leave_eval_weights(t, weights_save(t->model, NULL, path, notes, 3, err), err);
+        st = eval_point_leave(t, weights_save(t->model, NULL, path, notes, 3, err), err);
     }
+    t->at.spent = spent;
     return st;
 }

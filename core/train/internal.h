@@ -65,7 +65,7 @@ struct trainer {
     bool
         knows_norm; /* last_norm is of that step: one in pieces takes it only where a record wants it */
     float *best_w, *best_b; /* weights (as evaluated) and buffers of the best check */
-    float *eval_w; /* NULL: evaluated where they train */
+    float *eval_w, *eval_b; /* NULL: evaluated where they train */
     weight_noise noise;
     pace pace;
     float *kept_b; /* buffers put aside while a closure runs */
@@ -107,6 +107,12 @@ bool trace_evaluation(trace *r); /* checks are done */
 /* check.c: one check; and the numbers at the end, at the final weights. */
 status trainer_check(trainer *t, error *err) MUST_CHECK;
 status trainer_evaluate_at_the_end(trainer *t, error *err) MUST_CHECK;
+
+/* eval_point.c: to where the model is evaluated, with statistics taken anew, and back to where it trains after work that came to
+ * `st`; the first failure is told. Nothing where that is one point. */
+status eval_point_enter(trainer *t, error *err) MUST_CHECK;
+status eval_point_leave(trainer *t, status st, error *err) MUST_CHECK;
+void swap_floats(float *a, float *b, size_t n);
 
 /* fingerprint.c: makes t->fingerprint; and names what is not as it was when a checkpoint was made (`theirs`; NULL: of none). */
 status fingerprint_make(trainer *t, error *err) MUST_CHECK;

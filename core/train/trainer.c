@@ -110,13 +110,9 @@ static status lay_out(trainer *t, error *err)
     }
     if (optimizer_has_eval_weights(t->optimizer)) {
         t->eval_w = arena_alloc_array(&t->memory, m->n_flat, sizeof *t->eval_w);
-        if (!t->eval_w) {
+        t->eval_b = arena_alloc_array(&t->memory, m->n_flat_buffers, sizeof *t->eval_b);
+        if (!t->eval_w || !t->eval_b) {
             return fail_nomem(err, "the evaluation weights");
-        }
-        if (m->n_buffers) {
-            return fail(err, E_UNSUPPORTED,
-                "an optimizer that evaluates at other weights than it trains cannot be used with a "
-                "layer that keeps running statistics");
         }
     }
     return OK;

@@ -58,6 +58,11 @@ static const char averaged[] = DATA MODEL
     "optimizer = { type = \"averaged\"; lr = 0.1; };\n"
     "train = { replicas = 2; early_stopping = { patience = 20; }; " TRAIN CHECKPOINT "};\n";
 
+static const char recalibrated[] =
+    DATA RUNNING "optimizer = { type = \"averaged\"; lr = 0.1; };\n"
+                 "train = { validate_every = 2; validate_unit = \"step\"; early_stopping = { "
+                 "patience = 60; }; " TRAIN CHECKPOINT "};\n";
+
 static const char own_state[] =
     DATA MODEL "optimizer = ( { type = \"keeper\"; lr = 0.2; match = \"role:bias\"; },"
                " { type = \"lookahead_like\"; inner = { type = \"keeper\"; lr = 0.1; }; } );\n"
@@ -191,6 +196,12 @@ static void test_resume__keeps_both_points_of_eval_weights(void **state)
 {
     (void)state;
     check_resume(averaged, 6, STOP_EPOCHS);
+}
+
+static void test_resume__takes_statistics_of_eval_weights_anew(void **state)
+{
+    (void)state;
+    check_resume(recalibrated, 5, STOP_EPOCHS);
 }
 
 static void test_resume__keeps_what_a_plugin_keeps_itself_nested_or_not(void **state)
@@ -473,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_resume__gives_the_same_bits_with_rule_up_and_driven_dropout),
         cmocka_unit_test(test_resume__keeps_buffers_inner_optimizers_and_inner_schedules),
         cmocka_unit_test(test_resume__keeps_both_points_of_eval_weights),
+        cmocka_unit_test(test_resume__takes_statistics_of_eval_weights_anew),
         cmocka_unit_test(test_resume__keeps_what_a_plugin_keeps_itself_nested_or_not),
         cmocka_unit_test(test_resume__keeps_slots_of_some_tensors),
         cmocka_unit_test(test_resume__goes_on_after_closures),

@@ -414,18 +414,6 @@ static void test_eval_weights__are_in_checkpoints_beside_the_training_point(void
     rig_release(&g);
 }
 
-static void test_eval_weights__are_refused_where_statistics_run(void **state)
-{
-    train_rig g;
-    (void)state;
-    rig_init(&g);
-    rig_refuse(&g,
-        "data = { type = \"blobs\"; }; model = ( \"running\", { type = \"dense\"; units = 3; } );"
-        " loss = \"softmax_xent\"; optimizer = \"averaged\";",
-        E_UNSUPPORTED, "running statistics");
-    rig_release(&g);
-}
-
 /* -- prepare -- */
 
 static void run_with_gain(train_rig *g, const char *optimizer, const char *prepared)
@@ -542,7 +530,6 @@ int main(void)
         cmocka_unit_test(test_inner__that_evaluates_elsewhere_is_refused),
         cmocka_unit_test(test_eval_weights__are_where_checks_and_files_look),
         cmocka_unit_test(test_eval_weights__are_in_checkpoints_beside_the_training_point),
-        cmocka_unit_test(test_eval_weights__are_refused_where_statistics_run),
         cmocka_unit_test(test_prepare__follows_every_change_of_the_weights),
         cmocka_unit_test(test_times__keeps_a_history_of_slots),
         cmocka_unit_test(test_failure__names_file_line_and_reason),
