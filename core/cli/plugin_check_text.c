@@ -194,11 +194,24 @@ static bool has_lines(const check_outcomes *o, const check_target *target, bool 
     return false;
 }
 
-static void add_count(size_t n, const char *what, const terminal *s, text_style style, text *t)
+static void add_count(size_t n, const char *what, const terminal *s, text_style style, text *line)
 {
     if (n == 0) return;
-    text_printf(t, "%s%s%zu %s%s", t->s && t->s[t->n - 1] != '\n' ? ", " : "",
-        terminal_style(s, style), n, what, terminal_style(s, STYLE_PLAIN));
+    text_printf(line, "%s%s%zu %s%s", line->n ? ", " : "", terminal_style(s, style), n, what,
+        terminal_style(s, STYLE_PLAIN));
+}
+
+static void add_counts(const check_outcomes *o, const terminal *s, text *t)
+{
+    const check_counts n = check_count_outcomes(o);
+    text line = { 0 };
+    add_count(n.failed, "failed", s, STYLE_RED, &line);
+    add_count(n.warned, n.warned == 1 ? "warning" : "warnings", s, STYLE_YELLOW, &line);
+    add_count(n.passed, "passed", s, STYLE_GREEN, &line);
+    add_count(n.skipped, "skipped", s, STYLE_PLAIN, &line);
+    add_count(n.not_run, "not run", s, STYLE_PLAIN, &line);
+    text_printf(t, "%s%s in %.1f s\n", t->n ? "\n" : "", line.s ? line.s : "", o->duration_s);
+    text_release(&line);
 }
 
 void check_text(const check_outcomes *o, const cli *c, text *t)
@@ -215,16 +228,7 @@ void check_text(const check_outcomes *o, const cli *c, text *t)
             add_job(o, target, k, c, width, t);
         if (!c->quiet) add_figures(o, target, c, t);
     }
-    const check_counts n = check_count_outcomes(o);
-    char duration[32];
-    snprintf(duration, sizeof duration, "%.1f s", o->duration_s);
-    text_add(t, t->n ? "\n" : "");
-    add_count(n.failed, "failed", s, STYLE_RED, t);
-    add_count(n.warned, n.warned == 1 ? "warning" : "warnings", s, STYLE_YELLOW, t);
-    add_count(n.passed, "passed", s, STYLE_GREEN, t);
-    add_count(n.skipped, "skipped", s, STYLE_PLAIN, t);
-    add_count(n.not_run, "not run", s, STYLE_PLAIN, t);
-    text_printf(t, " in %s\n", duration);
+    add_counts(o, s, t);
 }
 
 /* -- JSON -- */

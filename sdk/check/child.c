@@ -2,24 +2,25 @@
  *
  * What ends it before it has reported leaves a last word in the pipe: the signal, and the callback that was running. That one is found
  * without any help of the tests: among the addresses on the stack the outermost that lies in the plugin belongs to what the
- * host has called, and the component's table says which callback begins there. */
+ * host has called; the file's symbols say where that function begins, the component's table which callback that is. */
 #define _GNU_SOURCE /* dladdr */
 
+#include "check/elf_file.h"
 #include "check/runner.h"
 
 #include "base/file.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <execinfo.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <unwind.h>
 
-enum { MOST_FRAMES = 128, HANDLER_STACK_BYTES = 1 << 17, SPARE_S = 5 };
+enum { MOST_FRAMES = 100000, HANDLER_STACK_BYTES = 1 << 17, SPARE_S = 5 };
 
 static const rlim_t memory_limit_bytes = (rlim_t)8 << 30;
 
@@ -27,6 +28,7 @@ static const rlim_t memory_limit_bytes = (rlim_t)8 << 30;
  * plugin's code runs. */
 static struct {
     const subject *subject;
+    elf_file file; /* of the plugin, for its symbols */
     int fd;
     volatile sig_atomic_t is_done;
 } here = { .fd = -1 };
@@ -100,24 +102,72 @@ const char *callback_at(const component *c, const void *address)
     return best ? best->name : NULL;
 }
 
-static bool is_in_plugin(const subject *s, const void *address)
+static const char *callback_from(const component *c, const void *begin)
 {
-    Dl_info info;
-    if (!dladdr(address, &info) || !info.dli_fname) return false;
-    return strcmp(path_base(info.dli_fname), path_base(s->file->path)) == 0;
+    for (size_t i = 0; i < N_PLACES; i++) {
+        if (callback_address(c, &places[i]) == (uintptr_t)begin) return places[i].name;
+    }
+    return NULL;
 }
 
-/* The callback that the stack shows; "" where none of it is the plugin's. */
-static const char *running_callback(const subject *s)
+static bool is_in_plugin(const subject *s, const void *address, Dl_info *out)
 {
-    void *frames[MOST_FRAMES];
-    const int n = backtrace(frames, MOST_FRAMES);
-    for (int i = n - 1; i >= 0; i--) {
-        if (!is_in_plugin(s, frames[i])) continue;
-        const char *name = s->component ? callback_at(s->component, frames[i]) : NULL;
+    return dladdr(address, out) && out->dli_fname &&
+        strcmp(path_base(out->dli_fname), path_base(s->file->path)) == 0;
+}
+
+/* The function of the file that an address lies in; false where the file is stripped. */
+static bool find_function(const elf_file *f, uint64_t offset, elf_symbol *out)
+{
+    Elf64_Shdr table;
+    if (!elf_file_section_of(f, SHT_SYMTAB, &table)) return false;
+    for (size_t i = 1; elf_file_symbol(f, &table, i, out); i++) {
+        const Elf64_Sym *e = &out->entry;
+        if (ELF64_ST_TYPE(e->st_info) != STT_FUNC || e->st_shndx == SHN_UNDEF) continue;
+        if (offset >= e->st_value && offset - e->st_value < e->st_size) return true;
+    }
+    return false;
+}
+
+/* What runs at an address of the plugin: the callback; or the function, if the host knows none that begins so. */
+static const char *name_of(const subject *s, const char *address, const char *base)
+{
+    elf_symbol function;
+    const component *c = s->component;
+    if (!find_function(&here.file, (uint64_t)(address - base), &function)) {
+        const char *name = c ? callback_at(c, address) : NULL;
         return name ? name : "its code that runs when it is loaded";
     }
-    return "";
+    const char *name = c ? callback_from(c, base + function.entry.st_value) : NULL;
+    return name ? name : function.name;
+}
+
+/* The walk up the stack; the last frame of the plugin's that it meets is the outermost one. */
+typedef struct walk {
+    const subject *subject;
+    size_t n_frames;
+    const char *name; /* "": none yet */
+} walk;
+
+static _Unwind_Reason_Code visit_frame(struct _Unwind_Context *frame, void *arg)
+{
+    walk *w = arg;
+    Dl_info info;
+    int is_interrupted = 0;
+    const uintptr_t address = _Unwind_GetIPInfo(frame, &is_interrupted);
+    if (address == 0 || w->n_frames++ > MOST_FRAMES) return _URC_END_OF_STACK;
+    /* a return address may lie behind the function, where the call was its last instruction */
+    const char *at = (const char *)(address - (is_interrupted ? 0 : 1));
+    if (is_in_plugin(w->subject, at, &info)) w->name = name_of(w->subject, at, info.dli_fbase);
+    return _URC_NO_REASON;
+}
+
+/* "" where nothing on the stack is the plugin's. */
+static const char *running_callback(const subject *s)
+{
+    walk w = { .subject = s, .name = "" };
+    (void)_Unwind_Backtrace(visit_frame, &w);
+    return w.name;
 }
 
 /* -- Last words -- */
@@ -160,8 +210,7 @@ static status catch_signals(error *err)
 {
     static const int caught[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGSYS };
     const stack_t stack = { .ss_sp = malloc(HANDLER_STACK_BYTES), .ss_size = HANDLER_STACK_BYTES };
-    void *frames[2];
-    if (!stack.ss_sp || backtrace(frames, 2) < 0) return fail_nomem(err, "a test's process");
+    if (!stack.ss_sp) return fail_nomem(err, "a test's process");
     struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND };
     sigemptyset(&a.sa_mask);
     if (sigaltstack(&stack, NULL) != 0) return fail_nomem(err, "a test's process");
@@ -194,7 +243,8 @@ status child_begin(const subject *s, int fd, error *err)
     limit(s);
     here.subject = s;
     here.fd = fd;
-    return catch_signals(err);
+    const status st = elf_file_open(s->file->path, &here.file, err);
+    return st == OK ? catch_signals(err) : st;
 }
 
 status child_report(int fd, const check_report *r, error *err)
