@@ -39,7 +39,8 @@ static int train_all(const char *const *names)
 
 static int set_up(void **state)
 {
-    static const char *const names[] = { "char", "byte", "word", "roll", "blind", "digits", NULL };
+    static const char *const names[] = { "char", "byte", "word", "roll", "blind", "both", "digits",
+        NULL };
     if (enter_scratch(state)) return -1;
     repeat("abc.txt", "abcd\xc3\xa9\n", 40);
     repeat("bytes.txt", "a\\x0a\xe2\x98\x83\r\n", 40);
@@ -51,6 +52,11 @@ static int set_up(void **state)
     spill("blind.cfg",
         TEXT("blind", "abc.txt", "char",
             "{ type = \"embedding\"; size = 6; }, { type = \"dense\"; units = 6; }"));
+    spill("both.cfg",
+        "name = \"both\"; data = { type = \"pianoroll\"; file = \"roll.txt\"; keys = 6; batch_size "
+        "= 4; split = { validation = 0; test = 0; }; };\nmodel = (\n{ type = \"gru\"; units = 4; "
+        "bidirectional = true; }, { type = \"dense\"; units = 6; } ); loss = "
+        "\"bce_logits\"; " COMMON);
     spill("roll.cfg",
         "name = \"roll\"; data = { type = \"pianoroll\"; file = \"roll.txt\"; keys = 6; batch_size "
         "= 4; split "
@@ -224,6 +230,9 @@ static void test_runs__that_cannot_be_sampled_are_refused(void **state)
     forget(&s);
     s = assay("sample", "char.cfg");
     refuse(&s, "char.cfg: not the folder of a run");
+    forget(&s);
+    s = assay("sample", "both");
+    refuse(&s, "layer \"gru1\" (gru): what it puts out at a time step depends on later ones");
     forget(&s);
     s = assay("sample", "char", "--weights", "none.safetensors");
     refuse(&s, "none.safetensors: no such weights");
