@@ -487,3 +487,13 @@ size_t optimizer_rig_n_metrics(const optimizer_rig *r)
 {
     return r->n_metrics;
 }
+
+size_t optimizer_rig_n_random(const optimizer_rig *r)
+{
+    return r->n_random;
+}
+
+double optimizer_rig_seconds(const optimizer_rig *r)
+{
+    return r->seconds;
+}

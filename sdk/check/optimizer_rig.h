@@ -57,6 +57,10 @@ status optimizer_rig_update(optimizer_rig *r, const rig_update *u, error *err) M
 size_t optimizer_rig_n_evaluations(const optimizer_rig *r);
 size_t optimizer_rig_n_scratch(const optimizer_rig *r);
 size_t optimizer_rig_n_metrics(const optimizer_rig *r);
+size_t optimizer_rig_n_random(const optimizer_rig *r); /* calls */
+
+/* Seconds that its callbacks took in the last update, which was on one thread. */
+double optimizer_rig_seconds(const optimizer_rig *r);
 
 uint64_t optimizer_rig_n_updates(const optimizer_rig *r);
 float *optimizer_rig_weights(optimizer_rig *r, size_t i_tensor);

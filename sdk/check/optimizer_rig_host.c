@@ -113,6 +113,34 @@ static int rig_host_metric(assay_ctx *ctx, uint64_t i_metric, uint64_t i_tensor,
     return ASSAY_OK;
 }
 
+static void count_random(assay_ctx *ctx)
+{
+    optimizer_rig *r = node_from(ctx)->rig;
+    pthread_mutex_lock(&r->lock);
+    r->n_random++;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void rig_host_random(
+    assay_ctx *ctx, uint64_t stream, uint64_t index, uint32_t *out, uint64_t n)
+{
+    count_random(ctx);
+    node_from(ctx)->rig->host_before->random_u32(ctx, stream, index, out, n);
+}
+
+static void rig_host_uniform(
+    assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n)
+{
+    count_random(ctx);
+    node_from(ctx)->rig->host_before->uniform_f32(ctx, stream, index, out, n);
+}
+
+static void rig_host_normal(assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n)
+{
+    count_random(ctx);
+    node_from(ctx)->rig->host_before->normal_f32(ctx, stream, index, out, n);
+}
+
 static void set_host(rig_node *k, const assay_host *host)
 {
     k->instance->ctx.host = host;
@@ -128,6 +156,9 @@ void rig_host_open(optimizer_rig *r)
     r->host.scratch = rig_host_scratch;
     r->host.alloc = rig_host_alloc;
     r->host.metric = rig_host_metric;
+    r->host.random_u32 = rig_host_random;
+    r->host.uniform_f32 = rig_host_uniform;
+    r->host.normal_f32 = rig_host_normal;
     set_host(&r->root, &r->host);
 }
 

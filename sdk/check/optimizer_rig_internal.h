@@ -99,7 +99,8 @@ struct optimizer_rig {
     const char *callback; /* that runs, for messages */
     bool is_worker; /* it is [worker] */
     bool checks_calls; /* each call by itself, and not the phase as a whole */
-    size_t n_evaluations, n_scratch, n_metrics;
+    size_t n_evaluations, n_scratch, n_metrics, n_random;
+    double seconds; /* in callbacks, of the last update; of one thread */
     size_t n_pieces;
     rig_piece *pieces;
     size_t piece_room;

@@ -5,7 +5,8 @@
  * whatever the order of the calls. */
 #include "check/optimizer_rig_internal.h"
 
-#include <math.h>
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,12 +203,17 @@ static void run_piece(void *arg, size_t i)
     const size_t worker = team_worker(r->team);
     const assay_span s = make_span(k, p, k->slot_room[worker]);
     const float_mode mode = float_mode_get();
+    const bool is_alone = team_size(r->team) == 1;
+    const double start_s = is_alone ? clock_wall_s() : 0;
     int code;
     if (x->what == REDUCE) {
         code = call_reduce(k, &s, i);
     } else {
         code = x->what == ELEM ? k->ops->elem(&k->instance->ctx, s.hyper, &k->step, &s)
                                : k->ops->tensor(&k->instance->ctx, s.hyper, &k->step, &s);
+    }
+    if (is_alone) {
+        r->seconds += clock_wall_s() - start_s;
     }
     note_result(k, x->what, p, i, code, &mode);
     rig_scratch_free(r, worker);
@@ -372,8 +378,10 @@ static status model_phase(rig_node *k, error *err)
     };
     const float_mode mode = float_mode_get();
     r->callback = names[MODEL];
+    const double start_s = clock_wall_s();
     const int code = k->ops->model(
         &k->instance->ctx, k->hyper->memory.at, &k->step, spans, r->n, sizeof *spans, &closure);
+    r->seconds = clock_wall_s() - start_s; /* with the closure and what is nested */
     note_result(k, MODEL, NULL, 0, code, &mode);
     rig_scratch_free(r, 0);
     accept_call(k, MODEL, NULL);
@@ -531,7 +539,8 @@ static void begin_update(optimizer_rig *r, const rig_update *u)
 {
     r->update = u;
     r->fault[0] = '\0';
-    r->n_evaluations = r->n_scratch = r->n_metrics = 0;
+    r->n_evaluations = r->n_scratch = r->n_metrics = r->n_random = 0;
+    r->seconds = 0;
     for (size_t i = 0; i < r->n_all; i++) {
         if (r->all_g[i]->memory.bytes) {
             memcpy(r->all_g[i]->memory.at, u->g[i], r->all_g[i]->memory.bytes);

@@ -1,0 +1,345 @@
+/* What becomes of numbers: ordinary, huge, tiny, none at all, and those that are no numbers. */
+#include "check/optimizer_tests.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- finite -- */
+
+static void finite_under(const subject *s, const char *settings, check_report *r)
+{
+    enum { N_UPDATES = 60 };
+    bench b;
+    char where[300];
+    if (!bench_open(&b, s, settings, &bench_small, r)) {
+        return;
+    }
+    for (uint64_t t = 1; t <= N_UPDATES && r->outcome != CHECK_FAILED; t++) {
+        if (bench_run(&b, t, r) && !bench_is_finite(&b, true, where, sizeof where)) {
+            check_fail(r,
+                "with %s: after update %llu with gradients of ordinary size %s; look for a "
+                "division by "
+                "zero or the root of a negative number",
+                bench_under(settings), (unsigned long long)t, where);
+        }
+    }
+    bench_close(&b);
+}
+
+void optimizer_test_finite(const subject *s, check_report *r)
+{
+    bench_each_setting(s, CHECK_MAX_SETTINGS, r, finite_under);
+}
+
+/* -- extremes -- */
+
+static void fill_all(bench *b, float v)
+{
+    bench_fill_gradient(b);
+    for (size_t i = 0; i < b->shapes.n; i++) {
+        for (size_t k = 0; k < b->size[i]; k++) {
+            b->g[i][k] = k % 2 ? -v : v;
+        }
+    }
+    b->update.objective = NULL;
+}
+
+/* Three updates with gradients of one size; the optimizer may give up with ASSAY_E_NUMERIC where it sees tensors as a whole. */
+static void extreme(const subject *s, const char *settings, float v, bool strict, check_report *r)
+{
+    bench b;
+    char where[300];
+    error err = { 0 };
+    if (!bench_open(&b, s, settings, &bench_small, r)) {
+        return;
+    }
+    b.update.tolerates_nan = !strict;
+    for (int t = 0; t < 3 && r->outcome != CHECK_FAILED; t++) {
+        fill_all(&b, v);
+        const status st = bench_update(&b, &err);
+        if (st == E_NUMERIC && !strict) {
+            break;
+        }
+        if (st != OK) {
+            check_fail(
+                r, "with %s and gradients of %g: %s", bench_under(settings), (double)v, err.text);
+        } else if (isfinite(v) && !bench_is_finite(&b, false, where, sizeof where)) {
+            if (strict) {
+                check_fail(
+                    r, "with %s and gradients of %g: %s", bench_under(settings), (double)v, where);
+            } else {
+                check_warn(r,
+                    "with %s and gradients of %g: %s; squares of floats beyond 1.8e19 are infinite",
+                    bench_under(settings), (double)v, where);
+            }
+            break;
+        }
+    }
+    bench_close(&b);
+}
+
+static void extremes_under(const subject *s, const char *settings, check_report *r)
+{
+    extreme(s, settings, 1e-40f, true, r); /* denormal */
+    extreme(s, settings, 1e-25f, true, r); /* its square is zero */
+    extreme(s, settings, 1e15f, false, r);
+    extreme(s, settings, 1e30f, false, r);
+    extreme(s, settings, INFINITY, false, r);
+    extreme(s, settings, NAN, false, r);
+}
+
+void optimizer_test_extremes(const subject *s, check_report *r)
+{
+    bench_each_setting(s, 16, r, extremes_under);
+}
+
+/* -- one bad element -- */
+
+/* The elements beside the bad one are as in a run without it. */
+static void compare_rest(const bench *clean, const bench *bad, size_t at, check_report *r)
+{
+    for (size_t i = 0; i < clean->shapes.n; i++) {
+        const float *x = optimizer_rig_weights(clean->rig, i);
+        const float *y = optimizer_rig_weights(bad->rig, i);
+        for (size_t k = 0; k < clean->size[i]; k++) {
+            if ((i != 0 || k != at) && memcmp(&x[k], &y[k], sizeof x[k]) != 0) {
+                check_fail(r,
+                    "with %s: a gradient of NaN at element %zu of %s changes element %zu of %s, "
+                    "%.9g "
+                    "without it and %.9g with it; without reduce elements are on their own",
+                    bench_under(clean->settings), at, clean->shapes.tensor[0].name, k,
+                    clean->shapes.tensor[i].name, (double)x[k], (double)y[k]);
+                return;
+            }
+        }
+    }
+}
+
+static void poison_under(const subject *s, const char *settings, check_report *r)
+{
+    enum { N_UPDATES = 3, AT = 4 };
+    bench clean, bad;
+    error err = { 0 };
+    if (!bench_open(&clean, s, settings, &bench_small, r)) {
+        return;
+    }
+    if (!bench_open(&bad, s, settings, &bench_small, r)) {
+        bench_close(&clean);
+        return;
+    }
+    bad.update.tolerates_nan = true;
+    for (int t = 0; t < N_UPDATES && bench_run(&clean, (uint64_t)t + 1, r); t++) {
+        bench_fill_gradient(&bad);
+        bad.g[0][AT] = NAN;
+        if (bench_update(&bad, &err) != OK) {
+            check_fail(r, "with %s and one gradient of NaN: %s", bench_under(settings), err.text);
+            break;
+        }
+    }
+    if (r->outcome != CHECK_FAILED) {
+        compare_rest(&clean, &bad, AT, r);
+    }
+    bench_close(&clean);
+    bench_close(&bad);
+}
+
+void optimizer_test_poison(const subject *s, check_report *r)
+{
+    const assay_optimizer *o = s->component->ops;
+    if (!o->elem || o->reduce || o->combine) {
+        check_skip(r, "its elements are not on their own");
+        return;
+    }
+    bench_each_setting(s, 16, r, poison_under);
+}
+
+/* -- nothing to do -- */
+
+/* The first element that is not where it began. */
+static bool has_moved(const bench *b, double least, char *out, size_t room)
+{
+    for (size_t i = 0; i < b->shapes.n; i++) {
+        const float *w = optimizer_rig_weights(b->rig, i);
+        for (size_t k = 0; k < b->size[i]; k++) {
+            const double is = (double)w[k], was = (double)b->w0[i][k];
+            if (!(fabs(is - was) <= least * fabs(was))) {
+                snprintf(out, room, "element %zu of %s went from %.9g to %.9g", k,
+                    b->shapes.tensor[i].name, was, is);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Where it can be switched off, there is no decay. */
+static void switch_decay_off(const subject *s, bench *b)
+{
+    const assay_hyper *row = bench_real(s, "weight_decay");
+    if (row && hyper_in_range(row, 0)) {
+        (void)optimizer_rig_set_hyper(b->rig, "weight_decay", 0);
+    }
+}
+
+static void rest_under(const subject *s, const char *settings, check_report *r)
+{
+    bench b;
+    char where[300];
+    if (!bench_open(&b, s, settings, &bench_small, r)) {
+        return;
+    }
+    switch_decay_off(s, &b);
+    b.scale = 0;
+    if (bench_run(&b, 4, r)) {
+        if (!bench_is_finite(&b, true, where, sizeof where)) {
+            check_fail(r,
+                "with %s: after 4 updates with a gradient of zero %s; look for 0 / 0, where eps is "
+                "missing",
+                bench_under(settings), where);
+        } else if (has_moved(&b, b.ops->model ? 1e-5 : 0, where, sizeof where)) {
+            check_warn(r,
+                "with %s: without gradient and weight_decay %s in 4 updates; weights should rest",
+                bench_under(settings), where);
+        }
+    }
+    bench_close(&b);
+}
+
+void optimizer_test_rest(const subject *s, check_report *r)
+{
+    bench_each_setting(s, CHECK_MAX_SETTINGS, r, rest_under);
+}
+
+static void lr_zero_under(const subject *s, const char *settings, check_report *r)
+{
+    bench b;
+    char where[300];
+    const assay_hyper *row = bench_real(s, "lr");
+    if (!bench_open(&b, s, settings, &bench_small, r)) {
+        return;
+    }
+    if (optimizer_rig_set_hyper(b.rig, "lr", 0) == 0) {
+        check_skip(r, "it has no learning rate `lr`");
+    } else if (bench_run(&b, 6, r) && has_moved(&b, 0, where, sizeof where)) {
+        const bool is_exact = !has_moved(&b, 1e-5, where, sizeof where);
+        const bool is_scheduled = !row || (row->flags & ASSAY_SCHED);
+        (void)has_moved(&b, 0, where, sizeof where);
+        if (is_exact || !is_scheduled) {
+            check_warn(r,
+                "with %s: at a learning rate of 0 %s in 6 updates; weights should stay as they "
+                "are, "
+                "to the bit",
+                bench_under(settings), where);
+        } else {
+            check_fail(r,
+                "with %s: at a learning rate of 0 %s in 6 updates; every step is a multiple of lr, "
+                "and "
+                "one that probes elsewhere puts the weights back",
+                bench_under(settings), where);
+        }
+    }
+    bench_close(&b);
+}
+
+void optimizer_test_lr_zero(const subject *s, check_report *r)
+{
+    const assay_hyper *row = bench_real(s, "lr");
+    if (row && !hyper_in_range(row, 0)) {
+        check_skip(r, "its learning rate cannot be 0");
+        return;
+    }
+    bench_each_setting(s, CHECK_MAX_SETTINGS, r, lr_zero_under);
+}
+
+/* -- decay -- */
+
+static double norm_of(const bench *b, size_t i)
+{
+    const float *w = optimizer_rig_weights(b->rig, i);
+    double sum = 0;
+    for (size_t k = 0; k < b->size[i]; k++) {
+        sum += (double)w[k] * (double)w[k];
+    }
+    return sqrt(sum);
+}
+
+static void decay_under(const subject *s, const char *settings, check_report *r)
+{
+    bench b;
+    double before[BENCH_TENSORS];
+    bool shrinks = false;
+    if (!bench_open(&b, s, settings, &bench_small, r)) {
+        return;
+    }
+    (void)optimizer_rig_set_hyper(b.rig, "weight_decay", 0.2);
+    b.scale = 0;
+    for (size_t i = 0; i < b.shapes.n; i++) {
+        before[i] = norm_of(&b, i);
+    }
+    if (bench_run(&b, 12, r)) {
+        for (size_t i = 0; i < b.shapes.n; i++) {
+            const double after = norm_of(&b, i);
+            shrinks |= after < before[i];
+            if (!(after <= before[i] * (1 + 1e-6))) {
+                check_fail(r,
+                    "with %s: a weight_decay of 0.2 without gradient brought the norm of %s from "
+                    "%.9g "
+                    "to %.9g in 12 updates; decay makes weights smaller",
+                    bench_under(settings), b.shapes.tensor[i].name, before[i], after);
+            }
+        }
+        if (!shrinks) {
+            check_warn(r,
+                "with %s: a weight_decay of 0.2 without gradient changed no weight in 12 updates",
+                bench_under(settings));
+        }
+    }
+    bench_close(&b);
+}
+
+void optimizer_test_decay(const subject *s, check_report *r)
+{
+    const assay_hyper *row = bench_real(s, "weight_decay");
+    if (!row || !hyper_in_range(row, 0.2)) {
+        check_skip(r, "it has no weight_decay that takes 0.2");
+        return;
+    }
+    bench_each_setting(s, 4, r, decay_under);
+}
+
+/* -- mirrored -- */
+
+static void mirror_under(const subject *s, const char *settings, check_report *r)
+{
+    enum { N_UPDATES = 8 };
+    bench a = { .sign = 1 }, b = { .sign = -1 };
+    size_t i;
+    if (!bench_open_seeded(&a, s, settings, &bench_small, s->seed, r)) {
+        return;
+    }
+    if (!bench_open_seeded(&b, s, settings, &bench_small, s->seed, r)) {
+        bench_close(&a);
+        return;
+    }
+    if (bench_run(&a, N_UPDATES, r) && bench_run(&b, N_UPDATES, r) &&
+        optimizer_rig_n_random(a.rig) == 0) {
+        const double off = bench_distance(&a, &b, &i);
+        if (!(off <= 1e-4)) {
+            check_warn(r,
+                "with %s: with weights and gradients of the opposite sign the weights of %s are "
+                "off "
+                "by %g of their way from the opposite after %d updates; look for a lost sign or "
+                "something added, unless the sign is meant to matter",
+                bench_under(settings), a.shapes.tensor[i].name, off, N_UPDATES);
+        }
+    }
+    bench_close(&a);
+    bench_close(&b);
+}
+
+void optimizer_test_mirror(const subject *s, check_report *r)
+{
+    bench_each_setting(s, CHECK_MAX_SETTINGS, r, mirror_under);
+}
