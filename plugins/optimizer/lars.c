@@ -11,7 +11,7 @@
  * one), and not in the paper; lambda is 1 as well where a norm is 0, for weights that begin at 0 would stay there.
  *
  * Defaults: momentum and weight_decay as in the paper's experiments; eta 0.001 as in most implementations; with lr 1 a tensor then
- * moves by a thousandth of its norm. */
+ * moves by a thousandth of its norm. What is excluded takes lr as it is: where that is too much, eta is what to raise. */
 #include "shared/lanes.h"
 
 #include <assay/plugin.h>

@@ -106,6 +106,29 @@ static void test_lars__leaves_biases_alone(void **state)
     optimizer_close(&o);
 }
 
+/* What it declares as a special case. */
+static void test_lars__is_momentum_without_its_ratio(void **state)
+{
+    const float w0[4] = { 2.385f, -0.731f, 0.0171f, 11.3f };
+    optimizer_harness lars, sgd;
+    (void)state;
+    optimizer_open(&lars, TEST_BUILD_DIR, "lars",
+        "ratio=0 exclude=0 lr=0.0137 momentum=0.87 weight_decay=0.37", w0, 4);
+    optimizer_open(&sgd, TEST_BUILD_DIR, "sgd", "lr=0.0137 momentum=0.87 weight_decay=0.37", w0, 4);
+    for (int t = 1; t <= 50; t++) {
+        const float x = (float)t;
+        const float g[4] = { sinf(x), 3.1f * cosf(1.7f * x), 0.01f / x, -2.3f };
+        optimizer_update(&lars, g, OPTIMIZER_WHOLE);
+        optimizer_update(&sgd, g, OPTIMIZER_WHOLE);
+        for (size_t i = 0; i < 4; i++) {
+            /* Some 50 roundings of numbers of the size of w, each kept for some 1 / 0.13 updates. */
+            assert_true(fabsf(lars.w[i] - sgd.w[i]) <= 5e-6f * (1 + fabsf(sgd.w[i])));
+        }
+    }
+    optimizer_close(&lars);
+    optimizer_close(&sgd);
+}
+
 static void test_lars__remembers_only_with_momentum(void **state)
 {
     const float w0[1] = { 2.385f };
@@ -129,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_lars__first_step_is_eta_of_the_norm),
         cmocka_unit_test(test_lars__has_no_ratio_where_a_norm_is_zero),
         cmocka_unit_test(test_lars__leaves_biases_alone),
+        cmocka_unit_test(test_lars__is_momentum_without_its_ratio),
         cmocka_unit_test(test_lars__remembers_only_with_momentum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
