@@ -105,7 +105,7 @@ static inline void gather(uint64_t n, float keep, float take, const float *restr
 {
     for (uint64_t l = 0; l < n; l++) {
         s[l] = keep * s[l] + take * g[l];
-        progress[l] += (double)g[l] * ((double)w0[l] - (double)w[l]);
+        progress[l] += (double)g[l] * (double)(w0[l] - w[l]);
         length[l] += (double)fabsf(s[l]);
     }
 }
