@@ -134,7 +134,7 @@ status elf_section_find(const file_map *map, const char *name, elf_section *out,
 
 #define ENTRY_TEXT ASSAY_TEXT(ASSAY_ENTRY)
 
-/* Defined here, strong, for everybody to see, and not a name that the language keeps for compilers and their libraries. */
+/* Defined here, strong, and for everybody to see. */
 static bool is_strong(const Elf64_Sym *s)
 {
     const unsigned type = ELF64_ST_TYPE(s->st_info);
@@ -152,6 +152,13 @@ static bool is_entry(const char *name)
         name[n + strspn(name + n, "0123456789")] == '\0';
 }
 
+/* What nobody gave a name to by hand: those that the language keeps for compilers, linkers and their libraries (sanitizers'
+ * among them), and the one that gcc's library for --coverage has beside those. */
+static bool is_of_tools(const char *name)
+{
+    return name[0] == '_' || strcmp(name, "mangle_path") == 0;
+}
+
 static status check_symbols(const elf_section *symbols, const elf_section *names, error *why)
 {
     for (size_t i = 0; i < symbols->n / sizeof(Elf64_Sym); i++) {
@@ -162,7 +169,7 @@ static status check_symbols(const elf_section *symbols, const elf_section *names
             return fail(why, E_PLUGIN, "is damaged: the name of a symbol has no end");
         }
         const char *name = names->data + s.st_name;
-        if (name[0] == '_' || is_entry(name)) continue;
+        if (is_of_tools(name) || is_entry(name)) continue;
         return fail(why, E_PLUGIN,
             "exports \"%s\" beside %s, which another library may take or replace: make it static "
             "or build with -fvisibility=hidden",

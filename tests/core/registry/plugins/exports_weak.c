@@ -1,11 +1,12 @@
-/* Exports what no library can take from it or gives away: a weak symbol, one whose name the language keeps, one that
- * only it sees, and the entry of a version to come. */
+/* Exports what no library can take from it or its tools give away: a weak symbol, one whose name the language keeps, one that only
+ * it sees, what --coverage brings, and the entry of a version to come. */
 #include <assay/plugin.h>
 
 #define SHOWN __attribute__((visibility("default")))
 
 SHOWN __attribute__((weak)) int weak_one(int i);
 SHOWN int _kept(int i);
+SHOWN int mangle_path(int i);
 __attribute__((visibility("protected"))) int protected_one(int i);
 SHOWN const assay_plugin *assay_plugin_v7(const assay_host *host);
 
@@ -17,6 +18,11 @@ int weak_one(int i)
 int _kept(int i)
 {
     return i + 2;
+}
+
+int mangle_path(int i)
+{
+    return i + 4;
 }
 
 int protected_one(int i)
