@@ -29,6 +29,7 @@ static const rlim_t memory_limit_bytes = (rlim_t)8 << 30;
 static struct {
     const subject *subject;
     elf_file file; /* of the plugin, for its symbols */
+    void *stack; /* of the handler */
     int fd;
     volatile sig_atomic_t is_done;
 } here = { .fd = -1 };
@@ -209,7 +210,8 @@ static void on_exit_call(void)
 static status catch_signals(error *err)
 {
     static const int caught[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGSYS };
-    const stack_t stack = { .ss_sp = malloc(HANDLER_STACK_BYTES), .ss_size = HANDLER_STACK_BYTES };
+    here.stack = malloc(HANDLER_STACK_BYTES);
+    const stack_t stack = { .ss_sp = here.stack, .ss_size = HANDLER_STACK_BYTES };
     if (!stack.ss_sp) return fail_nomem(err, "a test's process");
     struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND };
     sigemptyset(&a.sa_mask);
