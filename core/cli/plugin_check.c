@@ -28,6 +28,8 @@ typedef struct check_request {
     size_t n_tests;
     uint64_t seed;
     double time_limit_s;
+    const char *against; /* absolute; NULL: nothing */
+    double tolerance;
     bool is_here; /* --in-process */
     int report_fd; /* -1: none */
     check_target *targets; // [n_targets]
@@ -89,12 +91,24 @@ static status read_whole(const char *name, const char *written, uint64_t *out, e
     return OK;
 }
 
+/* The recorded run that a port is held against. */
+static status read_against(check_request *q, error *err)
+{
+    const char *path = option_get(q->arguments, "against");
+    if (!path) return OK;
+    if (!file_exists(path) || file_is_dir(path)) {
+        return fail(err, E_USAGE, "--against: %s: no such file; assay_record.py writes one", path);
+    }
+    q->against = path_absolute(&q->memory, path);
+    return q->against ? OK : fail_nomem(err, "the recorded run");
+}
+
 static status read_options(check_request *q, error *err)
 {
     const arguments *a = q->arguments;
     const char *seed = option_get(a, "seed"), *limit = option_get(a, "time-limit");
-    const char *fd = option_get(a, "report-fd");
-    uint64_t n;
+    const char *fd = option_get(a, "report-fd"), *tolerance = option_get(a, "tolerance");
+    uint64_t n = 0;
     status st = OK;
     q->seed = 1;
     q->time_limit_s = default_limit_s;
@@ -103,6 +117,9 @@ static status read_options(check_request *q, error *err)
     TRY(read_tests(q, err));
     if (seed) TRY(read_whole("seed", seed, &q->seed, err));
     if (limit) TRY(read_number("time-limit", limit, &q->time_limit_s, err));
+    q->tolerance = CHECK_TOLERANCE;
+    if (tolerance) TRY(read_number("tolerance", tolerance, &q->tolerance, err));
+    TRY(read_against(q, err));
     if (fd) {
         TRY(read_whole("report-fd", fd, &n, err));
         if (!q->is_here || q->n_tests != 1 || n > 1000) {
@@ -306,6 +323,8 @@ static status open_subject(const check_request *q, const check_target *t, subjec
 {
     *out = (subject){ .path = t->word,
         .seed = q->seed,
+        .against = q->against,
+        .tolerance = q->tolerance,
         .time_limit_s = q->time_limit_s,
         .kind = t->kind,
         .id = t->id };
@@ -382,6 +401,9 @@ static int run_jobs(check_request *q, error *err)
         .seed = q->seed,
         .time_limit_s = q->time_limit_s,
         .n_processes = team_cores(),
+        .against = q->against,
+        .tolerance = q->tolerance,
+        .stops_at_failure = option_has(q->arguments, "fail-fast"),
         .done = show_progress,
         .self = &p };
     if (q->is_here) {
@@ -396,6 +418,7 @@ static int run_jobs(check_request *q, error *err)
         .results = results,
         .n_jobs = q->n_jobs,
         .seed = q->seed,
+        .against = option_get(q->arguments, "against"),
         .duration_s = clock_wall_s() - start_s };
     if (option_has(q->arguments, "json")) {
         check_json(&all, &t);
@@ -448,6 +471,11 @@ static const option_row options[] = {
     { "all", 'a', NULL, NULL, COMPLETE_NOTHING, "check every component there is" },
     { "seed", 0, "N", NULL, COMPLETE_NOTHING, "of all that tests draw at random (1)" },
     { "time-limit", 0, "S", NULL, COMPLETE_NOTHING, "seconds that one test may take (10)" },
+    { "against", 0, "FILE", NULL, COMPLETE_FILE,
+        "a recorded run (assay_record.py) that a port of an optimizer is held against" },
+    { "tolerance", 0, "X", NULL, COMPLETE_NOTHING,
+        "how far a port may part from it, relative to a step's length (2e-5)" },
+    { "fail-fast", 0, NULL, NULL, COMPLETE_NOTHING, "begin no test after one has failed" },
     { "in-process", 0, NULL, NULL, COMPLETE_NOTHING,
         "run tests in this process, without limits: for a debugger" },
     { "debug", 0, NULL, NULL, COMPLETE_NOTHING,
@@ -468,7 +496,9 @@ const command command_plugin_check = { .name = "plugin check",
            "it under a debugger. "
            "Exit code 0: nothing failed (warnings are allowed); 1: something did; 2: the command "
            "line makes no sense.",
-    .examples = "assay plugin check ./lion.so\nassay plugin check adam --test optimizer_chunks\n"
+    .examples = "assay plugin check ./lion.so\n"
+                "assay plugin check ./lion.so --against lion.safetensors\nassay plugin check adam "
+                "--test optimizer_chunks\n"
                 "assay plugin check --list",
     COMMAND_OPTIONS(options),
     .most = MOST_WORDS,

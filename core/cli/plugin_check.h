@@ -21,6 +21,7 @@ typedef struct check_outcomes {
     const check_result *results; // [n_jobs]
     size_t n_jobs;
     uint64_t seed;
+    const char *against; /* the recorded run that was named; NULL: none */
     double duration_s;
 } check_outcomes;
 

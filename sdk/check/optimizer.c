@@ -1,5 +1,6 @@
 /* What an optimizer must hold to. */
 #include "check/optimizer_tests.h"
+#include "check/optimizer_trajectory.h"
 
 #define ROW(test, doc) \
     { \
@@ -33,6 +34,8 @@ const check_test check_tests_optimizer[] = {
     ROW(closure, "a closure's error is handed on, and its NaN survived"),
     ROW(eval_weights, "where to evaluate is a function of the state alone"),
     ROW(special_cases, "the special cases that it declares hold"),
+    { "optimizer_trajectory", ASSAY_KIND_OPTIMIZER,
+        "it does what the recorded run does that --against names", optimizer_trajectory_run },
     ROW(speed, "time of an update, beside what memory allows"),
     { .name = NULL },
 };

@@ -43,6 +43,7 @@ typedef struct runner {
     check_result *results;
     child *children; // [n_children]
     size_t n_children;
+    bool has_failed;
     error *err;
 } runner;
 
@@ -80,14 +81,16 @@ static int above_report(int fd)
 
 static int start(const runner *w, const check_job *j, int report, int output, pid_t *out)
 {
-    char subject_name[256], seed[32], limit[32], fd[16];
+    char subject_name[256], seed[32], limit[32], tolerance[32], fd[16];
     snprintf(subject_name, sizeof subject_name, "%s:%s", j->kind, j->id);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)w->o->seed);
     snprintf(limit, sizeof limit, "%.3f", w->o->time_limit_s);
+    snprintf(tolerance, sizeof tolerance, "%.17g", w->o->tolerance);
     snprintf(fd, sizeof fd, "%d", REPORT_FD);
     const char *const argv[] = { "assay", "plugin", "check", "--component", subject_name, "--test",
-        j->test->name, "--seed", seed, "--time-limit", limit, "--in-process", "--report-fd", fd,
-        "--", j->word, NULL };
+        j->test->name, "--seed", seed, "--time-limit", limit, "--tolerance", tolerance,
+        "--in-process", "--report-fd", fd, w->o->against ? "--against" : "--",
+        w->o->against ? w->o->against : j->word, w->o->against ? "--" : NULL, j->word, NULL };
     posix_spawn_file_actions_t files;
     if (posix_spawn_file_actions_init(&files) != 0) return ENOMEM;
     int code = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -235,6 +238,7 @@ static void child_end(runner *w, child *c, int how)
     text_release(&c->printed);
     const size_t i_job = c->i_job;
     *c = (child){ 0 };
+    w->has_failed = w->has_failed || r->report.outcome == CHECK_FAILED;
     if (w->o->done) w->o->done(w->o->self, i_job, r);
 }
 
@@ -315,6 +319,7 @@ static status run_some(runner *w, size_t n, job_choice *choose, size_t most)
     for (size_t next = 0; st == OK && (next < n || n_running(w) > 0);) {
         while (next < n && !choose(w, next))
             next++;
+        if (w->has_failed && w->o->stops_at_failure) next = n;
         if (next < n && n_running(w) < most) {
             child *c = w->children;
             while (c->pid)

@@ -39,6 +39,9 @@ typedef struct runner_options {
     uint64_t seed;
     double time_limit_s; /* of one test */
     size_t n_processes; /* at once, at least 1 */
+    const char *against; /* as the subject has them */
+    double tolerance;
+    bool stops_at_failure; /* what is not under way then is not run */
     void (*done)(void *self, size_t i_job, const check_result *r); /* after each; may be NULL */
     void *self;
 } runner_options;
