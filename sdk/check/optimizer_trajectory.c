@@ -193,13 +193,13 @@ static void say_parting(const trajectory *t, const parting *p, double tolerance,
     place_text(t, p, place, sizeof place);
     check_fail(r,
         "parts from %s at step %zu in %s: the weight is %.9g, expected %.9g, %.0f ulp apart; over "
-        "the "
-        "tensor %.2g of the step's length, at most %.2g is allowed (all steps before agree)%s",
+        "the tensor %.2g of the step's length, at most %.2g is allowed: %s",
         t->recorded, p->step + 1, place, (double)p->found, (double)p->expected, p->ulps,
         p->relative, tolerance,
-        p->step == 0
-            ? ": look at the sign, lr, eps, bias corrections at t = 1 and the settings"
-            : ": the state differs from the second use on, or a term that was 0 until then");
+        p->step == 0 ? "look at signs, lr, eps, the bias corrections at t = 1, and the settings"
+                     : "all steps before agree, so look at what is kept between steps, at what t "
+                       "does, and at "
+                       "terms that were 0 until now");
 }
 
 /* The weights of the step before, as recorded. */
