@@ -172,8 +172,8 @@ static bool last_words(const text *said, int *out_signal, char callback[64])
 {
     *out_signal = 0;
     callback[0] = '\0';
-    const char *at = said->n ? strchr(said->s, '!') : NULL;
-    return at && sscanf(at, "!%d %63[^\n]", out_signal, callback) >= 1;
+    return said->n && said->s[0] == '!' &&
+        sscanf(said->s, "!%d %63[^\n]", out_signal, callback) >= 1;
 }
 
 static const char *signal_text(int signal)
