@@ -30,7 +30,8 @@ static const assay_hyper hypers[] = {
     ASSAY_REAL(lamb, beta1, 0.9, 0, 1, "decay of the mean gradient",
         .flags = ASSAY_OPEN_MAX | ASSAY_SCHED),
     ASSAY_REAL(lamb, beta2, 0.999, 0, 1, "decay of the mean square", .flags = ASSAY_OPEN_MAX),
-    ASSAY_REAL(lamb, eps, 1e-6, 0, ASSAY_INF, "added to the root of the mean square"),
+    ASSAY_REAL(lamb, eps, 1e-6, 0, ASSAY_INF, "added to the root of the mean square",
+        .flags = ASSAY_OPEN_MIN),
     ASSAY_REAL(lamb, weight_decay, 1e-2, 0, ASSAY_INF, "added to the step, times the weights",
         .flags = ASSAY_TUNE | ASSAY_LOG | ASSAY_SCHED, .tune_min = 1e-4, .tune_max = 1),
     ASSAY_BOOL(lamb, ratio, 1, "scale by the ratio of norms; without, it is AdamW"),
@@ -49,7 +50,6 @@ static const assay_special_case special_cases[] = {
     { .of = "adamw",
         .when = "ratio = false; exclude = false;",
         .as = "",
-        .tolerance = 1e-5,
         .doc = "without the ratio lr u is AdamW's step, decay included" },
 };
 
@@ -80,11 +80,6 @@ static struct factors factors_at(const struct lamb *h, uint64_t t, const assay_t
     };
 }
 
-static inline float direction(const struct factors *f, float m, float v, float w)
-{
-    return f->unbias1 * (m / (sqrtf(v) * f->unbias2 + f->eps)) + f->decay * w;
-}
-
 static inline void gather(const struct factors *f, uint64_t n, const float *restrict g,
     const float *restrict w, float *restrict m, float *restrict v, double *restrict of_weights,
     double *restrict of_step)
@@ -92,7 +87,7 @@ static inline void gather(const struct factors *f, uint64_t n, const float *rest
     for (uint64_t l = 0; l < n; l++) {
         m[l] = f->beta1 * m[l] + f->rest1 * g[l];
         v[l] = f->beta2 * v[l] + f->rest2 * (g[l] * g[l]);
-        const float u = direction(f, m[l], v[l], w[l]);
+        const float u = f->unbias1 * (m[l] / (sqrtf(v[l]) * f->unbias2 + f->eps)) + f->decay * w[l];
         of_weights[l] += (double)w[l] * (double)w[l];
         of_step[l] += (double)u * (double)u;
     }
@@ -129,20 +124,21 @@ static double trust(const struct lamb *h, const assay_span *s)
     return w > 0 && u > 0 ? w / u : 1;
 }
 
-ASSAY_MULTIVERSION static void walk(const struct factors f, uint64_t n, float rate,
+ASSAY_MULTIVERSION static void walk(const struct factors f, uint64_t n, float shrink, float rate,
     const float *restrict m, const float *restrict v, float *restrict w)
 {
     for (uint64_t i = 0; i < n; i++) {
-        w[i] -= rate * direction(&f, m[i], v[i], w[i]);
+        w[i] = shrink * w[i] - rate * (m[i] / (sqrtf(v[i]) * f.unbias2 + f.eps));
     }
 }
 
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct lamb *h = hyper;
-    const double ratio = trust(h, s);
-    walk(factors_at(h, step->t, s->tensor), s->n, (float)(h->lr * ratio), s->slot[M], s->slot[V],
-        s->w);
+    const double ratio = trust(h, s), rate = h->lr * ratio;
+    const double decay = is_spared(h, s->tensor) ? 0 : h->weight_decay;
+    walk(factors_at(h, step->t, s->tensor), s->n, (float)(1 - rate * decay),
+        (float)(rate / share_seen(h->beta1, (double)step->t)), s->slot[M], s->slot[V], s->w);
     /* Chunks of a tensor are updated at the same time: one of them speaks for it. */
     return s->begin == 0 ? ctx->host->metric(ctx, 0, s->tensor->index, ratio) : ASSAY_OK;
 }

@@ -45,7 +45,7 @@ def lars(w, g, t, s, lr=1.0, momentum=0.9, eta=1e-3, weight_decay=5e-4, ratio=Tr
         decay, trust = weight_decay, 1
         if is_spared(k, exclude):
             decay = 0
-        elif ratio and norm(w[k]) > 0 and norm(g[k]) > 0:
+        elif ratio and norm(w[k]) > 0:
             trust = eta * norm(w[k]) / (norm(g[k]) + decay * norm(w[k]))
         s[k] = momentum * s[k] + lr * trust * (g[k] + decay * w[k])
         w[k] = w[k] - s[k]
@@ -158,7 +158,7 @@ OPTIMIZERS = {
         "no_ratio": dict(lr=0.0319, momentum=0.73, ratio=False, weight_decay=0.0371),
     }),
     "lamb": (lamb, {
-        "plain": dict(),
+        "plain": dict(lr=0.00731),
         "options": dict(lr=0.0319, beta1=0.81, beta2=0.957, eps=2.3e-3, weight_decay=0.373),
         "paper": dict(lr=0.0217, beta1=0.77, beta2=0.83, weight_decay=0.137, exclude=False),
         "no_ratio": dict(lr=0.0131, beta1=0.87, ratio=False),

@@ -11,7 +11,7 @@
 
 /* The same as in the generator. */
 static const optimizer_case cases[] = {
-    { "plain", "" },
+    { "plain", "lr=0.00731" },
     { "options", "lr=0.0319 beta1=0.81 beta2=0.957 eps=2.3e-3 weight_decay=0.373" },
     { "paper", "lr=0.0217 beta1=0.77 beta2=0.83 weight_decay=0.137 exclude=0" },
     { "no_ratio", "lr=0.0131 beta1=0.87 ratio=0" },
@@ -88,7 +88,7 @@ static void test_lamb__leaves_biases_alone(void **state)
     optimizer_close(&o);
 }
 
-/* What it declares as a special case. */
+/* To the bit: what it declares as a special case. */
 static void test_lamb__is_adamw_without_its_ratio(void **state)
 {
     const float w0[4] = { 2.385f, -0.731f, 0.0171f, 11.3f };
@@ -103,10 +103,7 @@ static void test_lamb__is_adamw_without_its_ratio(void **state)
         const float g[4] = { sinf(x), 3.1f * cosf(1.7f * x), 0.01f / x, -2.3f };
         optimizer_update(&lamb, g, OPTIMIZER_WHOLE);
         optimizer_update(&adamw, g, OPTIMIZER_WHOLE);
-        for (size_t i = 0; i < 4; i++) {
-            /* Some 50 roundings of numbers of the size of w. */
-            assert_true(fabsf(lamb.w[i] - adamw.w[i]) <= 2e-6f * (1 + fabsf(adamw.w[i])));
-        }
+        assert_memory_equal(lamb.w, adamw.w, sizeof w0);
     }
     optimizer_close(&lamb);
     optimizer_close(&adamw);
