@@ -7,8 +7,8 @@
  * You, Gitman and Ginsburg 2017, "Large batch training of convolutional networks", eq. 6 and algorithm 1. One pass over weights
  * and gradient takes the norms, a second one updates: 28 bytes per weight.
  *
- * Deviations: with `exclude` biases and gains have lambda = 1 and no decay, as in every implementation since (MLPerf's rules, for
- * one), and not in the paper; lambda is 1 as well where a norm is 0, for weights that begin at 0 would stay there.
+ * Deviations: with `exclude` biases and gains have lambda = 1 and no decay, as in most implementations since, and not in the
+ * paper; lambda is 1 as well where it would be 0 (weights that begin at 0 would stay there) or 0 / 0.
  *
  * Defaults: momentum and weight_decay as in the paper's experiments; eta 0.001 as in most implementations; with lr 1 a tensor then
  * moves by a thousandth of its norm. What is excluded takes lr as it is: where that is too much, eta is what to raise. */
@@ -24,7 +24,7 @@ struct lars {
 };
 
 static const assay_hyper hypers[] = {
-    ASSAY_LR(lars, 1, 1e-2, 1e2),
+    ASSAY_LR(lars, 1, 1e-2, 1e1),
     ASSAY_REAL(lars, momentum, 0.9, 0, 1, "share of the velocity that is kept",
         .flags = ASSAY_OPEN_MAX | ASSAY_SCHED),
     ASSAY_REAL(lars, eta, 1e-3, 0, ASSAY_INF, "trust: how far a tensor moves, relative to its norm",
@@ -79,8 +79,9 @@ static double trust(const struct lars *h, const assay_span *s)
     if (!h->ratio || is_spared(h, s->tensor)) {
         return 1;
     }
-    const double w = sqrt(s->sums[OF_WEIGHTS]), g = sqrt(s->sums[OF_GRADIENT]);
-    return w > 0 && g > 0 ? h->eta * w / (g + h->weight_decay * w) : 1;
+    const double w = sqrt(s->sums[OF_WEIGHTS]);
+    const double d = sqrt(s->sums[OF_GRADIENT]) + h->weight_decay * w;
+    return w > 0 && d > 0 ? h->eta * w / d : 1;
 }
 
 ASSAY_MULTIVERSION static void plain(

@@ -68,8 +68,8 @@ static void test_lars__first_step_is_eta_of_the_norm(void **state)
     }
 }
 
-/* A tensor of zeros, or without a gradient, is updated as if there were no ratio. */
-static void test_lars__has_no_ratio_where_a_norm_is_zero(void **state)
+/* A tensor of zeros is updated as if there were no ratio, and so is one with nothing to do. */
+static void test_lars__has_no_ratio_where_it_would_be_zero_or_undefined(void **state)
 {
     const float nothing[2] = { 0 }, x[2] = { 2.385f, -0.731f };
     optimizer_harness o;
@@ -78,7 +78,19 @@ static void test_lars__has_no_ratio_where_a_norm_is_zero(void **state)
     optimizer_update(&o, x, OPTIMIZER_WHOLE);
     assert_true(o.w[0] == -0.5f * x[0] && o.w[1] == -0.5f * x[1]);
     optimizer_close(&o);
-    optimizer_open(&o, TEST_BUILD_DIR, "lars", "lr=0.5 weight_decay=0.25", x, 2);
+    optimizer_open(&o, TEST_BUILD_DIR, "lars", "lr=0.5 weight_decay=0", x, 2);
+    optimizer_update(&o, nothing, OPTIMIZER_WHOLE);
+    assert_true(o.w[0] == x[0] && o.w[1] == x[1]);
+    optimizer_close(&o);
+}
+
+/* Without a gradient lambda is eta / weight_decay, and weights shrink by lr eta. */
+static void test_lars__decays_without_a_gradient(void **state)
+{
+    const float nothing[2] = { 0 }, x[2] = { 2.385f, -0.731f };
+    optimizer_harness o;
+    (void)state;
+    optimizer_open(&o, TEST_BUILD_DIR, "lars", "lr=0.5 eta=0.25 weight_decay=0.731", x, 2);
     optimizer_update(&o, nothing, OPTIMIZER_WHOLE);
     assert_true(fabsf(o.w[0] - 0.875f * x[0]) < 1e-6f && fabsf(o.w[1] - 0.875f * x[1]) < 1e-6f);
     optimizer_close(&o);
@@ -150,7 +162,8 @@ int main(void)
         cmocka_unit_test(test_lars__resumes_from_its_slots_alone),
         cmocka_unit_test(test_lars__takes_no_elements_and_lr_zero),
         cmocka_unit_test(test_lars__first_step_is_eta_of_the_norm),
-        cmocka_unit_test(test_lars__has_no_ratio_where_a_norm_is_zero),
+        cmocka_unit_test(test_lars__has_no_ratio_where_it_would_be_zero_or_undefined),
+        cmocka_unit_test(test_lars__decays_without_a_gradient),
         cmocka_unit_test(test_lars__leaves_biases_alone),
         cmocka_unit_test(test_lars__is_momentum_without_its_ratio),
         cmocka_unit_test(test_lars__remembers_only_with_momentum),
