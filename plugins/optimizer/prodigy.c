@@ -10,7 +10,7 @@
  *
  * Deviations: what the authors' code has beyond the paper: d_coef, growth_rate, a beta3 of its own, decoupled decay,
  * bias_correction (lr times Adam's), safeguard_warmup (s without lr), and the bounds on d' as above. eps is scaled by d, as in the
- * paper; the code takes d' there. Where lr is 0 the code leaves m and v as they are. A layer's lr_scale is part of its lr.
+ * paper; the code takes d' there. Where lr is 0 the code leaves all as it is. A layer's lr_scale is part of its lr.
  *
  * Defaults: the authors' code; growth_rate 0 stands for no limit, beta3 0 for sqrt(beta2). */
 #include "shared/bias.h"
@@ -47,7 +47,7 @@ static const assay_hyper hypers[] = {
 };
 
 enum { M, V, S, W0 };
-enum { D, D_MAX, R, D_USED }; /* of assay_step.global */
+enum { D, D_MAX, R }; /* of assay_step.global */
 enum { PROGRESS, LENGTH, N_SUMS }; /* what r grows by; |s|_1 */
 
 static const assay_slot slots[] = {
@@ -58,7 +58,6 @@ static const assay_slot slots[] = {
     { .name = "d", .shape = ASSAY_SLOT_MODEL },
     { .name = "d_max", .shape = ASSAY_SLOT_MODEL },
     { .name = "r", .shape = ASSAY_SLOT_MODEL },
-    { .name = "d_used", .shape = ASSAY_SLOT_MODEL },
 };
 
 static const assay_metric_row metrics[] = { { .name = "d", .doc = "estimate of the distance" } };
@@ -81,9 +80,15 @@ static int validate(assay_ctx *ctx, const void *hyper)
     return ASSAY_OK;
 }
 
+/* d of an update, from what the one before has left: free until it has left d0, a guess far below any use. */
 static double estimate(const struct prodigy *h, const assay_step *step)
 {
-    return step->t == 1 ? h->d0 : step->global[D];
+    const double *at = step->global;
+    if (step->t == 1) {
+        return h->d0;
+    }
+    const double from = at[D] == h->d0 ? at[D_MAX] : at[D];
+    return h->growth_rate > 0 ? fmin(at[D_MAX], h->growth_rate * from) : at[D_MAX];
 }
 
 static double decay_of_sums(const struct prodigy *h)
@@ -142,17 +147,14 @@ static int reduce(
 static int combine(assay_ctx *ctx, const void *hyper, const assay_step *step)
 {
     const struct prodigy *h = hyper;
-    const double d = estimate(h, step), length = step->sums[LENGTH];
+    const double length = step->sums[LENGTH];
     double *at = step->global;
-    at[D_USED] = at[D] = d;
-    at[D_MAX] = step->t == 1 ? d : at[D_MAX];
+    at[D] = estimate(h, step);
+    at[D_MAX] = step->t == 1 ? h->d0 : at[D_MAX];
     at[R] = decay_of_sums(h) * at[R] + step->sums[PROGRESS];
-    if (length > 0 && h->lr > 0) {
+    if (length > 0) {
         const double found = h->d_coef * at[R] / length;
-        /* Until d has left d0, growth is free: d0 is a guess far below any use. */
-        const double from = d == h->d0 && found > d ? found : d;
         at[D_MAX] = found > at[D_MAX] ? found : at[D_MAX];
-        at[D] = h->growth_rate > 0 ? fmin(at[D_MAX], from * h->growth_rate) : at[D_MAX];
     }
     return ctx->host->metric(ctx, 0, UINT64_MAX, at[D]);
 }
@@ -175,7 +177,7 @@ ASSAY_MULTIVERSION static void walk(const struct factors f, uint64_t n, const fl
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct prodigy *h = hyper;
-    const double d = step->global[D_USED], rate = d * rate_of(h, step->t);
+    const double d = step->global[D], rate = d * rate_of(h, step->t);
     const struct factors f = {
         .beta1 = (float)h->beta1,
         .take1 = (float)(d * (1 - h->beta1)),

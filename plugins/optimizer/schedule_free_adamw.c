@@ -79,7 +79,8 @@ ASSAY_MULTIVERSION static void walk(const struct factors f, uint64_t n, const fl
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct schedule_free_adamw *h = hyper;
-    const double rate = rate_of(h, step->t), c = step->global[SHARE];
+    const double rate = rate_of(h, step->t);
+    const double c = averaging_share(step, h->r, h->weight_lr_power);
     const struct factors f = {
         .rate = (float)rate,
         .share = (float)c,

@@ -23,7 +23,7 @@ struct schedule_free_sgd {
 };
 
 static const assay_hyper hypers[] = {
-    ASSAY_LR(schedule_free_sgd, 1, 1e-3, 1e2),
+    ASSAY_LR(schedule_free_sgd, 1, 1e-3, 1e1),
     ASSAY_REAL(schedule_free_sgd, momentum, 0.9, 0, 1,
         "how near to the average gradients are taken", .flags = ASSAY_OPEN_MIN | ASSAY_OPEN_MAX),
     ASSAY_REAL(schedule_free_sgd, weight_decay, 0, 0, ASSAY_INF,
@@ -59,7 +59,8 @@ ASSAY_MULTIVERSION static void walk(uint64_t n, float rate, float share, float j
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct schedule_free_sgd *h = hyper;
-    const double rate = rate_of(h, step->t), c = step->global[SHARE];
+    const double rate = rate_of(h, step->t);
+    const double c = averaging_share(step, h->r, h->weight_lr_power);
     (void)ctx;
     if (step->t == 1) {
         memcpy(s->slot[0], s->w, s->n * sizeof *s->w);

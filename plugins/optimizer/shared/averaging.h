@@ -13,13 +13,12 @@
 #include <math.h>
 
 /* MODEL slots, as assay_step.global counts them. */
-enum { RATE_MAX, WEIGHT_SUM, SHARE };
+enum { RATE_MAX, WEIGHT_SUM };
 
 #define AVERAGING_SLOTS \
     { .name = "rate_max", .shape = ASSAY_SLOT_MODEL }, \
-        { .name = "weight_sum", .shape = ASSAY_SLOT_MODEL }, \
     { \
-        .name = "share", .shape = ASSAY_SLOT_MODEL \
+        .name = "weight_sum", .shape = ASSAY_SLOT_MODEL \
     }
 
 #define AVERAGING_HYPERS(T) \
@@ -35,14 +34,24 @@ static inline double averaging_warmth(uint64_t t, int64_t warmup_steps)
     return t < (uint64_t)warmup_steps ? (double)t / (double)warmup_steps : 1;
 }
 
-/* Once per update: moves rate_max, weight_sum and the share c. */
+static inline double averaging_weight(const assay_step *step, double r, double power)
+{
+    return pow((double)step->t, r) * pow(step->global[RATE_MAX], power);
+}
+
+/* Once per update. */
 static inline void averaging_advance(const assay_step *step, double rate, double r, double power)
 {
     double *at = step->global;
     at[RATE_MAX] = rate > at[RATE_MAX] ? rate : at[RATE_MAX];
-    const double weight = pow((double)step->t, r) * pow(at[RATE_MAX], power);
-    at[WEIGHT_SUM] += weight;
-    at[SHARE] = at[WEIGHT_SUM] > 0 ? weight / at[WEIGHT_SUM] : 0;
+    at[WEIGHT_SUM] += averaging_weight(step, r, power);
+}
+
+/* c */
+static inline double averaging_share(const assay_step *step, double r, double power)
+{
+    const double sum = step->global[WEIGHT_SUM];
+    return sum > 0 ? averaging_weight(step, r, power) / sum : 0;
 }
 
 /* out = x */
