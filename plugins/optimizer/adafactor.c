@@ -7,8 +7,8 @@
  *   w <- w - max(eps2, rms(w)) min(lr, 1 / sqrt(t)) U
  *
  * Shazeer and Stern 2018, "Adafactor: adaptive learning rates with sublinear memory cost", algorithms 4 (matrices) and 5
- * (vectors). A vector is one row, for which R_i / mean(R) = 1 and the same formula is exact: C is
- * then the whole second moment, and R does not exist.
+ * (vectors). A vector is one row, for which R_i / mean(R) = 1 and the same formula is exact: C is then the whole second moment,
+ * and R does not exist.
  *
  * Of a matrix of several blocks (an LSTM's gates) each is a matrix of its own. Four passes: over weights for their size, over gradients
  * for the means and for rms(U), over both to step: 24 bytes per weight. Roots are taken of R and C, not of elements.
