@@ -29,6 +29,14 @@ static const assay_hyper hypers[] = {
     ASSAY_REAL(adagrad, eps, 1e-10, 0, ASSAY_INF, "added to the root of the sum of squares"),
 };
 
+static const assay_special_case special_cases[] = {
+    { .of = "sgd",
+        .when = "lr = 7.31e6; eps = 1e8; lr_decay = 0.0;",
+        .as = "lr = 0.0731; momentum = 0.0;",
+        .tolerance = 1e-5,
+        .doc = "as eps grows the denominator becomes a constant" },
+};
+
 static const assay_slot slots[] = { { .name = "sum" } };
 
 ASSAY_MULTIVERSION static int update(
@@ -51,4 +59,5 @@ ASSAY_MULTIVERSION static int update(
 }
 
 ASSAY_OPTIMIZER(adagrad, "0.1.0", "Adagrad: rates that fall with the sum of squared gradients",
-    ASSAY_HYPERS(adagrad, hypers), .elem = update, ASSAY_SLOTS(slots));
+    ASSAY_HYPERS(adagrad, hypers), .elem = update, ASSAY_SLOTS(slots),
+    ASSAY_SPECIAL_CASES(special_cases));

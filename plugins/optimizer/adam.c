@@ -20,6 +20,15 @@ static const assay_hyper hypers[] = {
         .flags = ASSAY_SCHED),
 };
 
+static const assay_special_case special_cases[] = {
+    { .of = "sgd",
+        .when = "lr = 7.31e6; eps = 1e8; beta1 = 0.9; amsgrad = false;",
+        .as = "lr = 0.0731; momentum = 0.9; dampening = 0.9; nesterov = false;",
+        .after = 300,
+        .tolerance = 1e-5,
+        .doc = "as eps grows the denominator becomes a constant" },
+};
+
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct adam *h = hyper;
@@ -30,4 +39,5 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
 }
 
 ASSAY_OPTIMIZER(adam, "0.1.0", "Adam: mean gradient over the root of its mean square",
-    ASSAY_HYPERS(adam, hypers), .elem = update, ASSAY_SLOTS(adam_slots));
+    ASSAY_HYPERS(adam, hypers), .elem = update, ASSAY_SLOTS(adam_slots),
+    ASSAY_SPECIAL_CASES(special_cases));

@@ -18,6 +18,13 @@ static const assay_hyper hypers[] = {
         .flags = ASSAY_TUNE | ASSAY_LOG | ASSAY_SCHED, .tune_min = 1e-4, .tune_max = 1),
 };
 
+static const assay_special_case special_cases[] = {
+    { .of = "adam",
+        .when = "weight_decay = 0.0;",
+        .as = "weight_decay = 0.0;",
+        .doc = "they differ in the decay alone" },
+};
+
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct adam *h = hyper;
@@ -28,4 +35,5 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
 }
 
 ASSAY_OPTIMIZER(adamw, "0.1.0", "AdamW: Adam with decoupled weight decay",
-    ASSAY_HYPERS(adam, hypers), .elem = update, ASSAY_SLOTS(adam_slots));
+    ASSAY_HYPERS(adam, hypers), .elem = update, ASSAY_SLOTS(adam_slots),
+    ASSAY_SPECIAL_CASES(special_cases));

@@ -87,5 +87,20 @@ ASSAY_MULTIVERSION static int update(
     return ASSAY_OK;
 }
 
+static const assay_special_case special_cases[] = {
+    { .of = "adam",
+        .when = "alpha = 0.9; momentum = 0.0; centered = false;",
+        .as = "beta1 = 0.0; beta2 = 0.9; amsgrad = false;",
+        .after = 200,
+        .tolerance = 1e-6,
+        .doc = "without momentum, once the bias of the mean square has died out" },
+    { .of = "sgd",
+        .when = "lr = 7.31e6; eps = 1e8; momentum = 0.83; centered = false;",
+        .as = "lr = 0.0731; momentum = 0.83; dampening = 0.0; nesterov = false;",
+        .tolerance = 1e-5,
+        .doc = "as eps grows the denominator becomes a constant" },
+};
+
 ASSAY_OPTIMIZER(rmsprop, "0.1.0", "RMSProp: the gradient over the root of its mean square",
-    ASSAY_HYPERS(rmsprop, hypers), .elem = update, ASSAY_SLOTS(slots));
+    ASSAY_HYPERS(rmsprop, hypers), .elem = update, ASSAY_SLOTS(slots),
+    ASSAY_SPECIAL_CASES(special_cases));

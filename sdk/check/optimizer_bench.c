@@ -118,7 +118,7 @@ void bench_fill_gradient(bench *b)
         turn(b, b->g[i], b->size[i]);
     }
     b->update.loss = 0.731 + 1.0 / (double)t;
-    if (b->ops->model) {
+    if (b->ops->model || b->has_objective) {
         b->update.loss = bench_objective(b, w, b->g, 0, false);
         b->update.objective = bench_objective;
         b->update.objective_self = b;
@@ -354,6 +354,22 @@ static bool has_sums(const instance *i)
 bool bench_has_sums(const bench *b)
 {
     return has_sums(b->specimen.instance);
+}
+
+bool bench_is_without_eps(const bench *b)
+{
+    const instance *i = b->specimen.instance;
+    for (size_t k = 0; k < i->component->hypers.n; k++) {
+        const assay_hyper *row = hyper_row(&i->component->hypers, k);
+        double v;
+        if (row->type == ASSAY_TYPE_REAL && strncmp(row->name, "eps", 3) == 0) {
+            memcpy(&v, (const char *)i->hyper + row->offset, sizeof v);
+            if (v == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 void bench_each_setting(const subject *s, size_t most, check_report *r,

@@ -35,6 +35,7 @@ typedef struct bench {
     uint64_t seed;
     float sign; /* 1; -1: everything mirrored */
     float scale; /* of gradients; 0: all are zero */
+    bool has_objective; /* the gradient is the objective's, whatever the tier */
     size_t turn; /* elements are turned by this many places (one vector) */
     rig_update update; /* how the next ones are cut and called */
 } bench;
@@ -84,6 +85,9 @@ void bench_each_setting(const subject *s, size_t most, check_report *r,
 
 /* Whether it, or one nested in it, takes sums: then another cut may change last bits. */
 bool bench_has_sums(const bench *b);
+
+/* Whether a hyperparameter eps is 0: then divisions by zero are what was asked for. */
+bool bench_is_without_eps(const bench *b);
 
 /* A REAL hyperparameter of the component's own; NULL when there is none. */
 const assay_hyper *bench_real(const subject *s, const char *name);

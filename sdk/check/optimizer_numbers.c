@@ -55,6 +55,7 @@ static void extreme(const subject *s, const char *settings, float v, bool strict
     if (!bench_open(&b, s, settings, &bench_small, r)) {
         return;
     }
+    strict = strict && !bench_is_without_eps(&b);
     b.update.tolerates_nan = !strict;
     for (int t = 0; t < 3 && r->outcome != CHECK_FAILED; t++) {
         fill_all(&b, v);
@@ -65,16 +66,9 @@ static void extreme(const subject *s, const char *settings, float v, bool strict
         if (st != OK) {
             check_fail(
                 r, "with %s and gradients of %g: %s", bench_under(settings), (double)v, err.text);
-        } else if (isfinite(v) && !bench_is_finite(&b, false, where, sizeof where)) {
-            if (strict) {
-                check_fail(
-                    r, "with %s and gradients of %g: %s", bench_under(settings), (double)v, where);
-            } else {
-                check_warn(r,
-                    "with %s and gradients of %g: %s; squares of floats beyond 1.8e19 are infinite",
-                    bench_under(settings), (double)v, where);
-            }
-            break;
+        } else if (strict && !bench_is_finite(&b, false, where, sizeof where)) {
+            check_fail(
+                r, "with %s and gradients of %g: %s", bench_under(settings), (double)v, where);
         }
     }
     bench_close(&b);
@@ -84,8 +78,8 @@ static void extremes_under(const subject *s, const char *settings, check_report 
 {
     extreme(s, settings, 1e-40f, true, r); /* denormal */
     extreme(s, settings, 1e-25f, true, r); /* its square is zero */
-    extreme(s, settings, 1e15f, false, r);
-    extreme(s, settings, 1e30f, false, r);
+    extreme(s, settings, 1e9f, true, r);
+    extreme(s, settings, 1e30f, false, r); /* its square is infinite */
     extreme(s, settings, INFINITY, false, r);
     extreme(s, settings, NAN, false, r);
 }
@@ -192,7 +186,7 @@ static void rest_under(const subject *s, const char *settings, check_report *r)
     }
     switch_decay_off(s, &b);
     b.scale = 0;
-    if (bench_run(&b, 4, r)) {
+    if (!bench_is_without_eps(&b) && bench_run(&b, 4, r)) {
         if (!bench_is_finite(&b, true, where, sizeof where)) {
             check_fail(r,
                 "with %s: after 4 updates with a gradient of zero %s; look for 0 / 0, where eps is "
@@ -212,33 +206,27 @@ void optimizer_test_rest(const subject *s, check_report *r)
     bench_each_setting(s, CHECK_MAX_SETTINGS, r, rest_under);
 }
 
+/* One that interpolates between two equal points may round. */
+static double moved_by_rounding(const bench *b)
+{
+    return b->ops->model || b->ops->eval_weights ? 1e-6 : 0;
+}
+
 static void lr_zero_under(const subject *s, const char *settings, check_report *r)
 {
     bench b;
     char where[300];
-    const assay_hyper *row = bench_real(s, "lr");
     if (!bench_open(&b, s, settings, &bench_small, r)) {
         return;
     }
     if (optimizer_rig_set_hyper(b.rig, "lr", 0) == 0) {
         check_skip(r, "it has no learning rate `lr`");
-    } else if (bench_run(&b, 6, r) && has_moved(&b, 0, where, sizeof where)) {
-        const bool is_exact = !has_moved(&b, 1e-5, where, sizeof where);
-        const bool is_scheduled = !row || (row->flags & ASSAY_SCHED);
-        (void)has_moved(&b, 0, where, sizeof where);
-        if (is_exact || !is_scheduled) {
-            check_warn(r,
-                "with %s: at a learning rate of 0 %s in 6 updates; weights should stay as they "
-                "are, "
-                "to the bit",
-                bench_under(settings), where);
-        } else {
-            check_fail(r,
-                "with %s: at a learning rate of 0 %s in 6 updates; every step is a multiple of lr, "
-                "and "
-                "one that probes elsewhere puts the weights back",
-                bench_under(settings), where);
-        }
+    } else if (bench_run(&b, 6, r) && has_moved(&b, moved_by_rounding(&b), where, sizeof where)) {
+        check_fail(r,
+            "with %s: at a learning rate of 0 %s in 6 updates; every step is a multiple of lr, and "
+            "one "
+            "that probes elsewhere puts the weights back",
+            bench_under(settings), where);
     }
     bench_close(&b);
 }
@@ -248,6 +236,10 @@ void optimizer_test_lr_zero(const subject *s, check_report *r)
     const assay_hyper *row = bench_real(s, "lr");
     if (row && !hyper_in_range(row, 0)) {
         check_skip(r, "its learning rate cannot be 0");
+        return;
+    }
+    if (row && !(row->flags & ASSAY_SCHED)) {
+        check_skip(r, "its learning rate is none that a schedule may take to 0");
         return;
     }
     bench_each_setting(s, CHECK_MAX_SETTINGS, r, lr_zero_under);
@@ -273,12 +265,16 @@ static void decay_under(const subject *s, const char *settings, check_report *r)
     if (!bench_open(&b, s, settings, &bench_small, r)) {
         return;
     }
+    const assay_hyper *lr = bench_real(s, "lr");
+    if (lr && !(lr->flags & ASSAY_REQUIRED)) { /* far beyond it decay itself diverges */
+        (void)optimizer_rig_set_hyper(b.rig, "lr", lr->def);
+    }
     (void)optimizer_rig_set_hyper(b.rig, "weight_decay", 0.2);
     b.scale = 0;
     for (size_t i = 0; i < b.shapes.n; i++) {
         before[i] = norm_of(&b, i);
     }
-    if (bench_run(&b, 12, r)) {
+    if (!bench_is_without_eps(&b) && bench_run(&b, 12, r)) {
         for (size_t i = 0; i < b.shapes.n; i++) {
             const double after = norm_of(&b, i);
             shrinks |= after < before[i];
@@ -290,7 +286,7 @@ static void decay_under(const subject *s, const char *settings, check_report *r)
                     bench_under(settings), b.shapes.tensor[i].name, before[i], after);
             }
         }
-        if (!shrinks) {
+        if (!shrinks && !settings[0]) {
             check_warn(r,
                 "with %s: a weight_decay of 0.2 without gradient changed no weight in 12 updates",
                 bench_under(settings));

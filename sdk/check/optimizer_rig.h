@@ -46,6 +46,7 @@ typedef struct rig_update {
     void *objective_self;
     size_t failing_evaluation; /* this call of the closure returns ASSAY_E_NUMERIC; 0: none */
     size_t failing_scratch; /* this request for memory (scratch, alloc) is refused; 0: none */
+    const char *disturbed; /* this MODEL slot is changed between combine and elem; NULL: none */
     bool tolerates_nan; /* metrics need not be finite */
 } rig_update;
 
