@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x98b050c48c625715ULL
+#define ASSAY_DRAFT_HASH 0x73839cfee1c5ecdeULL
 
 #endif

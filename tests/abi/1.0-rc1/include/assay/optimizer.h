@@ -172,8 +172,9 @@ typedef struct assay_optimizer {
     int (*save)(assay_ctx *ctx, void *buffer, uint64_t *bytes);
     int (*load)(assay_ctx *ctx, const void *buffer, uint64_t bytes);
 
-    /* Whether it can update this tensor: once for each, before any data is read; fails by host->fail with a message that
-     * names the remedy ("muon is for matrices: give this tensor to another optimizer by `match`"). Absent: it takes all. [control] */
+    /* Whether it can update this tensor: once for each, when the model is planned and before any step; fails by host->fail with a
+     * message that names the remedy ("is for matrices: give this tensor to another optimizer by `match`"). Absent: it takes
+     * all. [control] */
     int (*accept)(assay_ctx *ctx, const void *hyper, const assay_tensor *tensor);
 
     const assay_special_case *special_cases;
