@@ -156,6 +156,8 @@ static const char *const layer_forms[] = {
 static const char *const optimizer_forms[] = {
     DATA NET TRAIN "optimizer = \"@\"; schedule = \"plateau\";",
     DATA NET TRAIN "optimizer = { type = \"@\"; inner = \"adam\"; };",
+    DATA NET TRAIN "optimizer = \"@\";", /* no rate that a schedule could drive */
+    DATA NET TRAIN "optimizer = ( { type = \"@\"; match = \"dims:2\"; }, \"adam\" );",
     NULL,
 };
 static const char *const schedule_forms[] = {
