@@ -182,7 +182,7 @@ status elf_exports_check(const file_map *map, error *why)
 {
     Elf64_Ehdr h;
     Elf64_Shdr header, names_header;
-    elf_section symbols, names;
+    elf_section symbols = { 0 }, names = { 0 };
     status st = read_table(map, &h, why);
     for (unsigned i = 1; st == OK && i < h.e_shnum; i++) {
         TRY(read_section(map, &h, i, &header, why));
