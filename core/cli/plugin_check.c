@@ -412,7 +412,9 @@ static int run_jobs(check_request *q, error *err)
     } else if (runner_run(q->jobs, q->n_jobs, &o, &q->memory, results, err) != OK) {
         return cli_error(q->cli, err);
     }
-    const check_outcomes all = { .targets = q->targets,
+    const check_outcomes all = { .program = q->cli->program,
+        .against = q->against,
+        .targets = q->targets,
         .n_targets = q->n_targets,
         .jobs = q->jobs,
         .results = results,

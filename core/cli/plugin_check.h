@@ -15,6 +15,7 @@ typedef struct check_target {
 } check_target;
 
 typedef struct check_outcomes {
+    const char *program; /* as it was called */
     const check_target *targets; // [n_targets]
     size_t n_targets;
     const check_job *jobs; // [n_jobs]

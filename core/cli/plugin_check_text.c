@@ -109,11 +109,17 @@ static void add_quoted(const char *word, text *t)
 static void add_repeat(
     const check_outcomes *o, const check_target *target, const check_job *j, text *t)
 {
-    text_add(t, "gdb --args assay plugin check ");
+    text_add(t, "gdb --args ");
+    add_quoted(o->program, t);
+    text_add(t, " plugin check ");
     add_quoted(target->word, t);
     text_printf(t, " --component %s:%s --test %s --in-process --seed %llu", j->kind, j->id,
         j->test->name, (unsigned long long)o->seed);
     if (o->against) text_printf(t, " --against %s", o->against);
+    if (o->against) {
+        text_add(t, " --against ");
+        add_quoted(o->against, t);
+    }
 }
 
 static size_t name_width(void)
@@ -124,6 +130,52 @@ static size_t name_width(void)
         width = n > width ? n : width;
     }
     return width;
+}
+
+/* Words on the rest of a line that `used` columns are taken of; cut where a terminal would break it. */
+static void add_rest(const char *words, size_t used, const terminal *s, text *t)
+{
+    const size_t width = terminal_width(s), dots = 3;
+    if (!s->is_tty || used + text_columns(words) <= width) {
+        text_add(t, words);
+        return;
+    }
+    const size_t room = width > used + dots ? width - used - dots : 0;
+    size_t n = 0, columns = 0;
+    while (words[n] && columns < room) {
+        n++;
+        columns += ((unsigned char)words[n] & 0xc0) != 0x80;
+    }
+    text_add_bytes(t, words, n);
+    text_add(t, "...");
+}
+
+/* The first test of the component that went wrong with the same message. */
+static const char *same_before(const check_outcomes *o, const check_target *target, size_t i)
+{
+    const check_report *r = &o->results[i].report;
+    if (r->outcome < CHECK_WARNED) return NULL;
+    for (size_t k = target->first_job; k < i; k++) {
+        const check_report *other = &o->results[k].report;
+        if (other->outcome == r->outcome && strcmp(other->message, r->message) == 0) {
+            return o->jobs[k].test->name;
+        }
+    }
+    return NULL;
+}
+
+static void add_output(const check_result *r, text *t)
+{
+    if (!r->output[0]) return;
+    add_spaces(INDENT, t);
+    text_add(t, "it printed:\n");
+    for (const char *line = r->output; line;) {
+        const size_t n = strcspn(line, "\n");
+        add_spaces(INDENT + 2, t);
+        text_add_bytes(t, line, n);
+        text_add(t, "\n");
+        line = line[n] ? line + n + 1 : NULL;
+    }
 }
 
 static void add_job(const check_outcomes *o, const check_target *target, size_t i, const cli *c,
@@ -138,22 +190,18 @@ static void add_job(const check_outcomes *o, const check_target *target, size_t 
     if (r->end == CHECK_NOT_RUN || (c->quiet && !is_bad && !is_warned)) return;
     text_printf(
         t, "  %s%-5s%s ", terminal_style(s, m.style), m.word, terminal_style(s, STYLE_PLAIN));
+    const char *same = same_before(o, target, i);
     const char *beside = r->report.outcome == CHECK_SKIPPED ? r->report.message : test->doc;
-    text_printf(t, "%-*s  %s%s%s\n", (int)width, test->name, terminal_style(s, STYLE_DIM), beside,
-        terminal_style(s, STYLE_PLAIN));
-    if (!is_bad && !is_warned) return;
-    add_wrapped(r->report.message, INDENT, terminal_width(s), t);
-    if (r->output[0]) {
-        add_spaces(INDENT, t);
-        text_add(t, "it printed:\n");
-        for (const char *line = r->output; line;) {
-            const size_t n = strcspn(line, "\n");
-            add_spaces(INDENT + 2, t);
-            text_add_bytes(t, line, n);
-            text_add(t, "\n");
-            line = line[n] ? line + n + 1 : NULL;
-        }
+    text_printf(t, "%-*s  %s", (int)width, test->name, terminal_style(s, STYLE_DIM));
+    if (same) {
+        text_printf(t, "as %s", same);
+    } else {
+        add_rest(beside, INDENT + width + 2, s, t);
     }
+    text_printf(t, "%s\n", terminal_style(s, STYLE_PLAIN));
+    if ((!is_bad && !is_warned) || same) return;
+    add_wrapped(r->report.message, INDENT, terminal_width(s), t);
+    add_output(r, t);
     if (is_bad) {
         add_spaces(INDENT, t);
         text_add(t, terminal_style(s, STYLE_DIM));

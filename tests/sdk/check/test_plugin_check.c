@@ -114,12 +114,27 @@ static void test_failure__shows_how_to_repeat_it(void **state)
     (void)state;
     said s = assay("plugin", "check", FAULTY("aborts"), "--test", "defaults", "--seed", "7", LIMIT);
     assert_contains(s.out,
-        "gdb --args assay plugin check " FAULTY(
+        "gdb --args " PROGRAM " plugin check " FAULTY(
             "aborts") " --component optimizer:aborts --test defaults --in-process --seed 7\n");
     forget(&s);
     s = assay("plugin", "check", FAULTY("aborts"), "--component", "optimizer:aborts", "--test",
         "defaults", "--in-process", "--seed", "7");
     assert_code(&s, 128 + SIGABRT); /* nothing is caught for the debugger's sake */
+    forget(&s);
+}
+
+static void test_failure__is_told_once(void **state)
+{
+    (void)state;
+    said s = assay("plugin", "check", FAULTY("aborts"), "--test", "defaults", "--test",
+        "keeps_hypers", "--test", "creates_quietly", LIMIT);
+    unbroken(s.out);
+    assert_code(&s, 1);
+    const char *first = strstr(s.out, "crashed in validate");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "crashed in validate"));
+    assert_contains(s.out, "CRASH keeps_hypers as defaults CRASH creates_quietly as defaults ");
+    assert_contains(s.out, " 3 failed in ");
     forget(&s);
 }
 
@@ -245,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_hang__ends_at_the_limit),
         cmocka_unit_test(test_crash_while_loading__spares_the_other_tests),
         cmocka_unit_test(test_failure__shows_how_to_repeat_it),
+        cmocka_unit_test(test_failure__is_told_once),
         cmocka_unit_test(test_refused_file__has_the_message_of_a_run),
         cmocka_unit_test(test_builtins__pass),
         cmocka_unit_test(test_file__goes_before_the_builtin_of_its_name),
