@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""Writes optimizer_{muon,shampoo,soap,lookahead,ema,sam,lbfgs}.safetensors beside itself: trajectories in float64.
+"""Writes optimizer_{muon,shampoo,soap,lookahead,ema,sam,lbfgs}.safetensors and line_search.safetensors beside itself: trajectories in float64.
 
 muon, shampoo, soap, lookahead, ema: the weights after each of 22 updates with given gradients, which do not depend on the
 weights. The references are written here from the papers, in plain numpy. All gradients are float32 numbers and well
 conditioned: what is tested is the rule, and directions in which a matrix is nearly singular would show float32's rounding.
+
+line_search: the points at which torch's strong Wolfe line search evaluates four functions, and where it ends.
 
 sam, lbfgs: both evaluate the loss anew, so they descend
     f(w) = sum_i k_i log cosh(w_i - c_i) + (sum_i u_i w_i)^2 / 2
@@ -14,6 +16,7 @@ Run it with Debian's python3-torch (1.13): /usr/bin/python3 generate_optimizers3
 import json
 import os
 import struct
+import sys
 
 import numpy
 import torch
@@ -350,11 +353,58 @@ def lbfgs():
     valley.add(tensors, "short", lbfgs_path(valley, history_size=3, line_search_fn="strong_wolfe", lr=0.37))
     valley.add(tensors, "no_search", lbfgs_path(valley, history_size=5, lr=0.731))
     write("optimizer_lbfgs", tensors)
-    for name, options in (("plain", dict(history_size=10, line_search_fn="strong_wolfe")),):
-        path = lbfgs_path(valley, **options)
-        print("lbfgs", name, ["%.3g" % numpy.linalg.norm(valley.gradient(w)) for w in path])
+
+
+# -- a line search by itself: More and Thuente 1994, "Line search algorithms with guaranteed sufficient decrease", section 5 --
+
+def more_thuente():
+    def simple(a):
+        return -a / (a * a + 2), (a * a - 2) / (a * a + 2) ** 2
+
+    def quintic(a):
+        b = a + 0.004
+        return b ** 5 - 2 * b ** 4, 5 * b ** 4 - 8 * b ** 3
+
+    def wavy(a, beta=0.01, l=39):
+        if a <= 1 - beta:
+            start, slope = 1 - a, -1.0
+        elif a >= 1 + beta:
+            start, slope = a - 1, 1.0
+        else:
+            start, slope = (a - 1) ** 2 / (2 * beta) + beta / 2, (a - 1) / beta
+        factor = 2 * (1 - beta) / (l * numpy.pi)
+        return (start + factor * numpy.sin(l * numpy.pi / 2 * a),
+                slope + factor * l * numpy.pi / 2 * numpy.cos(l * numpy.pi / 2 * a))
+
+    def yanai(a, b1=0.01, b2=0.001):
+        g1, g2 = (numpy.sqrt(1 + b * b) - b for b in (b1, b2))
+        left, right = numpy.sqrt((1 - a) ** 2 + b2 * b2), numpy.sqrt(a * a + b1 * b1)
+        return g1 * left + g2 * right, -g1 * (1 - a) / left + g2 * a / right
+
+    return {"simple": simple, "quintic": quintic, "wavy": wavy, "yanai": yanai}
+
+
+def line_searches():
+    tensors = {}
+    for name, phi in more_thuente().items():
+        for start in (1e-3, 1e-1, 1e1, 37):
+            asked = []
+
+            def objective(x, t, d):
+                asked.append(float(t))
+                f, slope = phi(float(t))
+                return float(f), torch.tensor([slope], dtype=torch.float64)
+
+            f, slope = phi(0.0)
+            one = torch.ones(1, dtype=torch.float64)
+            _, _, t, _ = sys.modules["torch.optim.lbfgs"]._strong_wolfe(
+                objective, None, start, one, float(f), slope * one, slope * one[0], c1=1e-3, c2=0.1, tolerance_change=0)
+            tensors["%s.%g" % (name, start)] = numpy.array(asked + [float(t)])
+            print(name, start, len(asked), float(t), abs(phi(float(t))[1] / slope))
+    write("line_search", tensors)
 
 
 trajectories()
 sam()
 lbfgs()
+line_searches()

@@ -54,15 +54,12 @@ static inline void line_keep(line_search *l, const line_point *p)
     l->keep(l->self);
 }
 
-/* Where the cubic through two values and slopes is lowest, within [low, high]; the middle where there is none. */
+/* Where the cubic through two values and slopes is lowest, within [low, high]; the middle where there is none (then t is NaN) or
+ * they are not finite. */
 static inline double line_cubic(const line_point *a, const line_point *b, double low, double high)
 {
     const double d1 = a->slope + b->slope - 3 * (a->f - b->f) / (a->t - b->t);
-    const double square = d1 * d1 - a->slope * b->slope;
-    if (!(square >= 0) || !isfinite(square)) {
-        return (low + high) / 2;
-    }
-    const double d2 = copysign(sqrt(square), b->t - a->t);
+    const double d2 = copysign(sqrt(d1 * d1 - a->slope * b->slope), b->t - a->t);
     const double t = b->t - (b->t - a->t) * ((b->slope + d2 - d1) / (b->slope - a->slope + 2 * d2));
     return isfinite(t) ? fmin(fmax(t, low), high) : (low + high) / 2;
 }

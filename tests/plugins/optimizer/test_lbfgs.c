@@ -44,7 +44,7 @@ typedef struct problem {
     double (*f)(const float *w, float *g, int n);
     int n;
     optimizer_harness o;
-    float g[64];
+    float g[64], first[64]; /* gradient of the last update; where the first evaluation was */
     size_t n_evaluations;
 } problem;
 
@@ -55,7 +55,9 @@ static double on_vector(
     float unused[64];
     (void)evaluation;
     (void)fresh;
-    p->n_evaluations++;
+    if (p->n_evaluations++ == 0) {
+        memcpy(p->first, w[0], (size_t)p->n * sizeof(float));
+    }
     return p->f(w[0], g ? g[0] : unused, p->n);
 }
 
@@ -204,6 +206,56 @@ static void test_lbfgs__turns_back_where_the_loss_is_not_finite(void **state)
     optimizer_close(&p.o);
 }
 
+/* 2 |w|^2 */
+static double bowl(const float *w, float *g, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        sum += 2 * (double)w[i] * w[i];
+        g[i] = 4 * w[i];
+    }
+    return sum;
+}
+
+/* lr times the gradient, and no longer than lr in the sum of sizes. */
+static void test_lbfgs__first_step_is_short(void **state)
+{
+    const float near[2] = { 0.0571f, -0.0317f }, far[2] = { 2.385f, -0.731f };
+    problem p = { .f = bowl, .n = 2 };
+    (void)state;
+    problem_open(&p, "lr = 0.1;", near);
+    (void)problem_update(&p);
+    for (int i = 0; i < 2; i++) {
+        assert_true(fabsf(p.first[i] - 0.6f * near[i]) < 1e-7f);
+    }
+    optimizer_close(&p.o);
+    p.n_evaluations = 0;
+    problem_open(&p, "lr = 0.1;", far);
+    (void)problem_update(&p);
+    assert_true(fabsf(far[0] - p.first[0] + p.first[1] - far[1] - 0.1f) < 1e-6f);
+    optimizer_close(&p.o);
+}
+
+/* Pairs that are none, as no run leaves them: the direction would go up. */
+static void test_lbfgs__starts_anew_where_its_direction_does_not_descend(void **state)
+{
+    const float w0[3] = { 2.385f, -0.731f, 0.317f };
+    problem p = { .f = quadratic, .n = 3 };
+    (void)state;
+    problem_open(&p, "history = 4;", w0);
+    (void)problem_update(&p);
+    (void)problem_update(&p);
+    assert_true(p.o.global[0] == 2);
+    for (size_t i = 0; i < 6; i++) {
+        p.o.slot[0][i] = -p.o.slot[0][i];
+    }
+    const double before = quadratic(p.o.w, p.g, 3);
+    (void)problem_update(&p);
+    assert_true(quadratic(p.o.w, p.g, 3) < before);
+    assert_true(p.o.global[0] == 1); /* that of the last step alone */
+    optimizer_close(&p.o);
+}
+
 static double upside_down(const float *w, float *g, int n)
 {
     double sum = 0;
@@ -317,6 +369,8 @@ int main(void)
         cmocka_unit_test(test_lbfgs__solves_a_quadratic_in_about_n_iterations),
         cmocka_unit_test(test_lbfgs__comes_through_rosenbrocks_valley),
         cmocka_unit_test(test_lbfgs__turns_back_where_the_loss_is_not_finite),
+        cmocka_unit_test(test_lbfgs__first_step_is_short),
+        cmocka_unit_test(test_lbfgs__starts_anew_where_its_direction_does_not_descend),
         cmocka_unit_test(test_lbfgs__keeps_pairs_of_positive_curvature_alone),
         cmocka_unit_test(test_lbfgs__stays_where_no_step_lowers_the_loss),
         cmocka_unit_test(test_lbfgs__stays_in_a_minimum),
