@@ -413,7 +413,6 @@ static int run_jobs(check_request *q, error *err)
         return cli_error(q->cli, err);
     }
     const check_outcomes all = { .program = q->cli->program,
-        .against = q->against,
         .targets = q->targets,
         .n_targets = q->n_targets,
         .jobs = q->jobs,

@@ -115,7 +115,6 @@ static void add_repeat(
     add_quoted(target->word, t);
     text_printf(t, " --component %s:%s --test %s --in-process --seed %llu", j->kind, j->id,
         j->test->name, (unsigned long long)o->seed);
-    if (o->against) text_printf(t, " --against %s", o->against);
     if (o->against) {
         text_add(t, " --against ");
         add_quoted(o->against, t);
