@@ -4,7 +4,8 @@
  *   v <- beta2 v + (1 - beta2) g(y)^2
  *   d  = g(y) / (sqrt(v) + eps) + weight_decay y
  *   z <- z - rate d;   rate = lr sqrt(1 - beta2^t) min(1, t / warmup_steps)
- *   x <- (1 - c) x + c z;   c = weight_t / (weight_1 + ... + weight_t),   weight_t = t^r max(rate_1 .. rate_t)^weight_lr_power
+ *   x <- (1 - c) x + c z;   c = weight_t / (weight_1 + ... + weight_t)
+ *   weight_t = t^r max(rate_1 .. rate_t)^weight_lr_power
  *
  * Defazio et al. 2024, "The road less scheduled", algorithm 1, in the form of its authors' code, which moves y itself:
  * y <- y + c (z - y) + rate (beta1 (1 - c) - 1) d. Checks and files of weights see x.

@@ -3,10 +3,12 @@
  *   y  = (1 - momentum) z + momentum x                (the weights that are trained)
  *   g' = g(y) + weight_decay y
  *   z <- z - rate g';   rate = lr min(1, t / warmup_steps)
- *   x <- (1 - c) x + c z;   c = weight_t / (weight_1 + ... + weight_t),   weight_t = t^r max(rate_1 .. rate_t)^weight_lr_power
+ *   x <- (1 - c) x + c z;   c = weight_t / (weight_1 + ... + weight_t)
+ *   weight_t = t^r max(rate_1 .. rate_t)^weight_lr_power
  *
  * Defazio et al. 2024, "The road less scheduled", the three sequences of section 1, with warm-up and weights as in algorithm 1;
- * in the form of its authors' code, which moves y itself: y <- y + c (z - y) + rate (momentum (1 - c) - 1) g'. Checks and files of weights see x.
+ * in the form of its authors' code, which moves y itself: y <- y + c (z - y) + rate (momentum (1 - c) - 1) g'. Checks and files of
+ * weights see x.
  *
  * Deviations: none from the code. The learning rate wants to be larger than with a schedule, and none is needed.
  *
