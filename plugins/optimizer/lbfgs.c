@@ -8,13 +8,13 @@
  * update's own batch: both gradients of a pair are of the same batch, as Schraudolph, Yu and Guenter 2007, "A stochastic
  * quasi-Newton method for online convex optimization", ask for. It is meant for batch_size = "all"; small batches mislead it.
  *
- * Deviations: S, which gives a layer's lr_scale a meaning: its part of the inverse curvature at the start. Where a direction does not
- * descend, or no lower loss is found along it, the pairs are forgotten; in the second case the weights stay. line_search = "none"
- * takes t as it is, and one evaluation for the pair. torch.optim.LBFGS 1.13 takes the same steps with max_iter = 1 and
- * line_search_fn = "strong_wolfe", one evaluation fewer, as it takes the next update's gradient for the pair.
+ * Deviations: S, which gives a layer's lr_scale a meaning: its part of the inverse curvature at the start. Where a direction
+ * does not descend, or no lower loss is found along it, the pairs are forgotten; in the second case the weights stay.
+ * line_search = "none" takes t as it is, and one evaluation for the pair. torch.optim.LBFGS 1.13 takes the same steps with
+ * max_iter = 1 and line_search_fn = "strong_wolfe", with one evaluation fewer, as the next update's gradient serves its pair.
  *
- * Defaults: c1 and c2 of Nocedal and Wright, section 3.1; history 10 of their range of 3 to 20 (torch: 100); lr and max_evaluations as
- * torch's lr and max_ls; curvature and tolerance are the size of rounding in float32. */
+ * Defaults: c1 and c2 of Nocedal and Wright, section 3.1; history 10 of their range of 3 to 20 (torch: 100); lr and
+ * max_evaluations as torch's lr and max_ls; curvature and tolerance are the size of rounding in float32. */
 #include "shared/line_search.h"
 #include "shared/vectors.h"
 

@@ -11,7 +11,8 @@
  * Deviations: |T g| is the norm of the gradient as it comes, of all replicas' samples, clipped and with L2 where the config
  * says so; the paper's m-sharpness takes it per accelerator. Where the gradient is 0, so is e.
  *
- * Defaults: rho 0.05, Foret et al. section 3.1; eta 0.01, Kwon et al.'s experiments, whose rho for adaptive is ten times that of SAM. */
+ * Defaults: rho 0.05, Foret et al. section 3.1; eta 0.01, Kwon et al.'s experiments, whose rho for adaptive is ten times that
+ * of SAM. */
 #include "shared/pieces.h"
 
 #include <math.h>

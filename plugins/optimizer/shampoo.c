@@ -17,9 +17,9 @@
  * negative count as 0. The paper has [n, n] for a vector, too. Momentum is that of the steps, after grafting.
  *
  * Defaults: grafting onto Adagrad as in Anil et al., with Adagrad's lr and eps, since the length of a step is then Adagrad's;
- * without it the first step of a matrix is orthogonal, and lr has to be far smaller. beta2 is Gupta et al.'s sum; matrix_eps that of
- * torch_optimizer.Shampoo 0.3; roots every 10 updates as Vyas et al. 2024 have it for SOAP; max_size is a matter of time: an
- * eigendecomposition of 1024 x 1024 takes tenths of a second. */
+ * without it the first step of a matrix is orthogonal, and lr has to be far smaller. beta2 is Gupta et al.'s sum; matrix_eps
+ * that of torch_optimizer.Shampoo 0.3; roots every 10 updates as Vyas et al. 2024 have it for SOAP; max_size is a matter of
+ * time: an eigendecomposition of 1024 x 1024 takes tenths of a second. */
 #include "shared/blocks.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes optimizer_{muon,shampoo,soap,lookahead,ema,sam,lbfgs}.safetensors and line_search.safetensors beside itself: trajectories in float64.
+"""Writes optimizer_{muon,shampoo,soap,lookahead,ema,sam,lbfgs}.safetensors and line_search.safetensors beside itself:
+trajectories in float64.
 
 muon, shampoo, soap, lookahead, ema: the weights after each of 22 updates with given gradients, which do not depend on the
 weights. The references are written here from the papers, in plain numpy. All gradients are float32 numbers and well
@@ -59,8 +60,8 @@ def spread(random, rows, cols):
 
 
 def inputs(shapes, seed, separate=False):
-    """separate: the gradients of a matrix differ by little from one whose singular values are apart, so that the eigenvectors of
-    what is made of them are well determined."""
+    """separate: the gradients of a matrix differ by little from one whose singular values are apart, so that the
+    eigenvectors of what is made of them are well determined."""
     random = numpy.random.RandomState(seed)
     w0, g = {}, {}
     t = numpy.arange(N_UPDATES)[:, None]

@@ -36,7 +36,7 @@ void valley_optimizer(
 /* One update, with loss and gradient of where it stands. */
 void valley_update(valley *v, optimizer_harness *o);
 
-/* The golden file's cases, each update: as optimizer_check_golden, each tensor's weights to 1e-5 in norm, and the way from w0, too. */
+/* The golden file's cases, each update: each tensor's weights to 1e-5 in norm, and the way from w0, too. */
 void valley_check_golden(valley *v, const char *build_folder, const char *id,
     const optimizer_case *cases, size_t n_cases);
 

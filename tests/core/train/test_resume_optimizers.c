@@ -1,5 +1,5 @@
-/* Built-in optimizers with more state than a slot like the tensor: a run that is cut and goes on in a new trainer ends with the same
- * bits, and so does one with another number of threads. */
+/* Built-in optimizers with more state than slots like the tensor: a run that is cut and goes on in a new trainer ends with
+ * the same bits, and so does one with another number of threads. */
 #include "support/train_rig.h"
 
 #include "base/file.h"
