@@ -1,0 +1,85 @@
+/* The tests of layers: every built-in one passes them, and each fault that a layer may have is found by the test that is for it. */
+#include "check_scene.h"
+
+static void test_layers__built_in_ones_pass(void **state)
+{
+    (void)state;
+    static const char *const ids[] = { "add", "batch_norm", "concat", "dense", "dropout", "elu",
+        "embedding", "flatten", "gelu", "gru", "last_step", "layer_norm", "leaky_relu", "lstm",
+        "mean_pool", "relu", "rms_norm", "rnn", "sigmoid", "silu", "softmax", "tanh" };
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        expect_passes("layer", ids[i], NULL);
+    }
+}
+
+static void test_layers__a_right_one_of_a_plugin_passes(void **state)
+{
+    (void)state;
+    expect_passes("layer", "none", FAULTY_PLUGIN("faulty_layers"));
+}
+
+static void test_layers__faults_are_found(void **state)
+{
+    (void)state;
+    static const fault faults[] = {
+        { "wrong_sign", "layer_gradient", "input 0 (x[0])", "it has the wrong sign" },
+        { "dropped_term", "layer_gradient", "parameter \"bias\" [4]", "it is missing" },
+        { "twice", "layer_gradient", "parameter \"weight\" [0]", "it is twice as large" },
+        { "wrong_carry_gradient", "layer_gradient", "the carried state \"s\" [0, 0]",
+            "with carried states" },
+        { "wrong_sign", "layer_gradient_single", "input 0", "time 1, batch 1" },
+        { "overwrites", "layer_backward", "\"weight\" [0]", "where io->accumulate is 1" },
+        { "adds", "layer_backward", "the gradient of parameter weight", "must be overwritten" },
+        { "leaves_out", "layer_forward", "forward does not write y", "[3, 3, 4]" },
+        { "not_finite", "layer_forward", "forward gives inf in y", "expected a finite number" },
+        { "writes_before", "layer_forward", "forward writes outside of y", "" },
+        { "changes_input", "layer_forward", "forward changes x[0]", "which it may only read" },
+        { "counts_calls", "layer_repeat", "the same call again must give the same bits",
+            "y [0, 0, 0]" },
+        { "keeps_at_self", "layer_forward", "what plan got from host->alloc", "" },
+        { "keeps_in_file", "layer_replicas", "two replicas that take turns", "dx[0]" },
+        { "couples", "layer_samples", "set plan->couples_samples", "" },
+        { "looks_ahead", "layer_order", "set plan->looks_ahead", "" },
+        { "draws_in_evaluation", "layer_evaluation", "nothing may depend on io->draw", "y [" },
+        { "draws_alike", "layer_draws", "the same output for nine values of io->draw", "" },
+        { "draws_by_shard", "layer_shards", "the sample's place in the whole batch", "y [" },
+        { "carries_less", "layer_carry", "two windows", "" },
+        { "counts_padding", "layer_padding", "", "padding" },
+        { "leaks_padding", "layer_padding", "that step is padding", "dx[0] [0, 3, 0]" },
+        { "sized_by_plan", "layer_samples", "a sample by itself", "" },
+        { "prepares_once", "layer_prepare", "after the weights have changed", "" },
+        { "allocates", "layer_forward", "forward asks host->alloc for memory", "" },
+        { "ignores_refusal", "layer_out_of_memory", "a declaration number 1", "returns ASSAY_OK" },
+        { "ignores_parameter", "layer_effects", "parameter \"third\" is never used", "" },
+        { "ignores_buffer", "layer_effects", "buffer \"rest\" is never used", "" },
+        { "unknown_initialiser", "layer_plan", "the initialiser \"glorrot\"", "" },
+        { "rounds_up", "layer_forward", "forward changes the rounding mode", "" },
+        { "learns_backwards", "layer_training", "does not learn", "" },
+        { "product_of_scratch", "layer_forward", "does not lie whole in x, dy, y or saved",
+            "\"third\"" },
+        { "product_twice", "layer_forward", "twice in one call", "\"third\"" },
+        { "writes_buffer", "layer_forward", "changes buffer \"rest\"", "couples samples" },
+        { "shares_memory", "layer_threads", "four threads on one instance", "" },
+        { "ignores_transposed", "layer_gradient_transposed", "stored transposed", "" },
+        { "idle_hyper", "layer_hypers", "\"knob\" shows nowhere", "" },
+    };
+    expect_faults(
+        "layer", FAULTY_PLUGIN("faulty_layers"), faults, sizeof faults / sizeof faults[0]);
+}
+
+static void test_layers__speed_is_measured(void **state)
+{
+    (void)state;
+    expect_figures("layer", "dense", "layer_speed", "forward");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layers__built_in_ones_pass),
+        cmocka_unit_test(test_layers__a_right_one_of_a_plugin_passes),
+        cmocka_unit_test(test_layers__faults_are_found),
+        cmocka_unit_test(test_layers__speed_is_measured),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
