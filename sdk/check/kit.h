@@ -1,8 +1,8 @@
 /* The conformance kit: what a component must hold to, as named tests.
  *
  * A test is a row of a table and a function that looks at one component; it reports what it found and never prints, exits or
- * catches signals. `check_all` runs each of them in a child process of its own, so that a crash, a hang or a runaway is a
- * result like any other; `check_one` runs one of them here, for a debugger. */
+ * catches signals. `runner_run` runs each of them in a child process of its own, so that a crash, a hang or a runaway is a
+ * result like any other; `check_here` runs one of them in this process, for a debugger. */
 #ifndef ASSAY_SDK_CHECK_KIT_H
 #define ASSAY_SDK_CHECK_KIT_H
 

@@ -2,7 +2,7 @@
 #include "core/cli/process.h"
 
 #define FAULTY(name) TEST_BUILD_DIR "/tests/faulty_plugins/" name ".so"
-#define LIMIT "--time-limit", "30"
+#define LIMIT "--time-limit", "60"
 
 /* -- Faults -- */
 
@@ -95,6 +95,21 @@ static void test_hang__ends_at_the_limit(void **state)
     assert_code(&s, 1);
     assert_contains(s.out, "HANG defaults");
     assert_contains(s.out, "still running in validate after 0.5 s");
+    forget(&s);
+}
+
+static void test_callbacks_of_an_update__are_named_too(void **state)
+{
+    (void)state;
+    said s = assay("plugin", "check", FAULTY("elem_faults"), "--component", "optimizer:elem_aborts",
+        "--test", "optimizer_finite", LIMIT);
+    assert_code(&s, 1);
+    assert_contains(s.out, "crashed in elem: SIGABRT");
+    forget(&s);
+    s = assay("plugin", "check", FAULTY("elem_faults"), "--component", "optimizer:elem_hangs",
+        "--test", "optimizer_finite", "--time-limit", "1");
+    assert_code(&s, 1);
+    assert_contains(s.out, "still running in elem after 1 s");
     forget(&s);
 }
 
@@ -258,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_faults__are_told),
         cmocka_unit_test(test_openmp__is_not_needed),
         cmocka_unit_test(test_hang__ends_at_the_limit),
+        cmocka_unit_test(test_callbacks_of_an_update__are_named_too),
         cmocka_unit_test(test_crash_while_loading__spares_the_other_tests),
         cmocka_unit_test(test_failure__shows_how_to_repeat_it),
         cmocka_unit_test(test_failure__is_told_once),
