@@ -134,6 +134,7 @@ static void judge(rig_node *k, phase what, const rig_piece *p, size_t i_piece)
     describe_call(k, what, p, who, sizeof who);
     if (blocks_check(k->rig, who, rules[what], &why) != OK) {
         keep_failure(k, i_piece, &why);
+        blocks_accept(k->rig); /* it is not laid to the next call's charge */
     }
 }
 

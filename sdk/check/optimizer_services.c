@@ -169,6 +169,11 @@ static void compare_evaluations(bench *b, size_t i, check_report *r)
     float *first = calloc(n + 1, sizeof *first), *second = calloc(n + 1, sizeof *second);
     size_t at;
     if (first && second && evaluate(b, i, 0, false, first, r)) {
+        if (!floats_are_finite(first, n, &at)) {
+            check_fail(r,
+                "with %s: eval_weights left element %zu of %s at %g; it writes out[n], all",
+                bench_under(b->settings), at, b->shapes.tensor[i].name, (double)first[at]);
+        }
         for (size_t k = 0; k < 3 && evaluate(b, i, chunks[k], true, second, r); k++) {
             if ((at = bits_differ(first, second, n)) < n) {
                 check_fail(r,
@@ -179,11 +184,6 @@ static void compare_evaluations(bench *b, size_t i, check_report *r)
                     (double)second[at], chunks[k] ? "in pieces" : "again");
                 break;
             }
-        }
-        if (!floats_are_finite(first, n, &at)) {
-            check_fail(r,
-                "with %s: eval_weights left element %zu of %s at %g; it writes out[n], all",
-                bench_under(b->settings), at, b->shapes.tensor[i].name, (double)first[at]);
         }
     }
     free(first);
