@@ -30,6 +30,8 @@ static struct {
     const subject *subject;
     elf_file file; /* of the plugin, for its symbols */
     void *stack; /* of the handler */
+    _Unwind_Reason_Code (*backtrace)(_Unwind_Trace_Fn, void *); /* NULL: there is no unwinder */
+    uintptr_t (*address_of)(struct _Unwind_Context *, int *);
     int fd;
     volatile sig_atomic_t is_done;
 } here = { .fd = -1 };
@@ -130,15 +132,29 @@ static bool find_function(const elf_file *f, uint64_t offset, elf_symbol *out)
     return false;
 }
 
+/* Compilers put what is seldom run into a piece of its own: "update.cold" is a part of "update". */
+static bool find_whole(const elf_file *f, const char *part, elf_symbol *out)
+{
+    Elf64_Shdr table;
+    const size_t n = strcspn(part, ".");
+    if (!part[n] || !elf_file_section_of(f, SHT_SYMTAB, &table)) return false;
+    for (size_t i = 1; elf_file_symbol(f, &table, i, out); i++) {
+        if (ELF64_ST_TYPE(out->entry.st_info) != STT_FUNC) continue;
+        if (strncmp(out->name, part, n) == 0 && out->name[n] == '\0') return true;
+    }
+    return false;
+}
+
 /* What runs at an address of the plugin: the callback; or the function, if the host knows none that begins so. */
 static const char *name_of(const subject *s, const char *address, const char *base)
 {
-    elf_symbol function;
+    elf_symbol function, whole;
     const component *c = s->component;
     if (!find_function(&here.file, (uint64_t)(address - base), &function)) {
         const char *name = c ? callback_at(c, address) : NULL;
         return name ? name : "its code that runs when it is loaded";
     }
+    if (find_whole(&here.file, function.name, &whole)) function = whole;
     const char *name = c ? callback_from(c, base + function.entry.st_value) : NULL;
     return name ? name : function.name;
 }
@@ -155,7 +171,7 @@ static _Unwind_Reason_Code visit_frame(struct _Unwind_Context *frame, void *arg)
     walk *w = arg;
     Dl_info info;
     int is_interrupted = 0;
-    const uintptr_t address = _Unwind_GetIPInfo(frame, &is_interrupted);
+    const uintptr_t address = here.address_of(frame, &is_interrupted);
     if (address == 0 || w->n_frames++ > MOST_FRAMES) return _URC_END_OF_STACK;
     /* a return address may lie behind the function, where the call was its last instruction */
     const char *at = (const char *)(address - (is_interrupted ? 0 : 1));
@@ -167,7 +183,7 @@ static _Unwind_Reason_Code visit_frame(struct _Unwind_Context *frame, void *arg)
 static const char *running_callback(const subject *s)
 {
     walk w = { .subject = s, .name = "" };
-    (void)_Unwind_Backtrace(visit_frame, &w);
+    if (here.backtrace) (void)here.backtrace(visit_frame, &w);
     return w.name;
 }
 
@@ -205,6 +221,17 @@ static void on_signal(int signal)
 static void on_exit_call(void)
 {
     if (!here.is_done) write_last_words(0);
+}
+
+/* The unwinder is the compiler's, in a library that the program itself does not need; without it a message names no callback. */
+static void find_unwinder(void)
+{
+    void *library = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
+    void *backtrace = library ? dlsym(library, "_Unwind_Backtrace") : NULL;
+    void *address_of = library ? dlsym(library, "_Unwind_GetIPInfo") : NULL;
+    if (!backtrace || !address_of) return;
+    memcpy(&here.backtrace, &backtrace, sizeof backtrace); /* C has no cast for it */
+    memcpy(&here.address_of, &address_of, sizeof address_of);
 }
 
 static status catch_signals(error *err)
@@ -245,6 +272,7 @@ status child_begin(const subject *s, int fd, error *err)
     limit(s);
     here.subject = s;
     here.fd = fd;
+    find_unwinder();
     const status st = elf_file_open(s->file->path, &here.file, err);
     return st == OK ? catch_signals(err) : st;
 }
