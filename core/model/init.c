@@ -229,7 +229,7 @@ static status fill_orthogonal(rng r, uint64_t i_block, float *w, size_t rows, si
     float *a = mem_aligned(m * n, sizeof *a), *upper = mem_aligned(n * n, sizeof *upper);
     if (!a || !upper) TRY(fail_nomem(err, "init \"orthogonal\""));
     rng_normal(r, i_block, 0, a, m * n);
-    TRY(linalg_geqrf(m, n, a, n, upper, n, err));
+    TRY(linalg_geqrf(m, n, a, n, upper, n, NULL, err));
     for (size_t i = 0; i < m; i++) {
         for (size_t j = 0; j < n; j++) {
             const double sign = upper[j * n + j] < 0.0f ? -gain : gain;

@@ -54,17 +54,40 @@ static status check_arguments(int info, const char *routine, error *err)
     return fail(err, E_INTERNAL, "%s: argument %d is wrong", routine, -info);
 }
 
-/* The work space a query asked for: LAPACK returns the count as a float. */
-static status new_work(float n_asked, float **out, int *out_n, error *err)
+/* Work space: what was taken last is given back first. */
+typedef struct work {
+    void *at; /* NULL: none */
+    size_t bytes;
+} work;
+
+static status take_work(team *room, size_t n, size_t each, work *out, error *err)
+{
+    size_t bytes;
+    if (!size_product(n, each, &bytes)) return fail_nomem(err, "work space of LAPACK");
+    void *at = room ? team_scratch(room, bytes) : mem_aligned(n, each);
+    if (!at) return fail_nomem(err, "work space of LAPACK");
+    *out = (work){ at, bytes };
+    return OK;
+}
+
+static void give_back(team *room, const work *w)
+{
+    if (!room) {
+        free(w->at);
+    } else if (w->at) {
+        team_scratch_return(room, w->at, w->bytes);
+    }
+}
+
+/* The floats that a query asked for: LAPACK returns the count as a float. */
+static status take_floats(team *room, float n_asked, work *out, int *out_n, error *err)
 {
     const float most = 2147483520.0f; /* the largest float below 2^31 */
     if (n_asked > most) return fail(err, E_RANGE, "the matrix is too large for LAPACK");
     const int n = n_asked < 1.0f ? 1 : (int)n_asked;
-    float *work = mem_aligned((size_t)n, sizeof *work);
-    if (!work) return fail_nomem(err, "work space of LAPACK");
-    *out = work;
-    *out_n = n;
-    return OK;
+    const status st = take_work(room, (size_t)n, sizeof(float), out, err);
+    if (st == OK) *out_n = n;
+    return st;
 }
 
 status linalg_potrf(size_t n, float *a, size_t lda, error *err)
@@ -113,27 +136,25 @@ done:
     return st;
 }
 
-status linalg_syevd(size_t n, float *a, size_t lda, float *w, error *err)
+status linalg_syevd(size_t n, float *a, size_t lda, float *w, team *room, error *err)
 {
     status st = OK;
-    float *work = NULL;
-    int *iwork = NULL;
+    work floats = { NULL, 0 }, ints = { NULL, 0 };
     int rows, columns, stride, info, n_work = -1, n_iwork = -1, asked_iwork = 0;
     float asked = 0.0f;
     TRY(check_matrix(n, n, a, lda, &rows, &columns, &stride, err));
     if (n == 0) goto done;
     ssyevd_("V", "U", &rows, a, &stride, w, &asked, &n_work, &asked_iwork, &n_iwork, &info, 1, 1);
     TRY(check_arguments(info, "ssyevd", err));
-    TRY(new_work(asked, &work, &n_work, err));
+    TRY(take_floats(room, asked, &floats, &n_work, err));
     n_iwork = asked_iwork < 1 ? 1 : asked_iwork;
-    iwork = mem_aligned((size_t)n_iwork, sizeof *iwork);
-    if (!iwork) TRY(fail_nomem(err, "work space of LAPACK"));
-    ssyevd_("V", "U", &rows, a, &stride, w, work, &n_work, iwork, &n_iwork, &info, 1, 1);
+    TRY(take_work(room, (size_t)n_iwork, sizeof(int), &ints, err));
+    ssyevd_("V", "U", &rows, a, &stride, w, floats.at, &n_work, ints.at, &n_iwork, &info, 1, 1);
     TRY(check_arguments(info, "ssyevd", err));
     if (info > 0) TRY(fail(err, E_NUMERIC, "the eigenvalues did not converge"));
 done:
-    free(iwork);
-    free(work);
+    give_back(room, &ints);
+    give_back(room, &floats);
     return st;
 }
 
@@ -146,10 +167,11 @@ static void copy_upper(size_t n, const float *a, size_t lda, float *r, size_t ld
     }
 }
 
-status linalg_geqrf(size_t m, size_t n, float *a, size_t lda, float *r, size_t ldr, error *err)
+status linalg_geqrf(
+    size_t m, size_t n, float *a, size_t lda, float *r, size_t ldr, team *room, error *err)
 {
     status st = OK;
-    float *work = NULL, *tau = NULL;
+    work floats = { NULL, 0 }, tau = { NULL, 0 };
     int rows, columns, stride, info, n_work = -1;
     float asked[2] = { 0.0f, 0.0f };
     if (m < n)
@@ -159,30 +181,28 @@ status linalg_geqrf(size_t m, size_t n, float *a, size_t lda, float *r, size_t l
         TRY(fail(err, E_SHAPE, "a row stride of %zu is less than the %zu columns", ldr, n));
     TRY(check_matrix(m, n, a, lda, &rows, &columns, &stride, err));
     if (n == 0) goto done;
-    tau = mem_aligned(n, sizeof *tau);
-    if (!tau) TRY(fail_nomem(err, "work space of LAPACK"));
-    sgelqf_(&columns, &rows, a, &stride, tau, &asked[0], &n_work, &info);
+    TRY(take_work(room, n, sizeof(float), &tau, err));
+    sgelqf_(&columns, &rows, a, &stride, tau.at, &asked[0], &n_work, &info);
     TRY(check_arguments(info, "sgelqf", err));
-    sorglq_(&columns, &rows, &columns, a, &stride, tau, &asked[1], &n_work, &info);
+    sorglq_(&columns, &rows, &columns, a, &stride, tau.at, &asked[1], &n_work, &info);
     TRY(check_arguments(info, "sorglq", err));
-    TRY(new_work(asked[0] > asked[1] ? asked[0] : asked[1], &work, &n_work, err));
-    sgelqf_(&columns, &rows, a, &stride, tau, work, &n_work, &info);
+    TRY(take_floats(room, asked[0] > asked[1] ? asked[0] : asked[1], &floats, &n_work, err));
+    sgelqf_(&columns, &rows, a, &stride, tau.at, floats.at, &n_work, &info);
     TRY(check_arguments(info, "sgelqf", err));
     if (r) copy_upper(n, a, lda, r, ldr);
-    sorglq_(&columns, &rows, &columns, a, &stride, tau, work, &n_work, &info);
+    sorglq_(&columns, &rows, &columns, a, &stride, tau.at, floats.at, &n_work, &info);
     TRY(check_arguments(info, "sorglq", err));
 done:
-    free(tau);
-    free(work);
+    give_back(room, &floats);
+    give_back(room, &tau);
     return st;
 }
 
 status linalg_gesdd(size_t m, size_t n, float *a, size_t lda, float *s, float *u, size_t ldu,
-    float *vt, size_t ldvt, error *err)
+    float *vt, size_t ldvt, team *room, error *err)
 {
     status st = OK;
-    float *work = NULL;
-    int *iwork = NULL;
+    work floats = { NULL, 0 }, ints = { NULL, 0 };
     const size_t p = m < n ? m : n;
     int rows, columns, stride, stride_u, stride_vt, info, n_work = -1;
     float asked = 0.0f;
@@ -194,18 +214,17 @@ status linalg_gesdd(size_t m, size_t n, float *a, size_t lda, float *s, float *u
             ldu, ldvt, p, n));
     }
     if (p == 0) goto done;
-    iwork = mem_aligned(8 * p, sizeof *iwork);
-    if (!iwork) TRY(fail_nomem(err, "work space of LAPACK"));
+    TRY(take_work(room, p, 8 * sizeof(int), &ints, err));
     sgesdd_("S", &columns, &rows, a, &stride, s, vt, &stride_vt, u, &stride_u, &asked, &n_work,
-        iwork, &info, 1);
+        ints.at, &info, 1);
     TRY(check_arguments(info, "sgesdd", err));
-    TRY(new_work(asked, &work, &n_work, err));
-    sgesdd_("S", &columns, &rows, a, &stride, s, vt, &stride_vt, u, &stride_u, work, &n_work, iwork,
-        &info, 1);
+    TRY(take_floats(room, asked, &floats, &n_work, err));
+    sgesdd_("S", &columns, &rows, a, &stride, s, vt, &stride_vt, u, &stride_u, floats.at, &n_work,
+        ints.at, &info, 1);
     TRY(check_arguments(info, "sgesdd", err));
     if (info > 0) TRY(fail(err, E_NUMERIC, "the singular values did not converge"));
 done:
-    free(iwork);
-    free(work);
+    give_back(room, &floats);
+    give_back(room, &ints);
     return st;
 }

@@ -47,6 +47,19 @@ void *scratch_alloc(scratch *s, size_t bytes)
     return memory;
 }
 
+void scratch_return(scratch *s, const void *memory, size_t bytes)
+{
+    const size_t padded = ((bytes ? bytes : 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    for (scratch_chunk *chunk = s->first; chunk; chunk = chunk->next) {
+        const char *end = (const char *)chunk + ALIGNMENT + chunk->used;
+        if (chunk->used >= padded && end - padded == memory) {
+            chunk->used -= padded;
+            s->used -= padded;
+            return;
+        }
+    }
+}
+
 static void free_chunks(scratch_chunk *chunk)
 {
     while (chunk) {

@@ -18,6 +18,10 @@ typedef struct scratch {
 /* 64-byte aligned, not zeroed, valid until reset; NULL when memory is out. */
 void *scratch_alloc(scratch *s, size_t bytes);
 void scratch_reset(scratch *s);
+
+/* Gives back what was handed out last, `bytes` as it was asked for; anything else stays until reset. */
+void scratch_return(scratch *s, const void *memory, size_t bytes);
+
 void scratch_release(scratch *s);
 
 /* Makes the first chunk hold `bytes`; what is in use stays valid. False when memory is out. */

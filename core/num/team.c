@@ -364,6 +364,11 @@ void team_scratch_reset(team *t)
     scratch_reset(scratch_of(&t->workers[team_worker(t)]));
 }
 
+void team_scratch_return(team *t, const void *memory, size_t bytes)
+{
+    scratch_return(scratch_of(&t->workers[team_worker(t)]), memory, bytes);
+}
+
 void team_scratch_enter(team *t)
 {
     worker *w = &t->workers[team_worker(t)];

@@ -39,6 +39,9 @@ size_t team_worker(const team *t);
 void *team_scratch(team *t, size_t bytes);
 void team_scratch_reset(team *t);
 
+/* Gives back what this worker took last, `bytes` as it was asked for; anything else stays until the reset. */
+void team_scratch_return(team *t, const void *memory, size_t bytes);
+
 /* Between enter and leave the calling worker's scratch is another one, for work that is done on behalf of a
  * callback whose own scratch must last. One deep: enter is not called again before leave. */
 void team_scratch_enter(team *t);

@@ -183,24 +183,27 @@ static int host_trsm(assay_ctx *ctx, uint32_t right, uint32_t trans, uint64_t m,
     return code_from(linalg_trsm(right != 0, trans != 0, m, n, l, ldl, b, ldb, NULL));
 }
 
+/* Whose scratch is work space: a callback allocates nothing. */
+static team *team_of(assay_ctx *ctx)
+{
+    return registry_team(instance_from(ctx)->registry);
+}
+
 static int host_syevd(assay_ctx *ctx, uint64_t n, float *a, uint64_t lda, float *w)
 {
-    (void)ctx;
-    return code_from(linalg_syevd(n, a, lda, w, NULL));
+    return code_from(linalg_syevd(n, a, lda, w, team_of(ctx), NULL));
 }
 
 static int host_geqrf(
     assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *r, uint64_t ldr)
 {
-    (void)ctx;
-    return code_from(linalg_geqrf(m, n, a, lda, r, ldr, NULL));
+    return code_from(linalg_geqrf(m, n, a, lda, r, ldr, team_of(ctx), NULL));
 }
 
 static int host_gesdd(assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *s,
     float *u, uint64_t ldu, float *vt, uint64_t ldvt)
 {
-    (void)ctx;
-    return code_from(linalg_gesdd(m, n, a, lda, s, u, ldu, vt, ldvt, NULL));
+    return code_from(linalg_gesdd(m, n, a, lda, s, u, ldu, vt, ldvt, team_of(ctx), NULL));
 }
 
 /* A range cut into pieces. How depends on n and grain alone, never on the number of threads: a

@@ -122,13 +122,13 @@ static void test_linalg__syevd_gives_ascending_values_and_row_vectors(void **sta
                 a[i * LD + j] = x[i * LD + j] + x[j * LD + i];
         }
         memcpy(y, a, sizeof y);
-        assert_int_equal(linalg_syevd(n, y, LD, s, &e), OK);
+        assert_int_equal(linalg_syevd(n, y, LD, s, NULL, &e), OK);
         for (size_t i = 1; i < n; i++)
             assert_true(s[i - 1] <= s[i]);
         assert_true(residual(n, n, n, y, true, s, y, false, a) < bound(n, norm(a, n, n)));
         assert_true(residual(n, n, n, y, false, NULL, y, true, NULL) < bound(n, sqrt((double)n)));
     }
-    assert_int_equal(linalg_syevd(0, y, LD, s, &e), OK);
+    assert_int_equal(linalg_syevd(0, y, LD, s, NULL, &e), OK);
 }
 
 static void test_linalg__geqrf_gives_a_thin_orthonormal_q(void **state)
@@ -142,7 +142,7 @@ static void test_linalg__geqrf_gives_a_thin_orthonormal_q(void **state)
         fill(a, 120 + i);
         memcpy(y, a, sizeof y);
         fill(x, 1);
-        assert_int_equal(linalg_geqrf(m, n, y, LD, x, LD, &e), OK);
+        assert_int_equal(linalg_geqrf(m, n, y, LD, x, LD, NULL, &e), OK);
         for (size_t r = 0; r < n; r++) {
             for (size_t c = 0; c < r; c++)
                 assert_true(x[r * LD + c] == 0.0f);
@@ -151,7 +151,7 @@ static void test_linalg__geqrf_gives_a_thin_orthonormal_q(void **state)
         assert_true(residual(n, n, m, y, true, NULL, y, false, NULL) < bound(m, sqrt((double)n)));
         static float without_r[LD * LD];
         memcpy(without_r, a, sizeof a);
-        assert_int_equal(linalg_geqrf(m, n, without_r, LD, NULL, 0, &e), OK);
+        assert_int_equal(linalg_geqrf(m, n, without_r, LD, NULL, 0, NULL, &e), OK);
         assert_memory_equal(without_r, y, sizeof y);
     }
 }
@@ -167,7 +167,7 @@ static void test_linalg__gesdd_gives_a_thin_decomposition(void **state)
         const size_t m = sizes[i][0], n = sizes[i][1], p = m < n ? m : n, most = m < n ? n : m;
         fill(a, 130 + i);
         memcpy(copy, a, sizeof copy);
-        assert_int_equal(linalg_gesdd(m, n, copy, LD, s, x, LD, y, LD, &e), OK);
+        assert_int_equal(linalg_gesdd(m, n, copy, LD, s, x, LD, y, LD, NULL, &e), OK);
         for (size_t j = 1; j < p; j++)
             assert_true(s[j - 1] >= s[j] && s[j] >= 0.0f);
         assert_true(residual(m, n, p, x, false, s, y, false, a) < bound(most, norm(a, m, n)));
@@ -176,6 +176,35 @@ static void test_linalg__gesdd_gives_a_thin_decomposition(void **state)
         assert_true(
             residual(p, p, n, y, false, NULL, y, true, NULL) < bound(most, sqrt((double)p)));
     }
+}
+
+/* Work space from a team's scratch gives the same bits and is given back: what is taken afterwards is where it was. */
+static void test_linalg__work_space_is_given_back(void **state)
+{
+    static float first[LD * LD], u[LD * LD];
+    error e = { 0 };
+    team *room;
+    (void)state;
+    assert_int_equal(team_new(1, false, &room, &e), OK);
+    fill(a, 71);
+    make_definite(37, a, x);
+    float *const mine = team_scratch(room, 64), *const next = team_scratch(room, 64);
+    team_scratch_return(room, next, 64);
+    for (int pass = 0; pass < 3; pass++) {
+        team *const by = pass ? room : NULL;
+        memcpy(y, x, sizeof y);
+        assert_int_equal(linalg_syevd(37, y, LD, s, by, &e), OK);
+        assert_int_equal(linalg_geqrf(37, 29, y, LD, NULL, 0, by, &e), OK);
+        assert_int_equal(linalg_gesdd(37, 29, y, LD, s, u, LD, a, LD, by, &e), OK);
+        if (pass == 0) memcpy(first, u, sizeof first);
+        for (size_t i = 0; i < 37; i++)
+            assert_memory_equal(u + i * LD, first + i * LD, 29 * sizeof *u);
+        assert_ptr_equal(team_scratch(room, 64), next);
+        team_scratch_return(room, next, 64);
+    }
+    team_scratch_return(room, mine, 100000); /* not what was taken last: it stays */
+    assert_ptr_equal(team_scratch(room, 64), next);
+    team_free(room);
 }
 
 static void test_linalg__what_has_no_result_is_refused(void **state)
@@ -191,9 +220,9 @@ static void test_linalg__what_has_no_result_is_refused(void **state)
     float holes[] = { 1.0f, 0.5f, 0.5f, NAN };
     assert_int_equal(linalg_trsm(false, false, 2, 1, holes, 2, right, 1, &e), E_NUMERIC);
     assert_int_equal(linalg_potrf(2, holes, 2, &e), E_NUMERIC);
-    assert_int_equal(linalg_syevd(2, holes, 2, s, &e), E_NUMERIC);
-    assert_int_equal(linalg_geqrf(2, 2, holes, 2, NULL, 0, &e), E_NUMERIC);
-    assert_int_equal(linalg_gesdd(2, 2, holes, 2, s, x, 2, y, 2, &e), E_NUMERIC);
+    assert_int_equal(linalg_syevd(2, holes, 2, s, NULL, &e), E_NUMERIC);
+    assert_int_equal(linalg_geqrf(2, 2, holes, 2, NULL, 0, NULL, &e), E_NUMERIC);
+    assert_int_equal(linalg_gesdd(2, 2, holes, 2, s, x, 2, y, 2, NULL, &e), E_NUMERIC);
     assert_string_equal(e.text, "the matrix holds nan at row 1, column 1");
 }
 
@@ -204,13 +233,13 @@ static void test_linalg__shapes_that_do_not_fit_are_refused(void **state)
     assert_int_equal(linalg_potrf(3, a, 2, &e), E_SHAPE);
     assert_int_equal(linalg_trsm(false, false, 3, 4, a, 2, y, 4, &e), E_SHAPE);
     assert_int_equal(linalg_trsm(false, false, 3, 4, a, 3, y, 3, &e), E_SHAPE);
-    assert_int_equal(linalg_syevd(3, a, 2, s, &e), E_SHAPE);
-    assert_int_equal(linalg_geqrf(2, 3, a, 3, NULL, 0, &e), E_SHAPE);
-    assert_int_equal(linalg_geqrf(3, 3, a, 2, NULL, 0, &e), E_SHAPE);
-    assert_int_equal(linalg_geqrf(3, 3, a, 3, x, 2, &e), E_SHAPE);
-    assert_int_equal(linalg_gesdd(3, 4, a, 3, s, x, 3, y, 4, &e), E_SHAPE);
-    assert_int_equal(linalg_gesdd(3, 4, a, 4, s, x, 2, y, 4, &e), E_SHAPE);
-    assert_int_equal(linalg_gesdd(3, 4, a, 4, s, x, 3, y, 3, &e), E_SHAPE);
+    assert_int_equal(linalg_syevd(3, a, 2, s, NULL, &e), E_SHAPE);
+    assert_int_equal(linalg_geqrf(2, 3, a, 3, NULL, 0, NULL, &e), E_SHAPE);
+    assert_int_equal(linalg_geqrf(3, 3, a, 2, NULL, 0, NULL, &e), E_SHAPE);
+    assert_int_equal(linalg_geqrf(3, 3, a, 3, x, 2, NULL, &e), E_SHAPE);
+    assert_int_equal(linalg_gesdd(3, 4, a, 3, s, x, 3, y, 4, NULL, &e), E_SHAPE);
+    assert_int_equal(linalg_gesdd(3, 4, a, 4, s, x, 2, y, 4, NULL, &e), E_SHAPE);
+    assert_int_equal(linalg_gesdd(3, 4, a, 4, s, x, 3, y, 3, NULL, &e), E_SHAPE);
     assert_int_equal(linalg_potrf((size_t)INT_MAX + 1, a, (size_t)INT_MAX + 1, &e), E_RANGE);
 }
 
@@ -223,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_linalg__syevd_gives_ascending_values_and_row_vectors),
         cmocka_unit_test(test_linalg__geqrf_gives_a_thin_orthonormal_q),
         cmocka_unit_test(test_linalg__gesdd_gives_a_thin_decomposition),
+        cmocka_unit_test(test_linalg__work_space_is_given_back),
         cmocka_unit_test(test_linalg__what_has_no_result_is_refused),
         cmocka_unit_test(test_linalg__shapes_that_do_not_fit_are_refused),
     };

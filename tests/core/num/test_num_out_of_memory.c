@@ -99,11 +99,11 @@ static status decompose(error *err)
         0.2f };
     float s[3], u[12], vt[9], copy[12];
     memcpy(copy, a, sizeof copy);
-    TRY(linalg_syevd(3, copy, 3, s, err));
+    TRY(linalg_syevd(3, copy, 3, s, NULL, err));
     memcpy(copy, a, sizeof copy);
-    TRY(linalg_geqrf(4, 3, copy, 3, NULL, 0, err));
+    TRY(linalg_geqrf(4, 3, copy, 3, NULL, 0, NULL, err));
     memcpy(copy, a, sizeof copy);
-    TRY(linalg_gesdd(4, 3, copy, 3, s, u, 3, vt, 3, err));
+    TRY(linalg_gesdd(4, 3, copy, 3, s, u, 3, vt, 3, NULL, err));
 done:
     return st;
 }

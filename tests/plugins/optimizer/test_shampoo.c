@@ -65,7 +65,7 @@ static void test_shampoo__first_step_is_orthogonal(void **state)
     optimizer_open_tensors(&o, TEST_BUILD_DIR, "shampoo",
         "lr = 1.0; matrix_eps = 1e-5; graft = \"none\";", &one, 1, all_w0);
     optimizer_update_tensors(&o, all_g, OPTIMIZER_WHOLE);
-    assert_int_equal(linalg_gesdd(ROWS, COLS, o.w, COLS, s, u, COLS, vt, COLS, &err), OK);
+    assert_int_equal(linalg_gesdd(ROWS, COLS, o.w, COLS, s, u, COLS, vt, COLS, NULL, &err), OK);
     for (int i = 0; i < COLS; i++) {
         assert_true(fabsf(s[i] - 1) < 1e-3f); /* matrix_eps is that much of the least eigenvalue */
     }
