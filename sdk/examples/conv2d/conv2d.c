@@ -24,10 +24,12 @@ struct conv2d {
 static const assay_hyper hypers[] = {
     ASSAY_INT(conv2d, filters, 0, 1, 1 << 16, "filters, which are the channels that come out",
         .flags = ASSAY_REQUIRED),
-    ASSAY_INT(conv2d, size, 3, 1, 255, "height and width of a filter", .unit = "pixels"),
-    ASSAY_INT(
-        conv2d, stride, 1, 1, 255, "from one place of a filter to the next", .unit = "pixels"),
-    ASSAY_INT(conv2d, padding, 0, 0, 255, "zeros around the image", .unit = "pixels"),
+    ASSAY_INT(conv2d, size, 3, 1, 255, "height and width of a filter", .flags = ASSAY_TUNE,
+        .tune_min = 1, .tune_max = 5, .unit = "pixels"),
+    ASSAY_INT(conv2d, stride, 1, 1, 255, "from one place of a filter to the next",
+        .flags = ASSAY_TUNE, .tune_min = 1, .tune_max = 2, .unit = "pixels"),
+    ASSAY_INT(conv2d, padding, 0, 0, 255, "zeros around the image", .flags = ASSAY_TUNE,
+        .tune_min = 0, .tune_max = 2, .unit = "pixels"),
     ASSAY_INT(conv2d, channels, 1, 1, 1 << 16, "of images that come as one row of numbers"),
     ASSAY_INT(conv2d, height, 0, 0, 1 << 16,
         "of images that come as one row of numbers; 0: they come as images", .unit = "pixels"),
