@@ -115,8 +115,9 @@ static void warn_of_namesake(const making *m)
             const component_info *c = &f->components[k];
             if (strcmp(c->kind, m->kind) == 0 && strcmp(c->id, m->name) == 0) {
                 cli_warn(m->cli,
-                    "there is %s %s \"%s\" already, in %s: a config that sees both is refused, so "
-                    "another name may be better",
+                    "there is %s %s \"%s\" already, in %s: a config that "
+                    "names your file means yours, but in folders of plugins the two exclude each "
+                    "other, so another name may be better",
                     article(m->kind), m->kind, m->name, f->path);
             }
         }

@@ -125,8 +125,8 @@ static void test_new__warns_of_a_component_of_that_name(void **state)
     assert_code(&s, 0);
     assert_string_equal(s.err,
         "assay: warning: there is an optimizer \"sgd\" already, in " TEST_BUILD_DIR
-        "/plugins/optimizer/sgd.so: a config that sees both is refused, so another name may be "
-        "better\n");
+        "/plugins/optimizer/sgd.so: a config that names your file means yours, but in "
+        "folders of plugins the two exclude each other, so another name may be better\n");
     forget(&s);
     s = assay("plugin", "new", "schedule", "adam"); /* of another kind */
     assert_code(&s, 0);
