@@ -53,26 +53,73 @@ static size_t run_setting(const subject *s, const char *settings, const layer_ca
     return n_taken;
 }
 
+enum { MOST_TEXTS = CHECK_MAX_SETTINGS + 150 };
+
+/* Settings as they are gone through; text in the arena. */
+typedef struct settings_list {
+    arena memory;
+    const char *of[MOST_TEXTS];
+    size_t n;
+} settings_list;
+
+/* Whether it sets one hyperparameter alone. */
+static bool is_one(const char *settings)
+{
+    const char *end = strchr(settings, ';');
+    return end && end[1] == '\0';
+}
+
+static bool is_of_same(const char *a, const char *b)
+{
+    const size_t n = strcspn(a, " ");
+    return strncmp(a, b, n) == 0 && b[n] == ' ';
+}
+
+/* What goes wrong only where two choices meet; those that the component refuses are left out. */
+static void add_pairs(settings_list *l, const subject *s)
+{
+    const size_t n = l->n;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = i + 1; k < n && l->n < MOST_TEXTS; k++) {
+            specimen p;
+            error err = { 0 };
+            if (!is_one(l->of[i]) || !is_one(l->of[k]) || is_of_same(l->of[i], l->of[k])) continue;
+            const char *both = arena_printf(&l->memory, "%s %s", l->of[i], l->of[k]);
+            if (!both || specimen_open(s, both, &p, &err) != OK) continue;
+            specimen_close(&p);
+            l->of[l->n++] = both;
+        }
+    }
+}
+
+static status list_settings(const subject *s, const layer_cases *c, settings_list *out, error *err)
+{
+    *out = (settings_list){ .of = { "" }, .n = 1 };
+    if (!c->all_settings) return OK;
+    const status st = subject_settings(s, &out->memory, out->of, &out->n, err);
+    if (st == OK && c->pairs) add_pairs(out, s);
+    return st;
+}
+
 void layer_each(const subject *s, const layer_cases *c,
     void (*run)(layer_rig *r, check_report *rep), check_report *rep)
 {
-    const char *settings[CHECK_MAX_SETTINGS] = { "" };
-    size_t n = 1, n_taken = 0;
-    arena memory = { 0 };
+    settings_list l;
+    size_t n_taken = 0;
     error err = { 0 }, first = { 0 };
     const double begin = clock_wall_s();
-    if (c->all_settings && subject_settings(s, &memory, settings, &n, &err) != OK) {
+    if (list_settings(s, c, &l, &err) != OK) {
         check_fail(rep, "%s", err.text);
-        n = 0;
+        l.n = 0;
     }
-    for (size_t i = 0; i < n && rep->outcome != CHECK_FAILED; i++) {
+    for (size_t i = 0; i < l.n && rep->outcome != CHECK_FAILED; i++) {
         if (i > 0 && s->time_limit_s > 0 && clock_wall_s() - begin > s->time_limit_s / 2) break;
-        n_taken += run_setting(s, settings[i], c, run, rep, &first);
+        n_taken += run_setting(s, l.of[i], c, run, rep, &first);
     }
     if (n_taken == 0 && rep->outcome != CHECK_FAILED) {
         check_skip(rep, "the layer takes none of the inputs that are tried: %s", first.text);
     }
-    arena_release(&memory);
+    arena_release(&l.memory);
 }
 
 /* -- comparing -- */
@@ -141,7 +188,7 @@ static bool same_backward(
 {
     const layer_rig *r = p->rig;
     bool same = true;
-    char own[8];
+    char own[32];
     c.op = "backward";
     for (size_t i = 0; same && (what & COMPARE_DX) && i < r->plan.n_in; i++) {
         if (!p->dx_view[i] || !q->dx_view[i]) continue;

@@ -6,6 +6,7 @@
 
 typedef struct layer_cases {
     bool all_settings; /* else the defaults alone */
+    bool pairs; /* two of them at a time, too */
     layer_rig_options options;
     size_t
         most_signatures; /* per setting; 0: all with the defaults, one of each sort with others */

@@ -41,6 +41,9 @@ static void check_param(const layer_rig *r, const layer_array *a, check_report *
         plan_fault(rep, r, a, "has no role: expected one of ASSAY_ROLE_...");
     }
     if (p->layout > ASSAY_LAYOUT_TRANSPOSED) plan_fault(rep, r, a, "has an unknown layout");
+    if (p->layout == ASSAY_LAYOUT_TRANSPOSED && p->shape.n_dims != 2) {
+        plan_fault(rep, r, a, "is laid out transposed, but is no matrix");
+    }
     if (p->blocks && cols % p->blocks != 0) {
         plan_fault(rep, r, a, "has blocks that do not divide its columns");
     }
@@ -49,6 +52,10 @@ static void check_param(const layer_rig *r, const layer_array *a, check_report *
     }
     if (!p->init) {
         check_warn(rep, "plan: parameter \"%s\" names no initialiser and begins at zeros", a->name);
+    }
+    if (p->init && strcmp(p->init, "zeros") == 0 && p->shape.n_dims == 2 &&
+        (p->role == ASSAY_ROLE_WEIGHT || p->role == ASSAY_ROLE_RECURRENT)) {
+        check_warn(rep, "plan: the weights \"%s\" begin at zeros: equal units stay equal", a->name);
     }
     const bool is_bias = p->role == ASSAY_ROLE_BIAS || p->role == ASSAY_ROLE_GAIN;
     if (!is_bias && p->shape.n_dims > 2 && p->fan_in == 0) {

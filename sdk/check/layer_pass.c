@@ -166,6 +166,37 @@ static status lay_aligned(guarded *g, uint64_t bytes, guard_side side, error *er
     return guarded_new((bytes + 63) / 64 * 64, side, g, err);
 }
 
+/* A table of io, n entries of so many bytes, all zero. */
+static status lay_table(layer_pass *p, void *out, size_t n, size_t each, error *err)
+{
+    guarded *g = &p->table[p->n_tables];
+    const status st = guarded_new(n * each, GUARD_AFTER, g, err);
+    if (st != OK) return st;
+    p->n_tables++;
+    memcpy(out, &g->at, sizeof g->at);
+    return OK;
+}
+
+/* Entries there are as many as were declared: to look beyond the last is a signal. */
+static status lay_tables(layer_pass *p, error *err)
+{
+    const layer_rig *r = p->rig;
+    const size_t n_in = r->plan.n_in, each = sizeof(void *);
+    status st = OK;
+    TRY(lay_table(p, &p->x_view, n_in, each, err));
+    TRY(lay_table(p, &p->dx_view, n_in, each, err));
+    TRY(lay_table(p, &p->saved_view, r->n_saved, each, err));
+    TRY(lay_table(p, &p->scratch_view, r->n_scratch, each, err));
+    TRY(lay_table(p, &p->carry_in_view, r->n_carry, each, err));
+    TRY(lay_table(p, &p->carry_out_view, r->n_carry, each, err));
+    TRY(lay_table(p, &p->dcarry_out_view, r->n_carry, each, err));
+    TRY(lay_table(p, &p->dcarry_in_view, r->n_carry, each, err));
+    TRY(lay_table(p, &p->dparam_view, r->n_params, each, err));
+    TRY(lay_table(p, &p->accumulate, r->n_params, sizeof(uint32_t), err));
+done:
+    return st;
+}
+
 static status lay_inputs(layer_pass *p, guard_side side, error *err)
 {
     const layer_rig *r = p->rig;
@@ -256,8 +287,9 @@ status layer_pass_new(layer_rig *r, uint64_t time, uint64_t batch, layer_pass **
     p->io.time = time;
     p->io.batch = p->io.batch_total = batch;
     p->io.time_out = r->plan.time_out == ASSAY_TIME_ONE ? 1 : time;
-    point(p);
     status st = OK;
+    TRY(lay_tables(p, err));
+    point(p);
     TRY(lay_inputs(p, r->options.side, err));
     TRY(lay_own(p, r->options.side, err));
     layer_pass_fill(p, r->subject->seed);
@@ -287,6 +319,7 @@ void layer_pass_free(layer_pass *p)
     for (size_t i = 0; i < sizeof few / sizeof few[0]; i++) {
         guarded_free(few[i]);
     }
+    free_all(p->table, LAYER_RIG_TABLES);
     free_all(p->x, LAYER_RIG_INPUTS);
     free_all(p->dx, LAYER_RIG_INPUTS);
     for (size_t i = 0; i < LAYER_RIG_MAX; i++) {
@@ -673,7 +706,7 @@ static status check_backward(const layer_pass *p, error *err)
     const layer_rig *r = p->rig;
     status st = OK;
     for (size_t i = 0; i < r->plan.n_in; i++) {
-        char own[8];
+        char own[32];
         snprintf(own, sizeof own, "[%zu]", i);
         if (!p->dx_view[i]) continue;
         TRY(check_written(p, "backward", "dx", own, &p->dx[i], &r->in_shape[i], p->io.batch, err));

@@ -248,6 +248,16 @@ static int64_t plan_carry(assay_plan *plan, const char *name, uint64_t floats_pe
     return (int64_t)r->n_carry++;
 }
 
+static status lay_signature(layer_rig *r, error *err)
+{
+    const size_t n = r->signature->n;
+    status st = guarded_new(n * sizeof *r->in, GUARD_AFTER, &r->in_memory, err);
+    if (st == OK) st = guarded_new(n * sizeof *r->in_shape, GUARD_AFTER, &r->shape_memory, err);
+    r->in = r->in_memory.at;
+    r->in_shape = r->shape_memory.at;
+    return st;
+}
+
 static void offer_plan(layer_rig *r)
 {
     for (size_t i = 0; i < r->signature->n; i++) {
@@ -279,6 +289,12 @@ static status check_plan(const layer_rig *r, error *err)
     const uint64_t n = sensible_size(&r->plan.out);
     if (r->plan.out.n_dims < 1 || r->plan.out.n_dims > ASSAY_MAX_DIMS) {
         return fail(err, E_PLUGIN, "plan leaves plan->out without a shape");
+    }
+    for (uint64_t i = 0; i < r->plan.out.n_dims; i++) {
+        if (r->plan.out.dim[i] == 0) {
+            return fail(err, E_PLUGIN, "plan gives an output of which dimension %llu is 0",
+                (unsigned long long)i);
+        }
     }
     if (n == 0 || n > MOST_FLOATS / (r->plan.max_time * r->plan.max_batch)) {
         return fail(err, E_RANGE, "plan gives an output that is too large to be tested");
@@ -361,6 +377,7 @@ status layer_rig_open(const subject *s, const char *settings, const layer_signat
     TRY(specimen_open(s, settings, &r->specimen, err));
     r->ops = r->specimen.instance->component->ops;
     offer_services(r);
+    TRY(lay_signature(r, err));
     offer_plan(r);
     TRY(recreate(r, err));
     TRY(call_plan(r, err));
@@ -389,6 +406,8 @@ void layer_rig_free(layer_rig *r)
         guarded_free(&r->prepared[i]);
     }
     specimen_close(&r->specimen);
+    guarded_free(&r->in_memory);
+    guarded_free(&r->shape_memory);
     free(r);
 }
 

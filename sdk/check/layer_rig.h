@@ -17,6 +17,7 @@ enum {
     LAYER_RIG_MAX = 32, /* declarations of one kind */
     LAYER_RIG_INPUTS = 3,
     LAYER_RIG_ALLOCS = 64,
+    LAYER_RIG_TABLES = 10,
 };
 
 /* One input. */
@@ -67,8 +68,9 @@ typedef struct layer_rig {
     assay_host host; /* the real one's services, counted */
     const assay_host *real;
     assay_plan plan;
-    assay_input in[LAYER_RIG_INPUTS];
-    assay_shape in_shape[LAYER_RIG_INPUTS];
+    assay_input *in; // [signature->n]
+    assay_shape *in_shape; // [signature->n]
+    guarded in_memory, shape_memory;
     layer_array param[LAYER_RIG_MAX], buffer[LAYER_RIG_MAX];
     double shift_sum[LAYER_RIG_MAX]; /* of init_shift, by block number */
     const float *param_view[LAYER_RIG_MAX];
@@ -118,15 +120,17 @@ typedef struct layer_pass {
     guarded x[LAYER_RIG_INPUTS], dx[LAYER_RIG_INPUTS], y, dy, saved[LAYER_RIG_MAX],
         scratch[LAYER_RIG_MAX], carry_in[LAYER_RIG_MAX], carry_out[LAYER_RIG_MAX],
         dcarry_out[LAYER_RIG_MAX], dcarry_in[LAYER_RIG_MAX], dparam[LAYER_RIG_MAX], weight, length;
-    /* What io points to. A test may put NULL into an entry, and back. */
-    const void *x_view[LAYER_RIG_INPUTS];
-    float *dx_view[LAYER_RIG_INPUTS];
-    float *saved_view[LAYER_RIG_MAX];
-    void *scratch_view[LAYER_RIG_MAX];
-    const float *carry_in_view[LAYER_RIG_MAX], *dcarry_out_view[LAYER_RIG_MAX];
-    float *carry_out_view[LAYER_RIG_MAX], *dcarry_in_view[LAYER_RIG_MAX];
-    float *dparam_view[LAYER_RIG_MAX];
-    uint32_t accumulate[LAYER_RIG_MAX];
+    /* What io points to, as many entries as were declared. A test may put NULL into an entry, and back. */
+    guarded table[LAYER_RIG_TABLES];
+    size_t n_tables;
+    const void **x_view;
+    float **dx_view;
+    float **saved_view;
+    void **scratch_view;
+    const float **carry_in_view, **dcarry_out_view;
+    float **carry_out_view, **dcarry_in_view;
+    float **dparam_view;
+    uint32_t *accumulate;
     layer_product product[LAYER_RIG_MAX];
     float *product_now[LAYER_RIG_MAX]; /* what it gave when it was handed over */
     bool is_unwatched; /* calls are made without any of the checks: for many of them */

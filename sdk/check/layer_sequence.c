@@ -8,8 +8,9 @@ enum { TIME = 6, CUT = 2, BATCH = 4 };
 
 static const double cut_tolerance = 2e-5;
 
-static const layer_cases everywhere = { .all_settings = true,
-    .options = { .max_time = TIME, .max_batch = BATCH } };
+static const layer_cases everywhere = {
+    .all_settings = true, .pairs = true, .options = { .max_time = TIME, .max_batch = BATCH }
+};
 
 /* Copies rows [first, first + n) of steps. */
 static void put_steps(void *to, const void *from, uint64_t first, uint64_t n, size_t per_step)
