@@ -1,11 +1,8 @@
 /* A port held against a recorded run.
  *
- * Both sides begin each step at the recorded weights and see the recorded gradients; their states grow from those alone. So an error in a
- * constant shows at the first step that uses it, with its own size, and one that cancels later is not hidden by it. */
+ * Where the run is seated, both sides begin each step at the recorded weights and see the recorded gradients; their states grow from those
+ * alone. So an error in a constant shows at the first step that uses it, with its own size, and one that cancels later is not hidden by it. */
 #include "check/optimizer_trajectory.h"
-
-#include "check/optimizer_rig.h"
-#include "model/safetensors.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -14,120 +11,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TENSORS = 64 };
-
-/* A recorded run, in the map of its file. */
-typedef struct trajectory {
-    safetensors *file;
-    arena memory;
-    const char *settings, *recorded;
-    size_t n_steps, n_tensors;
-    rig_tensor tensor[MAX_TENSORS];
-    size_t size[MAX_TENSORS];
-    const float *w0[MAX_TENSORS], *g[MAX_TENSORS], *w[MAX_TENSORS];
-} trajectory;
-
 /* Where the port stands farthest from the record. */
 typedef struct parting {
-    double relative; /* to the recorded step, in norm */
+    double relative; /* to the recorded step, or way, in norm */
     double ulps; /* of the worst element */
     size_t step, i_tensor, i_element;
     float found, expected;
+    bool is_evaluated; /* it is not the weight, but where the model would be evaluated */
 } parting;
 
-static bool ends_in(const char *name, const char *end)
-{
-    const size_t n = strlen(name), n_end = strlen(end);
-    return n >= n_end && strcmp(name + n - n_end, end) == 0;
-}
+/* A case under way. */
+typedef struct follower {
+    const trajectory *t;
+    const trajectory_case *c;
+    optimizer_rig *rig;
+    double tolerance;
+    parting worst;
+    double
+        most; /* difference of a weight after a step, or way, relative to it, roundings and all */
+    float *g[TRAJECTORY_MAX_TENSORS], *x; /* room: of an objective's gradient, of one tensor */
+} follower;
 
-static uint32_t role_of(const char *name, const assay_shape *shape)
-{
-    if (ends_in(name, "embedding")) return ASSAY_ROLE_EMBEDDING;
-    if (ends_in(name, "gain")) return ASSAY_ROLE_GAIN;
-    return shape->n_dims > 1 ? ASSAY_ROLE_WEIGHT : ASSAY_ROLE_BIAS;
-}
-
-static status read_tensor(trajectory *t, const array *first, error *err)
-{
-    const size_t i = t->n_tensors;
-    rig_tensor *out = &t->tensor[i];
-    if (i == MAX_TENSORS || first->n_dims == 0 || first->n_dims > ASSAY_MAX_DIMS || first->n == 0) {
-        return fail(err, E_SHAPE,
-            "%s: expected at most %d tensors of 1 to %d dimensions and at least one element",
-            first->name, MAX_TENSORS, ASSAY_MAX_DIMS);
-    }
-    out->name = first->name + strlen("w0.");
-    out->shape.n_dims = first->n_dims;
-    for (size_t k = 0; k < first->n_dims; k++) {
-        out->shape.dim[k] = first->dim[k];
-    }
-    out->role = role_of(out->name, &out->shape);
-    out->place = ASSAY_PLACE_HIDDEN;
-    t->size[i] = first->n;
-    t->w0[i] = first->data;
-    const void *g, *w;
-    const char *g_name = arena_printf(&t->memory, "g.%s", out->name);
-    const char *w_name = arena_printf(&t->memory, "w.%s", out->name);
-    if (!g_name || !w_name) return fail_nomem(err, "a recorded run");
-    status st = safetensors_get(t->file, g_name, ARRAY_F32, t->n_steps * first->n, &g, err);
-    if (st == OK) {
-        st = safetensors_get(t->file, w_name, ARRAY_F32, t->n_steps * first->n, &w, err);
-    }
-    if (st != OK) return st;
-    t->g[i] = g;
-    t->w[i] = w;
-    t->n_tensors++;
-    return OK;
-}
-
-static status read_notes(trajectory *t, const char *path, error *err)
-{
-    const char *format = safetensors_metadata(t->file, "format");
-    const char *steps = safetensors_metadata(t->file, "steps");
-    if (!format || strcmp(format, "assay-trajectory") != 0) {
-        return fail(err, E_UNSUPPORTED,
-            "%s: its metadata do not say format = assay-trajectory: record it with assay_record.py",
-            path);
-    }
-    char *end = NULL;
-    const unsigned long long n = steps ? strtoull(steps, &end, 10) : 0;
-    if (n == 0 || n > 1000000 || *end) {
-        return fail(err, E_CORRUPT, "%s: its metadata give no number of steps", path);
-    }
-    t->n_steps = (size_t)n;
-    t->settings = safetensors_metadata(t->file, "settings");
-    t->recorded = safetensors_metadata(t->file, "recorded");
-    if (!t->settings) t->settings = "";
-    if (!t->recorded) t->recorded = "a recorded run";
-    return OK;
-}
-
-static status trajectory_open(const char *path, trajectory *t, error *err)
-{
-    status st = safetensors_open(path, &t->file, err);
-    if (st == OK) st = read_notes(t, path, err);
-    for (size_t i = 0; st == OK && i < safetensors_count(t->file); i++) {
-        const array *a = safetensors_at(t->file, i);
-        if (strncmp(a->name, "w0.", 3) != 0) continue;
-        if (a->dtype != ARRAY_F32) {
-            return fail(
-                err, E_UNSUPPORTED, "%s: %s is %s, expected F32", path, a->name, a->dtype_name);
-        }
-        st = read_tensor(t, a, err);
-        if (st != OK) return error_where(err, "%s", path);
-    }
-    if (st == OK && t->n_tensors == 0) {
-        st = fail(err, E_CORRUPT, "%s: it holds no tensor w0.<name>", path);
-    }
-    return st;
-}
-
-static void trajectory_close(trajectory *t)
-{
-    safetensors_close(t->file);
-    arena_release(&t->memory);
-}
+/* One tensor's numbers, to be compared: what it should have come to from `before`, which is the step that differences are related to. */
+typedef struct comparison {
+    size_t n;
+    const float *found;
+    const double *expected, *before;
+    const float *first; /* in the place of before, where that is NULL */
+    double n_roundings; /* that either side may have made of each weight, of half an ulp each */
+} comparison;
 
 /* How many floats lie between two. */
 static double ulps_between(float a, float b)
@@ -139,40 +51,73 @@ static double ulps_between(float a, float b)
     return isnan(a) || isnan(b) ? (double)INT32_MAX : fabs((double)(x - y));
 }
 
-/* One tensor after one step. True when it agrees. */
-static bool compare(const trajectory *t, size_t step, size_t i_tensor, const float *found,
-    double tolerance, parting *worst)
+/* True when it agrees. */
+static bool compare(const comparison *c, parting p, follower *f)
 {
-    const size_t n = t->size[i_tensor];
-    const float *before = step == 0 ? t->w0[i_tensor] : t->w[i_tensor] + (step - 1) * n;
-    const float *expected = t->w[i_tensor] + step * n;
     double apart = 0, way = 0, rounding = 0, most = -1;
-    parting p = { .step = step, .i_tensor = i_tensor };
-    for (size_t k = 0; k < n; k++) {
-        const double d = fabs((double)found[k] - (double)expected[k]);
-        const double moved = (double)expected[k] - (double)before[k];
-        /* either side has rounded its weight once */
-        const double ulp =
-            (double)FLT_EPSILON * fmax(fabs((double)expected[k]), fabs((double)before[k]));
+    for (size_t k = 0; k < c->n; k++) {
+        const double before = c->before ? c->before[k] : (double)c->first[k];
+        const double d = fabs((double)c->found[k] - c->expected[k]);
+        const double moved = c->expected[k] - before;
+        const double half_ulp =
+            0.5 * (double)FLT_EPSILON * fmax(fabs(c->expected[k]), fabs(before));
         apart += d * d;
         way += moved * moved;
-        rounding += ulp * ulp;
+        rounding += pow(c->n_roundings * half_ulp, 2);
         if (!(d <= most)) {
             most = d;
             p.i_element = k;
-            p.found = found[k];
-            p.expected = expected[k];
+            p.found = c->found[k];
+            p.expected = (float)c->expected[k];
         }
     }
     p.ulps = ulps_between(p.found, p.expected);
     apart = sqrt(apart), way = sqrt(way), rounding = sqrt(rounding);
+    if (apart > f->most * way && way > 0) f->most = apart / way;
     const double beyond = apart > rounding ? apart - rounding : 0;
     p.relative = isnan(apart) ? INFINITY : beyond == 0 ? 0 : beyond / way;
+    parting *worst = &f->worst;
     if (p.relative > worst->relative || (p.relative == worst->relative && p.ulps > worst->ulps)) {
         *worst = p;
     }
-    return p.relative <= tolerance;
+    return p.relative <= f->tolerance;
 }
+
+/* Seated, each side has rounded its weight once; free, once per step. */
+static bool compare_weights(follower *f, size_t step, size_t i)
+{
+    const trajectory *t = f->t;
+    const size_t n = t->size[i];
+    const double *w = f->c->w[i];
+    const bool is_first = t->is_free || step == 0;
+    const comparison c = { .n = n,
+        .found = optimizer_rig_weights(f->rig, i),
+        .expected = w + step * n,
+        .before = is_first ? NULL : w + (step - 1) * n,
+        .first = t->w0[i],
+        .n_roundings = t->is_free ? (double)step + 1 : 2 };
+    return compare(&c, (parting){ .step = step, .i_tensor = i }, f);
+}
+
+/* Where the model would be evaluated may lie on a line through two that are rounded in each step, which triples the roundings. */
+static status compare_evaluated(follower *f, size_t step, size_t i, bool *out_agrees, error *err)
+{
+    const trajectory *t = f->t;
+    const size_t n = t->size[i];
+    const double *x = f->c->x[i];
+    if (!x || (f->c->x_is_last && step + 1 < t->n_steps)) return OK;
+    const status st = optimizer_rig_eval_weights(f->rig, i, f->x, err);
+    if (st != OK) return st;
+    const comparison c = { .n = n,
+        .found = f->x,
+        .expected = f->c->x_is_last ? x : x + step * n,
+        .first = t->w0[i],
+        .n_roundings = 3 * ((double)step + 1) };
+    *out_agrees = compare(&c, (parting){ .step = step, .i_tensor = i, .is_evaluated = true }, f);
+    return OK;
+}
+
+/* -- words -- */
 
 static void place_text(const trajectory *t, const parting *p, char *out, size_t room)
 {
@@ -187,79 +132,178 @@ static void place_text(const trajectory *t, const parting *p, char *out, size_t 
     }
 }
 
-static void say_parting(const trajectory *t, const parting *p, double tolerance, check_report *r)
+/* "case options: ", or nothing where there is but one without a name of its own. */
+static void case_text(const follower *f, char *out, size_t room)
 {
-    char place[256];
-    place_text(t, p, place, sizeof place);
-    check_fail(r,
-        "parts from %s at step %zu in %s: the weight is %.9g, expected %.9g, %.0f ulp apart; over "
-        "the tensor %.2g of the step's length, at most %.2g is allowed: %s",
-        t->recorded, p->step + 1, place, (double)p->found, (double)p->expected, p->ulps,
-        p->relative, tolerance,
-        p->step == 0 ? "look at signs, lr, eps, the bias corrections at t = 1, and the settings"
-                     : "all steps before agree, so look at what is kept between steps, at what t "
-                       "does, and at "
-                       "terms that were 0 until now");
+    const bool is_only = f->t->n_cases == 1 && strcmp(f->c->name, "w") == 0;
+    snprintf(out, room, "%s%s%s", is_only ? "" : "case ", is_only ? "" : f->c->name,
+        is_only ? "" : ": ");
 }
+
+static const char *advice(const trajectory *t, const parting *p)
+{
+    if (p->is_evaluated) return "the weights agree, so look at eval_weights and at what it reads";
+    if (p->step == 0)
+        return "look at signs, lr, eps, the bias corrections at t = 1, and the settings";
+    return t->is_free
+        ? "all steps before agree, so look at what is kept between steps, and at what t does"
+        : "all steps before agree, so look at what is kept between steps, at what t does, "
+          "and at terms that were 0 until now";
+}
+
+static void say_parting(const follower *f, check_report *r)
+{
+    const parting *p = &f->worst;
+    char place[256], which[128];
+    place_text(f->t, p, place, sizeof place);
+    case_text(f, which, sizeof which);
+    check_fail(r,
+        "%sparts from %s at step %zu in %s: %s is %.9g, expected %.9g, %.0f ulp apart; over "
+        "the tensor %.2g of the %s, at most %.2g is allowed: %s",
+        which, f->t->recorded, p->step + 1, place,
+        p->is_evaluated ? "where the model is evaluated" : "the weight", (double)p->found,
+        (double)p->expected, p->ulps, p->relative,
+        f->t->is_free || p->is_evaluated ? "way from the first weights" : "step's length",
+        f->tolerance, advice(f->t, p));
+}
+
+/* -- a case -- */
 
 /* The weights of the step before, as recorded. */
-static void seat(const trajectory *t, size_t step, optimizer_rig *rig)
+static void seat(const follower *f, size_t step)
 {
-    for (size_t i = 0; i < t->n_tensors; i++) {
-        const size_t n = t->size[i];
-        const float *from = step == 0 ? t->w0[i] : t->w[i] + (step - 1) * n;
-        if (optimizer_rig_has(rig, i))
-            memcpy(optimizer_rig_weights(rig, i), from, n * sizeof *from);
+    for (size_t i = 0; i < f->t->n_tensors; i++) {
+        const size_t n = f->t->size[i];
+        float *w = optimizer_rig_has(f->rig, i) ? optimizer_rig_weights(f->rig, i) : NULL;
+        for (size_t k = 0; w && step > 0 && k < n; k++) {
+            w[k] = (float)f->c->w[i][(step - 1) * n + k];
+        }
     }
 }
 
-static void follow(const trajectory *t, optimizer_rig *rig, double tolerance, check_report *r)
+static status update(follower *f, size_t step, error *err)
 {
-    parting worst = { .relative = -1 };
-    error err;
-    for (size_t step = 0; step < t->n_steps; step++) {
-        const float *g[MAX_TENSORS];
-        for (size_t i = 0; i < t->n_tensors; i++) {
-            g[i] = t->g[i] + step * t->size[i];
+    const trajectory *t = f->t;
+    const float *g[TRAJECTORY_MAX_TENSORS], *w[TRAJECTORY_MAX_TENSORS];
+    rig_update u = { .g = g, .loss = 1 };
+    for (size_t i = 0; i < t->n_tensors; i++) {
+        g[i] = t->has_objective ? f->g[i] : t->g[i] + step * t->size[i];
+        w[i] = optimizer_rig_has(f->rig, i) ? optimizer_rig_weights(f->rig, i) : t->w0[i];
+    }
+    if (t->has_objective) {
+        u.objective = trajectory_objective;
+        u.objective_self = (void *)(uintptr_t)t;
+        u.loss = trajectory_objective(u.objective_self, w, f->g, 0, false);
+    }
+    return optimizer_rig_update(f->rig, &u, err);
+}
+
+/* All tensors after one step. */
+static status compare_all(follower *f, size_t step, bool *out_agree, error *err)
+{
+    for (size_t i = 0; i < f->t->n_tensors; i++) {
+        if (!optimizer_rig_has(f->rig, i)) continue;
+        *out_agree = compare_weights(f, step, i);
+        const status st = *out_agree ? compare_evaluated(f, step, i, out_agree, err) : OK;
+        if (st != OK || !*out_agree) return st;
+    }
+    return OK;
+}
+
+/* False where the report has got its message. */
+static bool follow(follower *f, check_report *r)
+{
+    char which[128];
+    error err = { 0 };
+    case_text(f, which, sizeof which);
+    for (size_t step = 0; step < f->t->n_steps; step++) {
+        bool agrees = true;
+        if (!f->t->is_free) seat(f, step);
+        status st = update(f, step, &err);
+        if (st == OK) st = compare_all(f, step, &agrees, &err);
+        if (st != OK) {
+            check_fail(r, "%sstep %zu: %s", which, step + 1, err.text);
+            return false;
         }
-        seat(t, step, rig);
-        const rig_update u = { .g = g, .loss = 1 };
-        if (optimizer_rig_update(rig, &u, &err) != OK) {
-            check_fail(r, "step %zu: %s", step + 1, err.text);
-            return;
-        }
-        for (size_t i = 0; i < t->n_tensors; i++) {
-            if (optimizer_rig_has(rig, i) &&
-                !compare(t, step, i, optimizer_rig_weights(rig, i), tolerance, &worst)) {
-                say_parting(t, &worst, tolerance, r);
-                return;
-            }
+        if (!agrees) {
+            say_parting(f, r);
+            return false;
         }
     }
-    check_measure(r, "steps that agree", (double)t->n_steps, "");
-    check_measure(r, "largest difference", worst.ulps, "ulp");
-    check_measure(r, "of a step's length", worst.relative < 0 ? 0 : worst.relative, "relative");
+    return true;
+}
+
+static status make_room(follower *f, error *err)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < f->t->n_tensors; i++) {
+        const size_t n = f->t->size[i];
+        most = n > most ? n : most;
+        f->g[i] = f->t->has_objective ? calloc(n, sizeof(float)) : NULL;
+        if (f->t->has_objective && !f->g[i]) return fail_nomem(err, "a recorded run");
+    }
+    f->x = calloc(most, sizeof *f->x);
+    return f->x ? OK : fail_nomem(err, "a recorded run");
+}
+
+static bool run_case(const subject *s, follower *f, check_report *r)
+{
+    specimen p = { 0 };
+    error err = { 0 };
+    char which[128];
+    bool agrees = false;
+    f->rig = NULL;
+    status st = specimen_open(s, f->c->settings, &p, &err);
+    if (st == OK) {
+        st = optimizer_rig_open(&p, f->t->tensor, f->t->n_tensors, f->t->w0, &f->rig, &err);
+    }
+    if (st == OK) {
+        agrees = follow(f, r);
+    } else {
+        case_text(f, which, sizeof which);
+        check_fail(r, "%s%s", which, err.text);
+    }
+    optimizer_rig_free(f->rig);
+    specimen_close(&p);
+    return agrees;
+}
+
+static void run_cases(const subject *s, const trajectory *t, check_report *r)
+{
+    follower f = { .t = t, .tolerance = s->tolerance, .worst = { .relative = -1 } };
+    error err = { 0 };
+    bool agrees = true;
+    if (make_room(&f, &err) != OK) {
+        check_fail(r, "%s", err.text);
+        agrees = false;
+    }
+    for (size_t i = 0; agrees && i < t->n_cases; i++) {
+        f.c = &t->run[i];
+        agrees = run_case(s, &f, r);
+    }
+    for (size_t i = 0; i < t->n_tensors; i++) {
+        free(f.g[i]);
+    }
+    free(f.x);
+    if (!agrees) return;
+    check_measure(r, "steps that agree", (double)(t->n_steps * t->n_cases), "");
+    check_measure(r, "largest difference", f.worst.ulps, "ulp");
+    check_measure(r, t->is_free ? "of the way" : "of a step's length", f.most, "relative");
+    check_measure(r, "but for the rounding of weights", f.worst.relative, "relative");
 }
 
 void optimizer_trajectory_run(const subject *s, check_report *r)
 {
-    trajectory t = { .n_steps = 0 };
-    specimen p = { 0 };
-    optimizer_rig *rig = NULL;
-    error err;
+    trajectory *t = NULL;
+    error err = { 0 };
     if (!s->against) {
         check_skip(r, "no recorded run was named: --against FILE");
         return;
     }
-    status st = trajectory_open(s->against, &t, &err);
-    if (st == OK) st = specimen_open(s, t.settings, &p, &err);
-    if (st == OK) st = optimizer_rig_open(&p, t.tensor, t.n_tensors, t.w0, &rig, &err);
-    if (st == OK) {
-        follow(&t, rig, s->tolerance, r);
-    } else {
+    if (trajectory_open(s->against, &t, &err) != OK) {
         check_fail(r, "%s", err.text);
+        return;
     }
-    optimizer_rig_free(rig);
-    specimen_close(&p);
-    trajectory_close(&t);
+    run_cases(s, t, r);
+    trajectory_close(t);
 }

@@ -22,6 +22,8 @@ import numpy
 import torch
 from torch.optim import lr_scheduler
 
+from trajectory_notes import notes
+
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 DTYPES = {"float32": "F32", "float64": "F64", "int32": "I32"}
 N_UPDATES = 22
@@ -156,12 +158,13 @@ REFERENCES = {
 }
 
 
-def write(name, tensors):
+def write(name, tensors, told={}):
     """The safetensors format: 8 bytes of header length, the header padded to 8 bytes, the data."""
     header = {"__metadata__": {
         "generator": "generate_optimizers.py",
         "torch": torch.__version__,
         "numpy": numpy.__version__,
+        **told,
     }}
     blob = b""
     # Wide numbers first, so that all are aligned.
@@ -218,12 +221,13 @@ def optimizers():
     w0, g = inputs()
     known = [(name, trajectory, *row) for name, row in OPTIMIZERS.items()]
     for name, run, rule, cases in known + [(name, reference, *row) for name, row in REFERENCES.items()]:
+        recorded = "torch.optim." + rule.__name__ if run is trajectory else "the equations of " + name
         tensors = {"w0." + k: v for k, v in w0.items()}
         tensors.update({"g." + k: v for k, v in g.items()})
         for case, options in cases.items():
             for k, v in run(rule, options, w0, g).items():
                 tensors[case + "." + k] = v
-        write("optimizer_" + name, tensors)
+        write("optimizer_" + name, tensors, notes(recorded, N_UPDATES, cases, {"vector": "role=weight"}))
 
 
 def base():

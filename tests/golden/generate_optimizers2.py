@@ -2,8 +2,7 @@
 """Writes optimizer_*.safetensors beside itself for optimizers that look at whole tensors or at the whole model, and for the
 schedule-free ones: plain numpy in float64, written from the papers' equations.
 
-The weights after each of N_UPDATES updates of the tensors below, whose roles, places and blocks the tests repeat. Initial weights
-and gradients are float32 numbers, so both sides start from the same values, and the gradients do not depend on the weights, so that
+The weights after each of N_UPDATES updates of the tensors below. Initial weights and gradients are float32 numbers, so both sides start from the same values, and the gradients do not depend on the weights, so that
 rounding does not feed back. Their size goes from 1e-7 to 3 over the elements, falls with time, and one is always 0; each has a mean of
 its own, without which Prodigy finds no direction. "zeros" begins at 0, where a ratio of norms has no meaning.
 
@@ -19,6 +18,8 @@ import struct
 import numpy
 from numpy import sqrt
 from numpy.linalg import norm
+
+from trajectory_notes import notes
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 DTYPES = {"float32": "F32", "float64": "F64"}
@@ -190,11 +191,13 @@ OPTIMIZERS = {
 }
 # Prodigy finds its way by how far weights have moved: where that is little against the weights, float32 hides it.
 SIZES = {"prodigy": 0.0137}
+# These keep weights of their own beside those that they are given.
+RUNS = {name: {"run": "free"} for name in ("prodigy", "schedule_free_sgd", "schedule_free_adamw")}
 
 
-def write(name, tensors):
+def write(name, tensors, told):
     """The safetensors format: 8 bytes of header length, the header padded to 8 bytes, the data."""
-    header = {"__metadata__": {"generator": "generate_optimizers2.py", "numpy": numpy.__version__}}
+    header = {"__metadata__": {"generator": "generate_optimizers2.py", "numpy": numpy.__version__, **told}}
     blob = b""
     # Wide numbers first, so that all are aligned.
     for key, value in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
@@ -244,4 +247,6 @@ for name, (rule, cases) in OPTIMIZERS.items():
     for case, options in cases.items():
         for k, v in trajectory(rule, options, w0, g).items():
             tensors["x." + case + "." + k[2:] if k.startswith("x.") else case + "." + k] = v
-    write("optimizer_" + name, tensors)
+    told = {k: "role=%s blocks=%d" % (role, blocks) for k, (_, role, blocks) in TENSORS.items()}
+    write("optimizer_" + name, tensors,
+          notes("the paper's equations of " + name, N_UPDATES, cases, told, **RUNS.get(name, {})))

@@ -22,6 +22,8 @@ import sys
 import numpy
 import torch
 
+from trajectory_notes import notes, wrapped
+
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 DTYPES = {"float32": "F32", "float64": "F64", "int32": "I32"}
 N_UPDATES = 22
@@ -31,12 +33,13 @@ VECTORS = {"vector": (13,)}
 SMALL = {"matrix": (7, 5), "vector": (13,)}
 
 
-def write(name, tensors):
+def write(name, tensors, told={}):
     """The safetensors format: 8 bytes of header length, the header padded to 8 bytes, the data."""
     header = {"__metadata__": {
         "generator": "generate_optimizers3.py",
         "torch": torch.__version__,
         "numpy": numpy.__version__,
+        **told,
     }}
     blob = b""
     # Wide numbers first, so that all are aligned.
@@ -83,7 +86,8 @@ def by_block(name, w):
     return numpy.split(w, BLOCKS.get(name, 1), axis=1) if w.ndim == 2 else [w]
 
 
-# Each takes w, which it changes, the gradients by update, and says what w is after each of them.
+# Each takes w, which it changes, the gradients by update, and says what w is after each of them, and where the model is
+# evaluated where that is elsewhere.
 
 def muon(w, gradients, lr=0.02, momentum=0.95, nesterov=True, steps=5, weight_decay=0.0, eps=1e-7, scale="shape"):
     buffer = numpy.zeros_like(w)
@@ -203,13 +207,13 @@ def lookahead(w, gradients, inner, k=5, alpha=0.5, **options):
 
 
 def ema(w, gradients, inner, decay=0.999, start="unbiased", **options):
-    """What is given out is the average: the weights are those of the inner optimizer."""
+    """The weights are those of the inner optimizer; the model is evaluated at their average."""
     mean = w.copy() if start == "warm_up" else numpy.zeros_like(w)
     for i, w in enumerate(INNER[inner](w, gradients, **options)):
         t = i + 1
         d = min(decay, (1 + t) / (10 + t)) if start == "warm_up" else decay
         mean = d * mean + (1 - d) * w
-        yield mean if start == "warm_up" else mean / (1 - decay ** t)
+        yield w, mean if start == "warm_up" else mean / (1 - decay ** t)
 
 
 CASES = {
@@ -244,6 +248,30 @@ CASES = {
 }
 
 
+# Those of an optimizer that has an inner one.
+OWN = {"lookahead": ("k", "alpha"), "ema": ("decay", "start"), "sam": ("rho", "adaptive", "eta")}
+
+
+def told(name, recorded, cases, tensors, **more):
+    if name in OWN:
+        cases = {case: wrapped(options, OWN[name]) for case, options in cases.items()}
+    return notes(recorded, N_UPDATES, cases, tensors, **more)
+
+
+def paths(rule, name, w0, g, options):
+    """The weights after each update, and where the model is evaluated or None."""
+    w, gs = w0.astype("f8"), g.astype("f8")
+    blocks = []
+    for i, part in enumerate(by_block(name, w)):
+        steps = rule(part.copy(), [by_block(name, x)[i] for x in gs], **options)
+        blocks.append([numpy.array(now) for now in steps])
+    axis = 1 if w.ndim == 2 else 0
+    if rule is ema:
+        both = numpy.stack(blocks[0])
+        return both[:, 0], both[:, 1]
+    return numpy.stack([numpy.concatenate([b[t] for b in blocks], axis=axis) for t in range(N_UPDATES)]), None
+
+
 def trajectories():
     for seed, (name, (rule, shapes, cases)) in enumerate(CASES.items()):
         w0, g = inputs(shapes, 23851 + seed, separate=name == "soap")
@@ -251,14 +279,14 @@ def trajectories():
         tensors.update({"g." + k: v for k, v in g.items()})
         for case, options in cases.items():
             for k in shapes:
-                w, gs = w0[k].astype("f8"), g[k].astype("f8")
-                blocks = [rule(part.copy(), [by_block(k, x)[i] for x in gs], **options)
-                          for i, part in enumerate(by_block(k, w))]
-                path = [[now.copy() for now in block] for block in blocks]
-                axis = 1 if w.ndim == 2 else 0
-                tensors[case + "." + k] = numpy.stack(
-                    [numpy.concatenate([b[t] for b in path], axis=axis) for t in range(N_UPDATES)])
-        write("optimizer_" + name, tensors)
+                tensors[case + "." + k], x = paths(rule, k, w0[k], g[k], options)
+                if x is not None:
+                    tensors["x." + case + "." + k] = x
+        roles = {"vector": "role=weight"} if "vector" in shapes else {}
+        blocks = {k: "blocks=%d" % n for k, n in BLOCKS.items() if k in shapes}
+        free = {"run": "free"} if name == "lookahead" else {}  # it keeps weights of its own
+        write("optimizer_" + name, tensors,
+              told(name, "the published rule of " + name, cases, {**roles, **blocks}, **free))
 
 
 # -- with a loss --
@@ -321,18 +349,25 @@ def sam_path(valley, inner, rho, adaptive=False, eta=0.01, **options):
     return here
 
 
+SAM = {
+    "sgd": dict(inner="sgd", rho=0.373, lr=0.171, momentum=0.73),
+    "adam": dict(inner="adam", rho=0.0731, lr=0.0213),
+    "adaptive": dict(inner="sgd", rho=0.731, adaptive=True, eta=0.0317, lr=0.213),
+}
+
+
 def sam():
     valley = Valley(731, 1.0)
     tensors = dict(valley.arrays)
-    valley.add(tensors, "sgd", sam_path(valley, "sgd", 0.373, lr=0.171, momentum=0.73))
-    valley.add(tensors, "adam", sam_path(valley, "adam", 0.0731, lr=0.0213))
-    valley.add(tensors, "adaptive", sam_path(valley, "sgd", 0.731, adaptive=True, eta=0.0317, lr=0.213))
-    write("optimizer_sam", tensors)
+    for case, options in SAM.items():
+        valley.add(tensors, case, sam_path(valley, **options))
+    write("optimizer_sam", tensors, told("sam", "the papers' equations of sam", SAM, {}, objective="valley", run="free"))
 
 
-def lbfgs_path(valley, **options):
+def lbfgs_path(valley, history, line_search, **options):
     w = torch.nn.Parameter(torch.tensor(valley.w0, dtype=torch.float64))
-    optimizer = torch.optim.LBFGS([w], max_iter=1, tolerance_grad=0, tolerance_change=0, **options)
+    optimizer = torch.optim.LBFGS([w], max_iter=1, tolerance_grad=0, tolerance_change=0, history_size=history,
+                                  line_search_fn=None if line_search == "none" else line_search, **options)
 
     def closure():
         optimizer.zero_grad()
@@ -347,13 +382,19 @@ def lbfgs_path(valley, **options):
     return path
 
 
+LBFGS = {
+    "plain": dict(history=10, line_search="strong_wolfe"),
+    "short": dict(history=3, line_search="strong_wolfe", lr=0.37),
+    "no_search": dict(history=5, line_search="none", lr=0.731),
+}
+
+
 def lbfgs():
     valley = Valley(2385, 1.0)
     tensors = dict(valley.arrays)
-    valley.add(tensors, "plain", lbfgs_path(valley, history_size=10, line_search_fn="strong_wolfe"))
-    valley.add(tensors, "short", lbfgs_path(valley, history_size=3, line_search_fn="strong_wolfe", lr=0.37))
-    valley.add(tensors, "no_search", lbfgs_path(valley, history_size=5, lr=0.731))
-    write("optimizer_lbfgs", tensors)
+    for case, options in LBFGS.items():
+        valley.add(tensors, case, lbfgs_path(valley, **options))
+    write("optimizer_lbfgs", tensors, told("lbfgs", "torch.optim.LBFGS", LBFGS, {}, objective="valley", run="free"))
 
 
 # -- a line search by itself: More and Thuente 1994, "Line search algorithms with guaranteed sufficient decrease", section 5 --

@@ -6,6 +6,7 @@
 #include "support/optimizer_harness.h"
 
 #include "check/optimizer_rig.h"
+#include "check/optimizer_trajectory.h"
 #include "support/golden.h"
 
 #include <math.h>
@@ -228,103 +229,111 @@ static double moved_error(const float *w, const double *want, const float *w0, s
     return off > rounding ? (off - rounding) / sqrt(distance) : 0;
 }
 
-/* One case's numbers of all tensors. */
-typedef struct oracle {
-    size_t n_tensors, n_updates;
-    rig_tensor tensor[MOST_TENSORS];
-    const float *w0[MOST_TENSORS], *g[MOST_TENSORS];
-    const double *want[MOST_TENSORS];
-    size_t n[MOST_TENSORS];
-} oracle;
-
-static void take_shape(const golden *file, const char *key, rig_tensor *t)
+struct trajectory *optimizer_golden(const char *id)
 {
-    size_t dim[8];
-    if (t->shape.n_dims == 0) {
-        t->shape.n_dims = golden_shape(file, key, dim);
-        assert_in_range(t->shape.n_dims, 1, ASSAY_MAX_DIMS);
-        for (size_t i = 0; i < t->shape.n_dims; i++) {
-            t->shape.dim[i] = dim[i];
-        }
-    }
+    char path[1024];
+    trajectory *t = NULL;
+    error err = { 0 };
+    snprintf(path, sizeof path, TEST_SOURCE_DIR "/tests/golden/optimizer_%s.safetensors", id);
+    must(trajectory_open(path, &t, &err), &err, id);
+    assert_in_range(t->n_steps, 20, 1000);
+    assert_in_range(t->n_tensors, 1, MOST_TENSORS);
+    return t;
 }
 
-static void read_oracle(const golden *file, const optimizer_case *c, const rig_tensor *tensors,
-    size_t n_tensors, oracle *out)
+static void check_weights(const trajectory *k, const trajectory_case *c, size_t step, size_t i,
+    const float *found, const double *want)
 {
-    char key[128];
-    size_t n_all;
-    *out = (oracle){ .n_tensors = n_tensors };
-    assert_in_range(n_tensors, 1, MOST_TENSORS);
-    for (size_t i = 0; i < n_tensors; i++) {
-        const char *name = tensors[i].name;
-        out->tensor[i] = tensors[i];
-        snprintf(key, sizeof key, "w0.%s", name);
-        out->w0[i] = golden_f32(file, key, &out->n[i]);
-        take_shape(file, key, &out->tensor[i]);
-        assert_int_equal(assay_shape_size(&out->tensor[i].shape), out->n[i]);
-        snprintf(key, sizeof key, "g.%s", name);
-        out->g[i] = golden_f32(file, key, &n_all);
-        snprintf(key, sizeof key, "%s.%s", c->name, name);
-        out->want[i] = golden_f64(file, key, &n_all);
-        assert_true(n_all / out->n[i] >= 20);
-        assert_true(i == 0 || n_all / out->n[i] == out->n_updates);
-        out->n_updates = n_all / out->n[i];
-    }
-}
-
-static void check_weights(const optimizer_harness *o, const char *id, const optimizer_case *c,
-    const oracle *k, size_t t, size_t i)
-{
-    const float *w = optimizer_rig_weights(o->rig, i);
-    const double *want = k->want[i] + t * k->n[i];
-    const double off = norm_relative_error(w, want, k->n[i]);
-    const double moved = moved_error(w, want, k->w0[i], k->n[i], t + 1);
+    const size_t n_roundings = k->has_objective ? 0 : step + 1;
+    const double off = norm_relative_error(found, want, k->size[i]);
+    const double moved = moved_error(found, want, k->w0[i], k->size[i], n_roundings);
     if (!(off <= 1e-5) || !(moved <= 1e-5)) {
-        fail_msg("%s: %s.%s: update %zu: off by %g, the distance by %g", id, c->name,
-            k->tensor[i].name, t + 1, off, moved);
+        fail_msg("%s.%s: update %zu: off by %g, the distance by %g", c->name, k->tensor[i].name,
+            step + 1, off, moved);
+    }
+}
+
+static void check_update(
+    optimizer_harness *o, const trajectory *k, const trajectory_case *c, size_t step)
+{
+    for (size_t i = 0; i < k->n_tensors; i++) {
+        const size_t n = k->size[i];
+        assert_true(optimizer_rig_has(o->rig, i));
+        assert_true(!o->ops->eval_weights || c->x[i]); /* the file tells what there is to be told */
+        check_weights(k, c, step, i, optimizer_rig_weights(o->rig, i), c->w[i] + step * n);
+        if (!c->x[i] || (c->x_is_last && step + 1 < k->n_steps)) {
+            continue;
+        }
+        float *x = numbers(n);
+        optimizer_eval_weights_at(o, i, x);
+        const double *want = c->x_is_last ? c->x[i] : c->x[i] + step * n;
+        const double off = norm_relative_error(x, want, n);
+        if (!(off <= 1e-5)) {
+            fail_msg("x.%s.%s: update %zu: off by %g", c->name, k->tensor[i].name, step + 1, off);
+        }
+        free(x);
     }
 }
 
 static void check_case(
-    const char *build_folder, const char *id, const optimizer_case *c, const oracle *k)
+    const char *build_folder, const char *id, trajectory *k, const trajectory_case *c)
 {
     optimizer_harness o;
-    const float *g[MOST_TENSORS];
-    optimizer_open_tensors(&o, build_folder, id, c->options, k->tensor, k->n_tensors, k->w0);
-    for (size_t t = 0; t < k->n_updates; t++) {
+    const float *g[MOST_TENSORS], *w[MOST_TENSORS];
+    float *slope[MOST_TENSORS];
+    optimizer_open_tensors(&o, build_folder, id, c->settings, k->tensor, k->n_tensors, k->w0);
+    for (size_t i = 0; i < k->n_tensors; i++) {
+        slope[i] = numbers(k->size[i]);
+        w[i] = optimizer_rig_weights(o.rig, i);
+    }
+    for (size_t step = 0; step < k->n_steps; step++) {
         for (size_t i = 0; i < k->n_tensors; i++) {
-            g[i] = k->g[i] + t * k->n[i];
+            g[i] = k->has_objective ? slope[i] : k->g[i] + step * k->size[i];
+        }
+        if (k->has_objective) {
+            o.objective = trajectory_objective;
+            o.objective_self = k;
+            o.loss = trajectory_objective(k, w, slope, 0, false);
         }
         optimizer_update_tensors(&o, g, OPTIMIZER_WHOLE);
-        for (size_t i = 0; i < k->n_tensors; i++) {
-            assert_true(optimizer_rig_has(o.rig, i));
-            check_weights(&o, id, c, k, t, i);
-        }
+        check_update(&o, k, c, step);
+    }
+    for (size_t i = 0; i < k->n_tensors; i++) {
+        free(slope[i]);
     }
     optimizer_close(&o);
 }
 
-void optimizer_check_golden_tensors(const char *build_folder, const char *golden_folder,
-    const char *id, const optimizer_case *cases, size_t n_cases, const struct rig_tensor *tensors,
-    size_t n_tensors)
+void optimizer_check_golden(const char *build_folder, const char *id)
 {
-    char name[64];
-    oracle k;
-    snprintf(name, sizeof name, "optimizer_%s", id);
-    golden *file = golden_open_in(golden_folder, name);
-    for (size_t i = 0; i < n_cases; i++) {
-        read_oracle(file, &cases[i], tensors, n_tensors, &k);
-        check_case(build_folder, id, &cases[i], &k);
+    trajectory *k = optimizer_golden(id);
+    for (size_t i = 0; i < k->n_cases; i++) {
+        check_case(build_folder, id, k, &k->run[i]);
     }
-    golden_close(file);
+    trajectory_close(k);
 }
 
-void optimizer_check_golden(const char *build_folder, const char *golden_folder, const char *id,
-    const optimizer_case *cases, size_t n_cases)
+void optimizer_check_cases(const char *build_folder, const char *id, optimizer_check check)
 {
-    const rig_tensor tensors[] = { { .name = "matrix" }, { .name = "vector" } };
-    optimizer_check_golden_tensors(build_folder, golden_folder, id, cases, n_cases, tensors, 2);
+    trajectory *k = optimizer_golden(id);
+    for (size_t i = 0; i < k->n_cases; i++) {
+        check(build_folder, id, k->run[i].settings);
+    }
+    trajectory_close(k);
+}
+
+optimizer_settings optimizer_case_settings(const char *id, const char *name)
+{
+    trajectory *k = optimizer_golden(id);
+    optimizer_settings out;
+    const trajectory_case *c = trajectory_find(k, name);
+    if (!c) {
+        fail_msg("optimizer_%s.safetensors has no case %s", id, name);
+    }
+    assert_in_range(strlen(c->settings), 0, sizeof out.text - 1);
+    snprintf(out.text, sizeof out.text, "%s", c->settings);
+    trajectory_close(k);
+    return out;
 }
 
 /* -- checks -- */

@@ -57,22 +57,23 @@ void optimizer_update_tensors(optimizer_harness *o, const float *const *g, size_
 /* Where it is to be evaluated, the i-th tensor: out as large as that. */
 void optimizer_eval_weights_at(optimizer_harness *o, size_t i_tensor, float *out);
 
-typedef struct optimizer_case {
-    const char *name; /* in the golden file */
-    const char *options;
-} optimizer_case;
+/* Every update of every case in tests/golden/optimizer_<id>.safetensors, run freely (check/optimizer_trajectory.h): the weights, and how far
+ * they have moved from where they started, agree to 1e-5 in norm, tensor by tensor; the distance but for the rounding of the weights
+ * themselves where the gradients do not depend on them. So does where the model is evaluated, where the file tells it. */
+void optimizer_check_golden(const char *build_folder, const char *id);
 
-/* Every update of every case in tests/golden/optimizer_<id>.safetensors: the weights, and how far they have moved from where
- * they started, agree to 1e-5 in norm, tensor by tensor; the distance but for the rounding of the weights themselves. The tensors are
- * "matrix" and "vector" together, in the shapes that w0.matrix and w0.vector have. */
-void optimizer_check_golden(const char *build_folder, const char *golden_folder, const char *id,
-    const optimizer_case *cases, size_t n_cases);
+/* One of the checks below with the settings of every case there. */
+typedef void (*optimizer_check)(const char *build_folder, const char *id, const char *options);
+void optimizer_check_cases(const char *build_folder, const char *id, optimizer_check check);
 
-/* The same for tensors of other names: w0.<name>, g.<name> and <case>.<name>, the latter two with a first dimension of updates. A shape
- * of no dimensions is that of w0.<name>. */
-void optimizer_check_golden_tensors(const char *build_folder, const char *golden_folder,
-    const char *id, const optimizer_case *cases, size_t n_cases, const struct rig_tensor *tensors,
-    size_t n_tensors);
+/* The recorded runs themselves; trajectory_close. */
+struct trajectory *optimizer_golden(const char *id);
+
+/* The settings of one case, as in a config. */
+typedef struct optimizer_settings {
+    char text[256];
+} optimizer_settings;
+optimizer_settings optimizer_case_settings(const char *id, const char *name);
 
 /* Chunks of 1, 7 and 4096 elements against the whole, bitwise (with sums to 1e-5 of the way, since they are cut with the chunks); a run
  * that is resumed against one that is not, bitwise; no elements; and with lr = 0 and weight_decay = 0 the weights stay. */

@@ -2,27 +2,26 @@
  *
  *   f(w) = sum_i k_i log cosh(w_i - c_i) + (sum_i u_i w_i)^2 / 2
  *
- * over the tensors "matrix" and "vector" of a golden file with k, c, u (tests/golden/generate_optimizers3.py). */
+ * over the tensors "matrix" and "vector" of a golden file with this objective (check/optimizer_trajectory.h). */
 #ifndef ASSAY_TESTS_SUPPORT_VALLEY_H
 #define ASSAY_TESTS_SUPPORT_VALLEY_H
 
-#include "support/golden.h"
 #include "support/optimizer_harness.h"
 
 enum { VALLEY_TENSORS = 2, VALLEY_MOST = 64 };
 
 typedef struct valley {
-    golden *file;
+    struct trajectory *file;
     size_t n[VALLEY_TENSORS];
-    const float *k[VALLEY_TENSORS], *c[VALLEY_TENSORS], *u[VALLEY_TENSORS], *w0[VALLEY_TENSORS];
+    const float *w0[VALLEY_TENSORS];
     float g[VALLEY_TENSORS][VALLEY_MOST]; /* the gradient of the last update */
     /* What the last evaluation was asked for. */
     float seen[VALLEY_TENSORS][VALLEY_MOST];
     size_t n_evaluations;
 } valley;
 
-/* From tests/golden/<name>.safetensors. */
-void valley_open(valley *v, const char *golden_folder, const char *name);
+/* From tests/golden/optimizer_<id>.safetensors. */
+void valley_open(valley *v, const char *id);
 void valley_close(valley *v);
 
 /* A rig_objective. */
@@ -35,9 +34,5 @@ void valley_optimizer(
 
 /* One update, with loss and gradient of where it stands. */
 void valley_update(valley *v, optimizer_harness *o);
-
-/* The golden file's cases, each update: each tensor's weights to 1e-5 in norm, and the way from w0, too. */
-void valley_check_golden(valley *v, const char *build_folder, const char *id,
-    const optimizer_case *cases, size_t n_cases);
 
 #endif

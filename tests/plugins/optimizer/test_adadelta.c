@@ -8,13 +8,6 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "options", "lr=0.731 rho=0.837 eps=2.3e-3 weight_decay=0.073" },
-    { "eager", "lr=1.37 rho=0.63 eps=3.7e-2" },
-};
-
 static void check_near(double got, double want, double relative)
 {
     if (!(fabs(got - want) <= relative * fabs(want))) {
@@ -25,33 +18,26 @@ static void check_near(double got, double want, double relative)
 static void test_adadelta__follows_torch(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "adadelta", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "adadelta");
 }
 
 static void test_adadelta__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_chunks(TEST_BUILD_DIR, "adadelta", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adadelta", optimizer_check_chunks);
 }
 
 static void test_adadelta__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "adadelta", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adadelta", optimizer_check_resume);
 }
 
 static void test_adadelta__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_empty(TEST_BUILD_DIR, "adadelta", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "adadelta", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adadelta", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "adadelta", optimizer_check_lr_zero);
 }
 
 static void test_adadelta__first_step_has_the_size_of_the_root_of_eps(void **state)

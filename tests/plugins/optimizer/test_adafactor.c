@@ -1,6 +1,8 @@
 /* adafactor against the paper's algorithms in float64 (tests/golden/generate_optimizers2.py), the checks that every
  * optimizer must pass, and what is its own. */
-#include "plugins/optimizer/whole_tensors.h"
+#include "support/optimizer_harness.h"
+
+#include "check/optimizer_rig.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -11,37 +13,29 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "options", "lr=0.731 decay_power=0.63 eps1=2.3e-4 eps2=0.317 clip=0.731 weight_decay=0.231" },
-    { "momentum", "lr=0.0471 beta1=0.83 clip=1.37" },
-    { "absolute", "lr=0.0173 relative_step=0 scale_by_weights=0 clip=0" },
-    { "momentum_decay", "lr=0.0371 beta1=0.71 weight_decay=0.317 relative_step=0" },
-};
-
 static void test_adafactor__follows_the_paper(void **state)
 {
     (void)state;
-    check_whole_golden("adafactor", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "adafactor");
 }
 
 static void test_adafactor__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    check_whole_chunks("adafactor", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "adafactor", optimizer_check_chunks);
 }
 
 static void test_adafactor__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    check_whole_resume("adafactor", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "adafactor", optimizer_check_resume);
 }
 
 static void test_adafactor__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    check_whole_edges("adafactor", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "adafactor", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "adafactor", optimizer_check_lr_zero);
 }
 
 enum { ROWS = 7, COLS = 23 };

@@ -9,44 +9,29 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "lr_decay", "lr=0.173 lr_decay=0.0713" },
-    { "options",
-        "lr=0.0931 lr_decay=0.0131 weight_decay=0.0877 initial_accumulator=0.0419 eps=3.1e-4" },
-};
-
 static void test_adagrad__follows_torch(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "adagrad", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "adagrad");
 }
 
 static void test_adagrad__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_chunks(TEST_BUILD_DIR, "adagrad", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adagrad", optimizer_check_chunks);
 }
 
 static void test_adagrad__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "adagrad", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adagrad", optimizer_check_resume);
 }
 
 static void test_adagrad__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_empty(TEST_BUILD_DIR, "adagrad", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "adagrad", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adagrad", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "adagrad", optimizer_check_lr_zero);
 }
 
 static void test_adagrad__starts_its_sums_at_the_initial_accumulator(void **state)

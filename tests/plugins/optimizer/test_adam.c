@@ -9,44 +9,29 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "options", "lr=0.0319 beta1=0.81 beta2=0.957 eps=2.3e-3 weight_decay=0.073" },
-    { "amsgrad", "lr=0.0271 beta1=0.9 beta2=0.83 amsgrad=1" },
-    { "amsgrad_decay", "lr=0.0171 beta1=0.77 beta2=0.79 weight_decay=0.231 amsgrad=1" },
-};
-
 static void test_adam__follows_torch(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "adam", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "adam");
 }
 
 static void test_adam__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_chunks(TEST_BUILD_DIR, "adam", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adam", optimizer_check_chunks);
 }
 
 static void test_adam__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "adam", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adam", optimizer_check_resume);
 }
 
 static void test_adam__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_empty(TEST_BUILD_DIR, "adam", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "adam", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adam", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "adam", optimizer_check_lr_zero);
 }
 
 /* Kingma and Ba 2015, section 5: with beta1 = 0, beta2 -> 1 and lr / sqrt(t), unbiased Adam is Adagrad. */

@@ -8,13 +8,6 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "options", "lr=0.0319 beta1=0.87 beta2=0.81 beta3=0.957 eps=2.3e-3 weight_decay=0.373" },
-    { "not_proximal", "lr=0.0271 beta1=0.91 beta2=0.73 beta3=0.937 weight_decay=0.173 proximal=0" },
-};
-
 static void check_near(double got, double want, double relative)
 {
     if (!(fabs(got - want) <= relative * fabs(want))) {
@@ -25,33 +18,26 @@ static void check_near(double got, double want, double relative)
 static void test_adan__follows_the_paper(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "adan", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "adan");
 }
 
 static void test_adan__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_chunks(TEST_BUILD_DIR, "adan", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adan", optimizer_check_chunks);
 }
 
 static void test_adan__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "adan", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adan", optimizer_check_resume);
 }
 
 static void test_adan__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_empty(TEST_BUILD_DIR, "adan", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "adan", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "adan", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "adan", optimizer_check_lr_zero);
 }
 
 enum { M, V, N, PREVIOUS };

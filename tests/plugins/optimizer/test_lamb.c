@@ -1,6 +1,8 @@
 /* lamb against the paper's algorithm in float64 (tests/golden/generate_optimizers2.py), the checks that every
  * optimizer must pass, and what is its own. */
-#include "plugins/optimizer/whole_tensors.h"
+#include "support/optimizer_harness.h"
+
+#include "check/optimizer_rig.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -9,36 +11,29 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "lr=0.00731" },
-    { "options", "lr=0.0319 beta1=0.81 beta2=0.957 eps=2.3e-3 weight_decay=0.373" },
-    { "paper", "lr=0.0217 beta1=0.77 beta2=0.83 weight_decay=0.137 exclude=0" },
-    { "no_ratio", "lr=0.0131 beta1=0.87 ratio=0" },
-};
-
 static void test_lamb__follows_the_paper(void **state)
 {
     (void)state;
-    check_whole_golden("lamb", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "lamb");
 }
 
 static void test_lamb__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    check_whole_chunks("lamb", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "lamb", optimizer_check_chunks);
 }
 
 static void test_lamb__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    check_whole_resume("lamb", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "lamb", optimizer_check_resume);
 }
 
 static void test_lamb__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    check_whole_edges("lamb", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "lamb", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "lamb", optimizer_check_lr_zero);
 }
 
 /* Without decay the first u is the gradient's signs, so that every weight moves by lr |w| / sqrt(n). */

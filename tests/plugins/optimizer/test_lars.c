@@ -1,6 +1,8 @@
 /* lars against the paper's algorithm in float64 (tests/golden/generate_optimizers2.py), the checks that every optimizer must pass, and
  * what is its own. */
-#include "plugins/optimizer/whole_tensors.h"
+#include "support/optimizer_harness.h"
+
+#include "check/optimizer_rig.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -9,37 +11,29 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "options", "lr=3.71 momentum=0.83 eta=0.0173 weight_decay=0.0629" },
-    { "no_momentum", "lr=1.37 momentum=0 eta=0.0731 weight_decay=0.137" },
-    { "paper", "lr=0.731 momentum=0.87 eta=0.0231 exclude=0" },
-    { "no_ratio", "lr=0.0319 momentum=0.73 ratio=0 weight_decay=0.0371" },
-};
-
 static void test_lars__follows_the_paper(void **state)
 {
     (void)state;
-    check_whole_golden("lars", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "lars");
 }
 
 static void test_lars__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    check_whole_chunks("lars", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "lars", optimizer_check_chunks);
 }
 
 static void test_lars__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    check_whole_resume("lars", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "lars", optimizer_check_resume);
 }
 
 static void test_lars__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    check_whole_edges("lars", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "lars", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "lars", optimizer_check_lr_zero);
 }
 
 static float moved(const float *w, const float *w0, size_t n)

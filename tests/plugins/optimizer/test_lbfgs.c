@@ -13,30 +13,18 @@
 #include <cmocka.h>
 #undef fail
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "history = 10;" },
-    { "short", "history = 3; lr = 0.37;" },
-    { "no_search", "history = 5; line_search = \"none\"; lr = 0.731;" },
-};
-
 static void test_lbfgs__follows_torch(void **state)
 {
-    valley v;
     (void)state;
-    valley_open(&v, TEST_SOURCE_DIR "/tests/golden", "optimizer_lbfgs");
-    valley_check_golden(&v, TEST_BUILD_DIR, "lbfgs", cases, ASSAY_COUNT(cases));
-    valley_close(&v);
+    optimizer_check_golden(TEST_BUILD_DIR, "lbfgs");
 }
 
 static void test_lbfgs__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "lbfgs", cases[i].options);
-        optimizer_check_empty(TEST_BUILD_DIR, "lbfgs", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "lbfgs", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "lbfgs", optimizer_check_resume);
+    optimizer_check_cases(TEST_BUILD_DIR, "lbfgs", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "lbfgs", optimizer_check_lr_zero);
 }
 
 /* A function of one vector. */
@@ -344,7 +332,7 @@ static void test_lbfgs__heeds_lr_scale(void **state)
     optimizer_harness o;
     double squares = 0;
     (void)state;
-    valley_open(&v, TEST_SOURCE_DIR "/tests/golden", "optimizer_lbfgs");
+    valley_open(&v, "lbfgs");
     optimizer_open_tensors(&o, TEST_BUILD_DIR, "lbfgs", "", tensors, VALLEY_TENSORS, v.w0);
     o.objective = valley_loss;
     o.objective_self = &v;

@@ -10,26 +10,17 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "sgd", "inner = { type = \"sgd\"; lr = 0.0731; momentum = 0.83; };" },
-    { "adam", "k = 3; alpha = 0.731; inner = { type = \"adam\"; lr = 0.0213; };" },
-};
-
 static void test_lookahead__follows_the_paper(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "lookahead", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "lookahead");
 }
 
 static void test_lookahead__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "lookahead", cases[i].options);
-        optimizer_check_empty(TEST_BUILD_DIR, "lookahead", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "lookahead", optimizer_check_resume);
+    optimizer_check_cases(TEST_BUILD_DIR, "lookahead", optimizer_check_empty);
 }
 
 enum { N = 9001 }; /* more than a piece */

@@ -15,30 +15,17 @@
 #include <cmocka.h>
 #undef fail
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "heavy_ball", "lr = 0.0371; momentum = 0.83; nesterov = false; weight_decay = 0.193;" },
-    { "rms", "lr = 0.0117; momentum = 0.71; scale = \"rms\"; weight_decay = 0.0731; steps = 4;" },
-};
-
-static const rig_tensor tensors[] = { { .name = "wide" }, { .name = "tall" }, { .name = "square" },
-    { .name = "gates", .blocks = 4 } };
-
 static void test_muon__follows_the_publications(void **state)
 {
     (void)state;
-    optimizer_check_golden_tensors(TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "muon", cases,
-        ASSAY_COUNT(cases), tensors, ASSAY_COUNT(tensors));
+    optimizer_check_golden(TEST_BUILD_DIR, "muon");
 }
 
 static void test_muon__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "muon", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "muon", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "muon", optimizer_check_resume);
+    optimizer_check_cases(TEST_BUILD_DIR, "muon", optimizer_check_lr_zero);
 }
 
 enum { MOST = 40 };
@@ -122,12 +109,13 @@ static void test_muon__updates_gates_as_matrices_of_their_own(void **state)
     const rig_tensor single = { .name = "w", .shape = { 2, { ROWS, COLS } } };
     float w0[ROWS * ALL], g[ROWS * ALL], own_w0[ROWS * COLS], own_g[ROWS * COLS];
     optimizer_harness o, own;
+    const optimizer_settings heavy_ball = optimizer_case_settings("muon", "heavy_ball");
     (void)state;
     fill(w0, ROWS * ALL, 0.571);
     fill(g, ROWS * ALL, 1.931);
     const float *const all_w0[] = { w0 }, *const all_g[] = { g };
     const float *const own_all_w0[] = { own_w0 }, *const own_all_g[] = { own_g };
-    optimizer_open_tensors(&o, TEST_BUILD_DIR, "muon", cases[1].options, &stacked, 1, all_w0);
+    optimizer_open_tensors(&o, TEST_BUILD_DIR, "muon", heavy_ball.text, &stacked, 1, all_w0);
     optimizer_update_tensors(&o, all_g, OPTIMIZER_WHOLE);
     for (size_t b = 0; b < BLOCKS; b++) {
         for (size_t i = 0; i < ROWS * COLS; i++) {
@@ -135,7 +123,7 @@ static void test_muon__updates_gates_as_matrices_of_their_own(void **state)
             own_g[i] = g[i / COLS * ALL + b * COLS + i % COLS];
         }
         optimizer_open_tensors(
-            &own, TEST_BUILD_DIR, "muon", cases[1].options, &single, 1, own_all_w0);
+            &own, TEST_BUILD_DIR, "muon", heavy_ball.text, &single, 1, own_all_w0);
         optimizer_update_tensors(&own, own_all_g, OPTIMIZER_WHOLE);
         for (size_t i = 0; i < ROWS * COLS; i++) {
             const float got = o.w[i / COLS * ALL + b * COLS + i % COLS];

@@ -8,14 +8,6 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "options",
-        "lr=0.0319 beta1=0.81 beta2=0.957 eps=2.3e-3 weight_decay=0.073 momentum_decay=0.131" },
-    { "constant", "lr=0.0171 beta1=0.77 beta2=0.79 momentum_decay=0" },
-};
-
 static void check_near(double got, double want, double relative)
 {
     if (!(fabs(got - want) <= relative * fabs(want))) {
@@ -26,33 +18,26 @@ static void check_near(double got, double want, double relative)
 static void test_nadam__follows_torch(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "nadam", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "nadam");
 }
 
 static void test_nadam__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_chunks(TEST_BUILD_DIR, "nadam", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "nadam", optimizer_check_chunks);
 }
 
 static void test_nadam__resumes_from_its_slots_and_the_groups_product(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "nadam", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "nadam", optimizer_check_resume);
 }
 
 static void test_nadam__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_empty(TEST_BUILD_DIR, "nadam", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "nadam", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "nadam", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "nadam", optimizer_check_lr_zero);
 }
 
 static double momentum(double beta1, int t)

@@ -1,6 +1,6 @@
 /* prodigy against the paper's algorithm in float64 (tests/golden/generate_optimizers2.py), the checks that every
  * optimizer must pass, and what is its own. */
-#include "plugins/optimizer/whole_tensors.h"
+#include "support/optimizer_harness.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,38 +10,29 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "d0=1.37e-3" },
-    { "options",
-        "lr=0.731 beta1=0.81 beta2=0.957 beta3=0.913 eps=2.3e-3 weight_decay=0.373 d0=2.3e-3 "
-        "d_coef=1.37" },
-    { "bounded", "d0=1.7e-3 growth_rate=1.073 bias_correction=1 weight_decay=0.137" },
-    { "safeguard", "lr=0.371 d0=3.1e-3 safeguard_warmup=1" },
-};
-
 static void test_prodigy__follows_the_paper(void **state)
 {
     (void)state;
-    check_whole_golden("prodigy", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "prodigy");
 }
 
 static void test_prodigy__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    check_whole_chunks("prodigy", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "prodigy", optimizer_check_chunks);
 }
 
 static void test_prodigy__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    check_whole_resume("prodigy", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "prodigy", optimizer_check_resume);
 }
 
 static void test_prodigy__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    check_whole_edges("prodigy", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "prodigy", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "prodigy", optimizer_check_lr_zero);
 }
 
 enum { N = 6, D = 0 };

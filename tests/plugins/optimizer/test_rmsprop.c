@@ -9,44 +9,29 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "momentum", "lr=0.0041 alpha=0.937 momentum=0.83" },
-    { "centered", "lr=0.0173 alpha=0.913 centered=1 eps=3.7e-4" },
-    { "options", "lr=0.0037 alpha=0.921 eps=2.9e-3 momentum=0.71 centered=1 weight_decay=0.0637" },
-};
-
 static void test_rmsprop__follows_torch(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "rmsprop", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "rmsprop");
 }
 
 static void test_rmsprop__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_chunks(TEST_BUILD_DIR, "rmsprop", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "rmsprop", optimizer_check_chunks);
 }
 
 static void test_rmsprop__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "rmsprop", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "rmsprop", optimizer_check_resume);
 }
 
 static void test_rmsprop__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_empty(TEST_BUILD_DIR, "rmsprop", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "rmsprop", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "rmsprop", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "rmsprop", optimizer_check_lr_zero);
 }
 
 /* The variance of a constant is 0 and may come out a little negative. */

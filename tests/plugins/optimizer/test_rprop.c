@@ -8,42 +8,28 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "options", "lr=0.0319 eta_minus=0.37 eta_plus=1.43 step_min=1.7e-3 step_max=0.0731" },
-    { "above", "lr=0.731 eta_minus=0.71 eta_plus=1.13 step_min=2.3e-3 step_max=0.317" },
-};
-
 static void test_rprop__follows_torch(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "rprop", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "rprop");
 }
 
 static void test_rprop__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_chunks(TEST_BUILD_DIR, "rprop", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "rprop", optimizer_check_chunks);
 }
 
 static void test_rprop__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "rprop", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "rprop", optimizer_check_resume);
 }
 
 static void test_rprop__takes_no_elements(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_empty(TEST_BUILD_DIR, "rprop", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "rprop", optimizer_check_empty);
 }
 
 enum { STEP, PREVIOUS };

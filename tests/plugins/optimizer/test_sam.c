@@ -13,37 +13,22 @@
 
 #include <cmocka.h>
 
-#define GOLDEN TEST_SOURCE_DIR "/tests/golden"
-
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "sgd", "rho = 0.373; inner = { type = \"sgd\"; lr = 0.171; momentum = 0.73; };" },
-    { "adam", "rho = 0.0731; inner = { type = \"adam\"; lr = 0.0213; };" },
-    { "adaptive",
-        "rho = 0.731; adaptive = true; eta = 0.0317; inner = { type = \"sgd\"; lr = 0.213; };" },
-};
-
 static void test_sam__follows_the_papers(void **state)
 {
-    valley v;
     (void)state;
-    valley_open(&v, GOLDEN, "optimizer_sam");
-    valley_check_golden(&v, TEST_BUILD_DIR, "sam", cases, ASSAY_COUNT(cases));
-    valley_close(&v);
+    optimizer_check_golden(TEST_BUILD_DIR, "sam");
 }
 
 static void test_sam__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "sam", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "sam", optimizer_check_resume);
 }
 
 static void test_sam__takes_no_elements(void **state)
 {
     (void)state;
-    optimizer_check_empty(TEST_BUILD_DIR, "sam", cases[0].options);
+    optimizer_check_cases(TEST_BUILD_DIR, "sam", optimizer_check_empty);
 }
 
 /* The gradient is that at w + rho g / |g|, in the float arithmetic that is written there, and the weights, which an inner
@@ -54,7 +39,7 @@ static void test_sam__looks_at_the_worst_point_nearby_and_comes_back(void **stat
     optimizer_harness o;
     double squares = 0;
     (void)state;
-    valley_open(&v, GOLDEN, "optimizer_sam");
+    valley_open(&v, "sam");
     valley_optimizer(
         &v, &o, TEST_BUILD_DIR, "sam", "rho = 0.2385; inner = { type = \"sgd\"; lr = 0.0; };");
     valley_update(&v, &o);
@@ -85,7 +70,7 @@ static void test_sam__adaptive_goes_further_for_larger_weights(void **state)
     optimizer_harness o;
     double squares = 0;
     (void)state;
-    valley_open(&v, GOLDEN, "optimizer_sam");
+    valley_open(&v, "sam");
     valley_optimizer(&v, &o, TEST_BUILD_DIR, "sam",
         "rho = 0.5; adaptive = true; eta = 0.0; inner = { type = \"sgd\"; lr = 0.0; };");
     valley_update(&v, &o);
@@ -105,7 +90,7 @@ static void test_sam__with_rho_zero_is_its_inner_optimizer(void **state)
     valley v;
     optimizer_harness sam, sgd;
     (void)state;
-    valley_open(&v, GOLDEN, "optimizer_sam");
+    valley_open(&v, "sam");
     valley_optimizer(&v, &sam, TEST_BUILD_DIR, "sam",
         "rho = 0.0; inner = { type = \"sgd\"; lr = 0.0731; momentum = 0.83; };");
     valley_optimizer(&v, &sgd, TEST_BUILD_DIR, "sgd", "lr = 0.0731; momentum = 0.83;");
@@ -129,9 +114,10 @@ static void test_sam__comes_back_where_the_loss_has_failed(void **state)
     optimizer_harness o;
     error err = { 0 };
     const float *g[VALLEY_TENSORS];
+    const optimizer_settings sgd = optimizer_case_settings("sam", "sgd");
     (void)state;
-    valley_open(&v, GOLDEN, "optimizer_sam");
-    valley_optimizer(&v, &o, TEST_BUILD_DIR, "sam", cases[0].options);
+    valley_open(&v, "sam");
+    valley_optimizer(&v, &o, TEST_BUILD_DIR, "sam", sgd.text);
     valley_update(&v, &o);
     float before[VALLEY_MOST];
     memcpy(before, optimizer_rig_weights(o.rig, 0), v.n[0] * sizeof *before);
@@ -166,8 +152,9 @@ static void test_sam__stays_where_the_gradient_is_zero(void **state)
     const float w0[3] = { 2.385f, -0.731f, 0.317f }, g[3] = { 0 };
     optimizer_harness o;
     double n_finite = 0;
+    const optimizer_settings sgd = optimizer_case_settings("sam", "sgd");
     (void)state;
-    optimizer_open(&o, TEST_BUILD_DIR, "sam", cases[0].options, w0, 3);
+    optimizer_open(&o, TEST_BUILD_DIR, "sam", sgd.text, w0, 3);
     o.objective = flat;
     o.objective_self = &n_finite;
     optimizer_update(&o, g, OPTIMIZER_WHOLE);

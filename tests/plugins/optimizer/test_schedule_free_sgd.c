@@ -1,79 +1,38 @@
 /* schedule_free_sgd against the paper's three sequences in float64 (tests/golden/generate_optimizers2.py), the checks that every
  * optimizer must pass, and what is its own. */
-#include "plugins/optimizer/whole_tensors.h"
-#include "support/golden.h"
+#include "support/optimizer_harness.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "" },
-    { "options", "lr=0.0731 momentum=0.73 weight_decay=0.0629 warmup_steps=7" },
-    { "weights", "lr=0.137 momentum=0.81 warmup_steps=5 r=1.37 weight_lr_power=0.731" },
-};
-
-static void test_schedule_free_sgd__follows_the_paper(void **state)
+static void test_schedule_free_sgd__follows_the_paper_to_its_average(void **state)
 {
     (void)state;
-    check_whole_golden("schedule_free_sgd", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "schedule_free_sgd");
 }
 
 static void test_schedule_free_sgd__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    check_whole_chunks("schedule_free_sgd", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "schedule_free_sgd", optimizer_check_chunks);
 }
 
 static void test_schedule_free_sgd__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    check_whole_resume("schedule_free_sgd", cases, ASSAY_COUNT(cases));
+    optimizer_check_cases(TEST_BUILD_DIR, "schedule_free_sgd", optimizer_check_resume);
 }
 
 static void test_schedule_free_sgd__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    check_whole_edges("schedule_free_sgd", cases, ASSAY_COUNT(cases));
-}
-
-/* x after the last update, of every case and tensor; x lies on a line through y and z, which triples their roundings. */
-static void test_schedule_free_sgd__evaluates_at_the_average_of_the_paper(void **state)
-{
-    golden *file = golden_open("optimizer_schedule_free_sgd");
-    (void)state;
-    for (size_t c = 0; c < ASSAY_COUNT(cases); c++) {
-        for (size_t k = 0; k < ASSAY_COUNT(whole_tensors); k++) {
-            char key[128];
-            size_t n, n_all, n_want;
-            snprintf(key, sizeof key, "w0.%s", whole_tensors[k].name);
-            const float *w0 = golden_f32(file, key, &n);
-            snprintf(key, sizeof key, "g.%s", whole_tensors[k].name);
-            const float *g = golden_f32(file, key, &n_all);
-            snprintf(key, sizeof key, "x.%s.%s", cases[c].name, whole_tensors[k].name);
-            const double *want = golden_f64(file, key, &n_want);
-            float *x = calloc(n, sizeof *x);
-            optimizer_harness o;
-            assert_non_null(x);
-            assert_int_equal(n, n_want);
-            optimizer_open(&o, TEST_BUILD_DIR, "schedule_free_sgd", cases[c].options, w0, n);
-            for (size_t i = 0; i < n_all / n; i++) {
-                optimizer_update(&o, g + i * n, OPTIMIZER_WHOLE);
-            }
-            optimizer_eval_weights_at(&o, 0, x);
-            assert_true(norm_relative_error(x, want, n) <= 1e-5);
-            optimizer_close(&o);
-            free(x);
-        }
-    }
-    golden_close(file);
+    optimizer_check_cases(TEST_BUILD_DIR, "schedule_free_sgd", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "schedule_free_sgd", optimizer_check_lr_zero);
 }
 
 /* x is the mean of all z so far, each weighed by its squared rate. */
@@ -118,11 +77,10 @@ static void test_schedule_free_sgd__evaluates_at_the_weights_before_the_first_up
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule_free_sgd__follows_the_paper),
+        cmocka_unit_test(test_schedule_free_sgd__follows_the_paper_to_its_average),
         cmocka_unit_test(test_schedule_free_sgd__does_not_depend_on_chunks),
         cmocka_unit_test(test_schedule_free_sgd__resumes_from_its_slots_alone),
         cmocka_unit_test(test_schedule_free_sgd__takes_no_elements_and_lr_zero),
-        cmocka_unit_test(test_schedule_free_sgd__evaluates_at_the_average_of_the_paper),
         cmocka_unit_test(test_schedule_free_sgd__averages_what_it_has_stepped_through),
         cmocka_unit_test(test_schedule_free_sgd__evaluates_at_the_weights_before_the_first_update),
     };

@@ -9,45 +9,29 @@
 
 #include <cmocka.h>
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "lr=0.0731" },
-    { "momentum", "lr=0.0213 momentum=0.87" },
-    { "damped", "lr=0.0571 momentum=0.83 dampening=0.37 weight_decay=0.0629" },
-    { "nesterov", "lr=0.0177 momentum=0.91 nesterov=1" },
-    { "nesterov_decay", "lr=0.0191 momentum=0.78 nesterov=1 weight_decay=0.113" },
-};
-
 static void test_sgd__follows_torch(void **state)
 {
     (void)state;
-    optimizer_check_golden(
-        TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "sgd", cases, ASSAY_COUNT(cases));
+    optimizer_check_golden(TEST_BUILD_DIR, "sgd");
 }
 
 static void test_sgd__does_not_depend_on_chunks(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_chunks(TEST_BUILD_DIR, "sgd", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "sgd", optimizer_check_chunks);
 }
 
 static void test_sgd__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "sgd", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "sgd", optimizer_check_resume);
 }
 
 static void test_sgd__takes_no_elements_and_lr_zero(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_empty(TEST_BUILD_DIR, "sgd", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "sgd", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "sgd", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "sgd", optimizer_check_lr_zero);
 }
 
 static int validate(const char *options, fake_host *h)

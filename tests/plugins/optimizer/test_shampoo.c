@@ -15,37 +15,18 @@
 #include <cmocka.h>
 #undef fail
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "lr = 0.1; every = 1; matrix_eps = 0.0731; graft = \"none\";" },
-    { "momentum",
-        "lr = 0.0317; every = 4; matrix_eps = 0.731; graft = \"none\"; momentum = 0.83; "
-        "weight_decay = 0.0571;" },
-    { "adagrad", "lr = 0.0213; every = 1; matrix_eps = 0.137; beta2 = 0.937;" },
-    { "sgd",
-        "lr = 0.0171; every = 3; matrix_eps = 0.571; graft = \"sgd\"; momentum = 0.37;"
-        " max_size = 8;" },
-    { "diagonal", "lr = 0.0413; max_size = 3; eps = 1.3e-3;" },
-};
-
-static const rig_tensor tensors[] = { { .name = "wide" }, { .name = "tall" }, { .name = "square" },
-    { .name = "gates", .blocks = 4 }, { .name = "vector" } };
-
 static void test_shampoo__follows_the_papers(void **state)
 {
     (void)state;
-    optimizer_check_golden_tensors(TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "shampoo",
-        cases, ASSAY_COUNT(cases), tensors, ASSAY_COUNT(tensors));
+    optimizer_check_golden(TEST_BUILD_DIR, "shampoo");
 }
 
 static void test_shampoo__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "shampoo", cases[i].options);
-        optimizer_check_empty(TEST_BUILD_DIR, "shampoo", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "shampoo", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "shampoo", optimizer_check_resume);
+    optimizer_check_cases(TEST_BUILD_DIR, "shampoo", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "shampoo", optimizer_check_lr_zero);
 }
 
 enum { ROWS = 9, COLS = 6, SIZE = ROWS * COLS };

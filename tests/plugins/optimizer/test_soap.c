@@ -14,35 +14,18 @@
 #include <cmocka.h>
 #undef fail
 
-/* The same as in the generator. */
-static const optimizer_case cases[] = {
-    { "plain", "max_size = 8;" },
-    { "often",
-        "lr = 0.0173; beta1 = 0.83; beta2 = 0.917; shampoo_beta = 0.871; every = 1;"
-        " weight_decay = 0.231; max_size = 8;" },
-    { "sometimes",
-        "lr = 0.0091; beta1 = 0.77; beta2 = 0.9; eps = 1.7e-3; every = 4; max_size = 8;" },
-    { "adam", "lr = 0.0231; beta1 = 0.87; max_size = 0; weight_decay = 0.173;" },
-};
-
-static const rig_tensor tensors[] = { { .name = "wide" }, { .name = "tall" }, { .name = "square" },
-    { .name = "gates", .blocks = 4 }, { .name = "vector" } };
-
 static void test_soap__follows_the_paper(void **state)
 {
     (void)state;
-    optimizer_check_golden_tensors(TEST_BUILD_DIR, TEST_SOURCE_DIR "/tests/golden", "soap", cases,
-        ASSAY_COUNT(cases), tensors, ASSAY_COUNT(tensors));
+    optimizer_check_golden(TEST_BUILD_DIR, "soap");
 }
 
 static void test_soap__resumes_from_its_slots_alone(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_COUNT(cases); i++) {
-        optimizer_check_resume(TEST_BUILD_DIR, "soap", cases[i].options);
-        optimizer_check_empty(TEST_BUILD_DIR, "soap", cases[i].options);
-        optimizer_check_lr_zero(TEST_BUILD_DIR, "soap", cases[i].options);
-    }
+    optimizer_check_cases(TEST_BUILD_DIR, "soap", optimizer_check_resume);
+    optimizer_check_cases(TEST_BUILD_DIR, "soap", optimizer_check_empty);
+    optimizer_check_cases(TEST_BUILD_DIR, "soap", optimizer_check_lr_zero);
     optimizer_check_resume(TEST_BUILD_DIR, "soap", ""); /* both bases of all matrices */
 }
 
