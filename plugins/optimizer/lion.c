@@ -36,14 +36,16 @@ ASSAY_MULTIVERSION static int update(
     const float beta1 = (float)h->beta1, rest1 = (float)(1 - h->beta1);
     const float beta2 = (float)h->beta2, rest2 = (float)(1 - h->beta2);
     const float lr = (float)h->lr, shrink = (float)(1 - h->lr * h->weight_decay);
-    const float *restrict g = s->g;
-    float *restrict w = s->w, *restrict m = s->slot[0];
+    const uint64_t n = s->n;
+    /* Not `restrict`, and w is stored before m is made: otherwise gcc reads g and m anew at every use, which costs a tenth. */
+    const float *g = s->g;
+    float *w = s->w, *m = s->slot[0];
     (void)ctx;
     (void)step;
-    for (uint64_t i = 0; i < s->n; i++) {
-        const float u = beta1 * m[i] + rest1 * g[i];
-        m[i] = beta2 * m[i] + rest2 * g[i];
-        w[i] = shrink * w[i] - size_with_sign(lr, u);
+    for (uint64_t i = 0; i < n; i++) {
+        const float slope = g[i], mean = m[i];
+        w[i] = shrink * w[i] - size_with_sign(lr, beta1 * mean + rest1 * slope);
+        m[i] = beta2 * mean + rest2 * slope;
     }
     return ASSAY_OK;
 }

@@ -48,13 +48,15 @@ static int combine(assay_ctx *ctx, const void *hyper, const assay_step *step)
     return ASSAY_OK;
 }
 
+/* Not `restrict`, and z is stored before y is made: otherwise gcc reads y and z anew at every use, which makes an update of a
+ * million weights a third slower. */
 ASSAY_MULTIVERSION static void walk(uint64_t n, float rate, float share, float jump, float decay,
-    const float *restrict g, float *restrict y, float *restrict z)
+    const float *g, float *y, float *z)
 {
     for (uint64_t i = 0; i < n; i++) {
-        const float d = g[i] + decay * y[i];
-        y[i] = y[i] + share * (z[i] - y[i]) - jump * d;
-        z[i] -= rate * d;
+        const float at = y[i], old = z[i], d = g[i] + decay * at;
+        z[i] = old - rate * d;
+        y[i] = at + share * (old - at) - jump * d;
     }
 }
 
