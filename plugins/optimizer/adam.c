@@ -27,6 +27,17 @@ static const assay_special_case special_cases[] = {
         .after = 300,
         .tolerance = 1e-5,
         .doc = "as eps grows the denominator becomes a constant" },
+    { .of = "lamb",
+        .when = "amsgrad = false; weight_decay = 0.0;",
+        .as = "ratio = false; exclude = false; weight_decay = 0.0;",
+        .tolerance = 1e-5,
+        .doc = "LAMB takes Adam's step and scales it" },
+    { .of = "rmsprop",
+        .when = "beta1 = 0.0; beta2 = 0.9; amsgrad = false;",
+        .as = "alpha = 0.9; momentum = 0.0; centered = false;",
+        .after = 200,
+        .tolerance = 1e-6,
+        .doc = "without a mean, once the bias of the mean square has died out" },
 };
 
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)

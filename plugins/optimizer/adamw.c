@@ -23,6 +23,11 @@ static const assay_special_case special_cases[] = {
         .when = "weight_decay = 0.0;",
         .as = "weight_decay = 0.0;",
         .doc = "they differ in the decay alone" },
+    { .of = "lamb",
+        .when = "amsgrad = false;",
+        .as = "ratio = false; exclude = false;",
+        .tolerance = 1e-5,
+        .doc = "LAMB takes AdamW's step and scales it" },
 };
 
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)

@@ -91,6 +91,24 @@ ASSAY_MULTIVERSION static void with_momentum(
     }
 }
 
+static const assay_special_case special_cases[] = {
+    { .of = "lars",
+        .when = "momentum = 0.83; dampening = 0.0; nesterov = false; weight_decay = 0.0629;",
+        .as = "momentum = 0.83; weight_decay = 0.0629; ratio = false; exclude = false;",
+        .tolerance = 1e-5,
+        .doc = "LARS without its ratio, which has the rate inside the velocity" },
+    { .of = "lars",
+        .when = "momentum = 0.0; weight_decay = 0.0629;",
+        .as = "momentum = 0.0; weight_decay = 0.0629; ratio = false; exclude = false;",
+        .tolerance = 1e-5,
+        .doc = "the same without momentum" },
+    { .of = "lars",
+        .when = "momentum = 0.83; dampening = 0.0; nesterov = false; weight_decay = 0.0;",
+        .as = "momentum = 0.83; weight_decay = 0.0; ratio = false; exclude = false;",
+        .tolerance = 1e-5,
+        .doc = "the same without decay" },
+};
+
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
 {
     const struct sgd *h = hyper;
@@ -108,4 +126,5 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
 }
 
 ASSAY_OPTIMIZER(sgd, "0.1.0", "SGD with momentum, dampening and Nesterov's variant",
-    ASSAY_HYPERS(sgd, hypers), .elem = update, .validate = validate, ASSAY_SLOTS(slots));
+    ASSAY_HYPERS(sgd, hypers), .elem = update, ASSAY_SLOTS(slots), .validate = validate,
+    ASSAY_SPECIAL_CASES(special_cases));

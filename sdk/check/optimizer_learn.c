@@ -253,14 +253,15 @@ void optimizer_test_learns(const subject *s, check_report *r)
 
 /* -- the first step -- */
 
-void optimizer_test_direction(const subject *s, check_report *r)
+/* Ten steps so small that the bowl is a slope to them. */
+static void direction_under(const subject *s, const char *settings, check_report *r)
 {
     const problem *p = &problems[0];
     const bench_shapes shapes = { p->tensor, p->n };
     const assay_hyper *row = bench_real(s, "lr");
     error err = { 0 };
     run x = { .problem = p };
-    if (!bench_open(&x.bench, s, "", &shapes, r)) {
+    if (!bench_open(&x.bench, s, settings, &shapes, r)) {
         return;
     }
     const double lr = row && (row->flags & ASSAY_TUNE) ? row->tune_min : 1e-3;
@@ -268,18 +269,29 @@ void optimizer_test_direction(const subject *s, check_report *r)
     (void)optimizer_rig_set_hyper(x.bench.rig, "weight_decay", 0);
     start_at(&x);
     const double first = loss_now(&x);
-    for (int t = 1; t <= 10 && r->outcome == CHECK_PASSED; t++) {
+    for (int t = 1; t <= 10 && r->outcome != CHECK_FAILED && r->outcome != CHECK_WARNED; t++) {
         if (!step(&x, &err)) {
-            check_fail(r, "update %d of %s: %s", t, p->name, err.text);
+            check_fail(
+                r, "with %s: update %d of %s: %s", bench_under(settings), t, p->name, err.text);
             break;
         }
         const double now = loss_now(&x);
+        if (now > 2 * first ||
+            isnan(now)) { /* its steps are not small under these settings: nothing is known */
+            break;
+        }
         if (!(now <= first * (1 + 1e-6))) {
             check_warn(r,
-                "its first steps go uphill: from a loss of %.9g to %.9g in %d updates of %s at a "
-                "learning rate of %g",
-                first, now, t, p->name, lr);
+                "with %s: its first steps go uphill: from a loss of %.9g to %.9g in %d updates of "
+                "%s at "
+                "a learning rate of %g",
+                bench_under(settings), first, now, t, p->name, lr);
         }
     }
     bench_close(&x.bench);
+}
+
+void optimizer_test_direction(const subject *s, check_report *r)
+{
+    bench_each_setting(s, CHECK_MAX_SETTINGS, r, direction_under);
 }

@@ -178,8 +178,7 @@ static void compare_evaluations(bench *b, size_t i, check_report *r)
             if ((at = bits_differ(first, second, n)) < n) {
                 check_fail(r,
                     "with %s: eval_weights wrote %.9g for element %zu of %s, and %.9g when asked "
-                    "%s; it "
-                    "is a function of weights and state alone",
+                    "%s; it is a function of weights and state alone",
                     bench_under(b->settings), (double)first[at], at, b->shapes.tensor[i].name,
                     (double)second[at], chunks[k] ? "in pieces" : "again");
                 break;
