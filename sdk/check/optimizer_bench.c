@@ -1,5 +1,6 @@
-/* Weights are normal numbers; gradients, too, but of different sizes, from 1e-3 to 1, by element. Both are functions of seed, tensor,
- * element and time, so two benches of one seed see the same. */
+/* Weights are normal numbers; gradients, too, but of different sizes, from 1e-3 to 1, by
+ * element. Both are functions of seed, tensor, element and time, so two benches of one seed see
+ * the same. */
 #include "check/optimizer_bench.h"
 
 #include "base/rng.h"

@@ -1,5 +1,5 @@
-/* What the tests of optimizers share: tensors of several shapes with weights and gradients that a seed makes, one rig at work on them, and
- * comparisons that say where two of them part. */
+/* What the tests of optimizers share: tensors of several shapes with weights and gradients that
+ * a seed makes, one rig at work on them, and comparisons that say where two of them part. */
 #ifndef ASSAY_SDK_CHECK_OPTIMIZER_BENCH_H
 #define ASSAY_SDK_CHECK_OPTIMIZER_BENCH_H
 
@@ -43,7 +43,7 @@ typedef struct bench {
 /* False: said in the report. A component that accepts none of the tensors is skipped. */
 bool bench_open(bench *b, const subject *s, const char *settings, const bench_shapes *shapes,
     check_report *r) MUST_CHECK;
-/* The same with other first weights and gradients than those of the subject's seed; `other` opens another component. */
+/* The same with other first weights and gradients than those of the subject's seed. */
 bool bench_open_seeded(bench *b, const subject *s, const char *settings, const bench_shapes *shapes,
     uint64_t seed, check_report *r) MUST_CHECK;
 /* On a specimen of the caller's, which the bench then owns. */
@@ -51,7 +51,8 @@ bool bench_open_on(bench *b, const subject *s, const specimen *p, const char *se
     const bench_shapes *shapes, uint64_t seed, check_report *r) MUST_CHECK;
 void bench_close(bench *b);
 
-/* Fills in the gradient of the update to come. Of tier model it is that of the objective, else a function of seed and time alone. */
+/* Fills in the gradient of the update to come. Of tier model it is that of the objective, else a
+ * function of seed and time alone. */
 void bench_fill_gradient(bench *b);
 
 /* One update with the gradient as it lies in b->g. */
@@ -63,7 +64,8 @@ bool bench_run(bench *b, uint64_t t, check_report *r) MUST_CHECK;
 /* Whether all state has the same bits; `out` tells where it has not. */
 bool bench_same(const bench *a, const bench *b, char *out, size_t room);
 
-/* The largest distance of two tensors' weights, relative to the way that `a` has come; `out_i`: of which tensor. */
+/* The largest distance of two tensors' weights, relative to the way that `a` has come; `out_i`:
+ * of which tensor. */
 double bench_distance(const bench *a, const bench *b, size_t *out_i);
 
 /* Whether weights (and other state) are finite; `out` tells what is not. */

@@ -1,5 +1,5 @@
-/* How work is cut, ordered and given to threads must not show; nor where arrays lie, how large they are, or at which place of its tensor
- * an element stands. */
+/* How work is cut, ordered and given to threads must not show; nor where arrays lie, how large
+ * they are, or at which place of its tensor an element stands. */
 #include "check/optimizer_tests.h"
 
 #include <stdio.h>
@@ -7,7 +7,8 @@
 
 enum { N_UPDATES = 8 };
 
-/* Where chunks are concerned, a long tensor belongs to it; of other tiers one would cost much and tell nothing. */
+/* Where chunks are concerned, a long tensor belongs to it; of other tiers one would cost much
+ * and tell nothing. */
 static const bench_shapes *shapes_for(const subject *s)
 {
     const assay_optimizer *o = s->component->ops;

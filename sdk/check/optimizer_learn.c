@@ -1,4 +1,5 @@
-/* Whether it learns at all: small problems that have nothing to do with luck. Of the learning rates in its range one must do. */
+/* Whether it learns at all: small problems that have nothing to do with luck. Of the learning
+ * rates in its range one must do. */
 #include "check/optimizer_tests.h"
 
 #include <math.h>
@@ -169,7 +170,8 @@ static double loss_now(run *x)
     return x->problem->loss(b, w, NULL);
 }
 
-/* The least share of the first loss that is left, looked at now and then; NaN where it could not be run. */
+/* The least share of the first loss that is left, looked at now and then; NaN where it could not
+ * be run. */
 static double loss_left(const subject *s, const problem *p, double lr, check_report *r)
 {
     enum { EVERY = 50 };

@@ -8,7 +8,8 @@
 
 /* -- finite -- */
 
-/* `steady`: the gradient of the first update again and again, so that what measures its spread finds none. */
+/* `steady`: the gradient of the first update again and again, so that what measures its spread
+ * finds none. */
 static void run_finite(const subject *s, const char *settings, bool steady, check_report *r)
 {
     bench b;
@@ -66,7 +67,8 @@ static void fill_all(bench *b, float v)
     b->update.objective = NULL;
 }
 
-/* Three updates with gradients of one size; the optimizer may give up with ASSAY_E_NUMERIC where it sees tensors as a whole. */
+/* Three updates with gradients of one size; the optimizer may give up with ASSAY_E_NUMERIC where
+ * it sees tensors as a whole. */
 static void extreme(const subject *s, const char *settings, float v, bool strict, check_report *r)
 {
     bench b;

@@ -1,7 +1,9 @@
-/* Tensors, state and hyperparameters of an optimizer, laid out as the trainer does, but each array by itself.
+/* Tensors, state and hyperparameters of an optimizer, laid out as the trainer does, but each
+ * array by itself.
  *
- * A nested optimizer is a node of its own over the same tensors. Updates are in optimizer_rig_update.c, memory in
- * optimizer_rig_memory.c, the host's services in optimizer_rig_host.c, what resumes a run in optimizer_rig_state.c. */
+ * A nested optimizer is a node of its own over the same tensors. Updates are in
+ * optimizer_rig_update.c, memory in optimizer_rig_memory.c, the host's services in
+ * optimizer_rig_host.c, what resumes a run in optimizer_rig_state.c. */
 #include "check/optimizer_rig_internal.h"
 
 #include <stdio.h>
@@ -253,7 +255,8 @@ done:
     return st;
 }
 
-/* As the trainer has it: an inner optimizer has no closure, and nobody asks it where to evaluate. */
+/* As the trainer has it: an inner optimizer has no closure, and nobody asks it where to
+ * evaluate. */
 static status check_inner(const rig_node *k, error *err)
 {
     for (size_t i = 0; i < k->n_nested; i++) {

@@ -1,8 +1,10 @@
 /* An optimizer at work on tensors of the kit's own, callback by callback.
  *
- * Every array (weights, gradient, slots) lies in memory of its own with an inaccessible page right behind it, so that a step over the
- * end is a signal; what a call may not write is compared with how it was. The cut into chunks is the test's: nothing about it may show. All tiers,
- * nested optimizers (by the host's inner_update) and eval_weights are run as the trainer runs them. */
+ * Every array (weights, gradient, slots) lies in memory of its own with an inaccessible page
+ * right behind it, so that a step over the end is a signal; what a call may not write is
+ * compared with how it was. The cut into chunks is the test's: nothing about it may show. All
+ * tiers, nested optimizers (by the host's inner_update) and eval_weights are run as the trainer
+ * runs them. */
 #ifndef ASSAY_SDK_CHECK_OPTIMIZER_RIG_H
 #define ASSAY_SDK_CHECK_OPTIMIZER_RIG_H
 
@@ -23,12 +25,13 @@ typedef struct rig_tensor {
 
 typedef struct optimizer_rig optimizer_rig;
 
-/* The objective, for optimizers that evaluate it anew: the loss at w, and its gradient where g is not NULL; arrays per tensor. `fresh`: on
- * another batch. */
+/* The objective, for optimizers that evaluate it anew: the loss at w, and its gradient where g
+ * is not NULL; arrays per tensor. `fresh`: on another batch. */
 typedef double (*rig_objective)(
     void *self, const float *const *w, float *const *g, uint64_t evaluation, bool fresh);
 
-/* One rig at a time holds a specimen, which outlives it. w0: first values per tensor. E_UNSUPPORTED where the component accepts none of the tensors; those that it alone does not
+/* One rig at a time holds a specimen, which outlives it. w0: first values per tensor.
+ * E_UNSUPPORTED where the component accepts none of the tensors; those that it alone does not
  * accept are left out (rig_has). */
 status optimizer_rig_open(const specimen *p, const rig_tensor *tensors, size_t n,
     const float *const *w0, optimizer_rig **out, error *err) MUST_CHECK;
@@ -50,11 +53,13 @@ typedef struct rig_update {
     bool tolerates_nan; /* metrics need not be finite */
 } rig_update;
 
-/* One update; what the contract forbids (a write outside of the span, a changed gradient, a changed floating-point mode) is E_PLUGIN
- * with a message that names it. Another code is what the component itself reported. */
+/* One update; what the contract forbids (a write outside of the span, a changed gradient, a
+ * changed floating-point mode) is E_PLUGIN with a message that names it. Another code is what
+ * the component itself reported. */
 status optimizer_rig_update(optimizer_rig *r, const rig_update *u, error *err) MUST_CHECK;
 
-/* What it asked for in the last update: evaluations of the closure, memory; and how many metrics it reported. */
+/* What it asked for in the last update: evaluations of the closure, memory; and how many metrics
+ * it reported. */
 size_t optimizer_rig_n_evaluations(const optimizer_rig *r);
 size_t optimizer_rig_n_scratch(const optimizer_rig *r);
 size_t optimizer_rig_n_metrics(const optimizer_rig *r);
@@ -75,7 +80,8 @@ status optimizer_rig_eval_weights(
 status optimizer_rig_eval_weights_cut(optimizer_rig *r, size_t i_tensor, size_t chunk,
     bool backwards, float *out, error *err) MUST_CHECK;
 
-/* Slot by name; NULL where it does not exist. "inner.m" is that of an optimizer nested as `inner`. */
+/* Slot by name; NULL where it does not exist. "inner.m" is that of an optimizer nested as
+ * `inner`. */
 float *optimizer_rig_slot(optimizer_rig *r, size_t i_tensor, const char *name, size_t *out_floats);
 
 /* An array of the state. */
@@ -91,18 +97,19 @@ typedef struct rig_array {
 size_t optimizer_rig_n_arrays(const optimizer_rig *r);
 rig_array optimizer_rig_array(const optimizer_rig *r, size_t i);
 
-/* Gives a REAL hyperparameter another value for the updates to come, as a schedule does, here and in nested optimizers; returns how many
- * have one of that name. */
+/* Gives a REAL hyperparameter another value for the updates to come, as a schedule does, here
+ * and in nested optimizers; returns how many have one of that name. */
 size_t optimizer_rig_set_hyper(optimizer_rig *r, const char *name, double v);
 
 /* Takes the values over that the instance's struct now holds. */
 void optimizer_rig_rebind(optimizer_rig *r);
 
-/* Takes over all state (weights, slots, globals, what save gives, the count of updates) from a rig of the same component and
- * settings: a run that resumes. */
+/* Takes over all state (weights, slots, globals, what save gives, the count of updates) from a
+ * rig of the same component and settings: a run that resumes. */
 status optimizer_rig_resume(optimizer_rig *r, const optimizer_rig *from, error *err) MUST_CHECK;
 
-/* What the component's own `save` gives, on the heap, and the same for its `load`; only where it has them. */
+/* What the component's own `save` gives, on the heap, and the same for its `load`; only where it
+ * has them. */
 status optimizer_rig_save(
     const optimizer_rig *r, void **out, size_t *out_bytes, error *err) MUST_CHECK;
 status optimizer_rig_load(

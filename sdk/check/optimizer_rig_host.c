@@ -1,5 +1,6 @@
-/* The host's services with checks around them: scratch memory between guard pages and full of NaN, calls in the wrong callback,
- * metrics that were never declared, memory that runs out when the test says so. */
+/* The host's services with checks around them: scratch memory between guard pages and full of
+ * NaN, calls in the wrong callback, metrics that were never declared, memory that runs out when
+ * the test says so. */
 #include "check/optimizer_rig_internal.h"
 
 #include <math.h>
@@ -25,7 +26,8 @@ static rig_node *node_from(assay_ctx *ctx)
     return ((instance *)(void *)ctx)->hooks.self; /* ctx is its first member */
 }
 
-/* 64-byte aligned as promised, so up to 63 bytes lie between its end and the page behind it. Full of NaN. */
+/* 64-byte aligned as promised, so up to 63 bytes lie between its end and the page behind it.
+ * Full of NaN. */
 static void *scratch_map(optimizer_rig *r, size_t bytes)
 {
     const size_t worker = r->team ? team_worker(r->team) : 0, room = (bytes + 63) / 64 * 64;

@@ -55,9 +55,8 @@ typedef struct rig_node {
 
     /* of the update under way */
     assay_step step;
-    float **
-        w; /* [n_tensors] where the weights and gradients lie; of an inner one as the outer one says */
-    const float **g;
+    float **w; /* [n_tensors] where the weights lie, and */
+    const float **g; /* the gradients; of an inner one as the outer one says */
     size_t failed_piece;
     error failed;
 } rig_node;

@@ -1,4 +1,5 @@
-/* The rig's arrays: each beside a page that cannot be accessed, with a shadow of what it must hold. */
+/* The rig's arrays: each beside a page that cannot be accessed, with a shadow of what it must
+ * hold. */
 #include "check/optimizer_rig_internal.h"
 
 #include <stdio.h>

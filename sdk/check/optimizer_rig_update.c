@@ -1,8 +1,9 @@
 /* One update of the rig, by tier, with what the contract forbids looked for around every call.
  *
- * On one thread each call is judged by itself: what it may write is accepted, and everything else must be as it was. With threads, or
- * where that would take too long, a phase is judged as a whole. Sums are added piece by piece in the order of the pieces,
- * whatever the order of the calls. */
+ * On one thread each call is judged by itself: what it may write is accepted, and everything
+ * else must be as it was. With threads, or where that would take too long, a phase is judged as
+ * a whole. Sums are added piece by piece in the order of the pieces, whatever the order of the
+ * calls. */
 #include "check/optimizer_rig_internal.h"
 
 #include "base/clock.h"
@@ -319,7 +320,8 @@ static int refuse(rig_node *k, int code, const char *message)
     return (k->rig->host.fail)(&k->instance->ctx, code, NULL, message);
 }
 
-/* What a callback has written before it asks for something; what is behind it must not be laid to another one's charge. */
+/* What a callback has written before it asks for something; what is behind it must not be laid
+ * to another one's charge. */
 static void judge_so_far(rig_node *k)
 {
     accept_call(k, MODEL, NULL);

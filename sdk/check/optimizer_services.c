@@ -1,4 +1,5 @@
-/* How it deals with the host: memory that is refused, a closure that fails or finds no number, the question where to evaluate. */
+/* How it deals with the host: memory that is refused, a closure that fails or finds no number,
+ * the question where to evaluate. */
 #include "check/optimizer_tests.h"
 
 #include <math.h>

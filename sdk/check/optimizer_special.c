@@ -1,4 +1,5 @@
-/* Special cases: what the component says of itself, put to the test. Both optimizers get the same weights and gradients. */
+/* Special cases: what the component says of itself, put to the test. Both optimizers get the
+ * same weights and gradients. */
 #include "check/optimizer_tests.h"
 
 #include <math.h>
@@ -27,8 +28,8 @@ static bool sets(const char *settings, const char *name)
     return is_set;
 }
 
-/* Numbers that neither text sets and both have: the first round has the defaults, the later ones other values in the range that both
- * search, and the same on both sides. */
+/* Numbers that neither text sets and both have: the first round has the defaults, the later ones
+ * other values in the range that both search, and the same on both sides. */
 static void share_values(const assay_special_case *c, const component *own, const component *other,
     int round, text *to_own, text *to_other)
 {
@@ -85,8 +86,9 @@ static void keep_start(bench *b)
     }
 }
 
-/* Of a tensor that both update: how far apart, relative to the way since keep_start; but for what roundings of the weights themselves may
- * have added in `n` updates, unless the same bits are wanted. */
+/* Of a tensor that both update: how far apart, relative to the way since keep_start; but for
+ * what roundings of the weights themselves may have added in `n` updates, unless the same bits
+ * are wanted. */
 static double apart(const bench *a, const bench *b, size_t i, uint64_t n, bool exactly)
 {
     const float *x = optimizer_rig_weights(a->rig, i), *y = optimizer_rig_weights(b->rig, i);

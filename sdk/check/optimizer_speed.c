@@ -1,4 +1,5 @@
-/* How long an update takes, beside the least that memory allows: the same arrays streamed by a plain loop in the same test. */
+/* How long an update takes, beside the least that memory allows: the same arrays streamed by a
+ * plain loop in the same test. */
 #include "check/optimizer_tests.h"
 
 #include "base/clock.h"

@@ -10,7 +10,8 @@
 
 enum { N_UPDATES = 12 };
 
-/* What a schedule would do: every REAL hyperparameter that one may drive has another value at every update. */
+/* What a schedule would do: every REAL hyperparameter that one may drive has another value at
+ * every update. */
 static void apply_schedule(bench *b)
 {
     const hyper_table *t = &b->specimen.instance->component->hypers;

@@ -1,5 +1,6 @@
-/* What is declared is used: every slot is written and read, every hyperparameter and the gradient have an effect, metrics are reported. What
- * has none is a leftover, or the sign of a term that got lost. */
+/* What is declared is used: every slot is written and read, every hyperparameter and the
+ * gradient have an effect, metrics are reported. What has none is a leftover, or the sign of a
+ * term that got lost. */
 #include "check/optimizer_tests.h"
 
 #include <math.h>
@@ -55,7 +56,8 @@ static void disturb(const rig_array *a)
     }
 }
 
-/* Whether the run ends elsewhere when this slot is disturbed in its middle; `in_update`: between combine and elem. */
+/* Whether the run ends elsewhere when this slot is disturbed in its middle; `in_update`: between
+ * combine and elem. */
 static bool ends_elsewhere(const subject *s, const char *settings, const char *name, bool in_update,
     uint64_t want, check_report *r)
 {
@@ -291,7 +293,8 @@ void optimizer_test_hypers(const subject *s, check_report *r)
 
 /* -- the gradient -- */
 
-/* The first element that is where it began after every one of the updates; false: each has been elsewhere at some time. */
+/* The first element that is where it began after every one of the updates; false: each has been
+ * elsewhere at some time. */
 static bool find_still(bench *b, size_t i, bool *has_moved, size_t *out_k)
 {
     const float *w = optimizer_rig_weights(b->rig, i);

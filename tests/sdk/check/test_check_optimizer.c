@@ -1,4 +1,5 @@
-/* What the kit finds in optimizers: each of the tests in a plugin that goes wrong in just that way, and nothing in those that are right. */
+/* What the kit finds in optimizers: each of the tests in a plugin that goes wrong in just that
+ * way, and nothing in those that are right. */
 #include "check/kit.h"
 #include "check/subject.h"
 

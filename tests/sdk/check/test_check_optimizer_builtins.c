@@ -1,4 +1,5 @@
-/* Every optimizer that is shipped passes the kit's tests without a failure or a warning. What they measure is not looked at. */
+/* Every optimizer that is shipped passes the kit's tests without a failure or a warning. What
+ * they measure is not looked at. */
 #include "check/kit.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* What the faulty optimizers share: stochastic gradient descent with momentum and decay, which is all right. Each then goes wrong in one
- * way. */
+/* What the faulty optimizers share: stochastic gradient descent with momentum and decay, which
+ * is all right. Each then goes wrong in one way. */
 #ifndef OPTIMIZERS_H
 #define OPTIMIZERS_H
 

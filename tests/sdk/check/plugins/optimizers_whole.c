@@ -1,4 +1,5 @@
-/* Optimizers with sums, of whole tensors and of the model, and with state of their own, that go wrong. */
+/* Optimizers with sums, of whole tensors and of the model, and with state of their own, that go
+ * wrong. */
 #include "optimizers.h"
 
 #include <string.h>
