@@ -47,9 +47,9 @@ static void open_all(plugin_fixture *f)
 
 static void put(plugin_fixture *f, const char *folder, const char *name, const char *built)
 {
-    char path[256];
+    char path[512];
     fixture_folder(f, folder);
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_true(snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path);
     fixture_copy(f, built, path);
 }
 
