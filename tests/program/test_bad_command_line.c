@@ -13,7 +13,8 @@ static const bad_input rows[] = {
     { "a command that is nothing like any", NULL, NULL, NULL, { "frobnicate" }, 2,
         "unknown command \"frobnicate\"; see assay help" },
     { "half a command", NULL, NULL, NULL, { "plugin" }, 2,
-        "\"plugin\" is not a command; there are: plugin list, plugin info" },
+        "\"plugin\" is not a command; there are: plugin list, plugin info, plugin new, plugin "
+        "build, plugin check" },
     { "half a command and a wrong half", NULL, NULL, NULL, { "plugin", "lsit" }, 2,
         "unknown command \"plugin lsit\": did you mean \"plugin list\"?" },
     { "an unknown option", NULL, NULL, NULL, { "train", "bad.cfg", "--ouput", "x" }, 2,
