@@ -17,6 +17,8 @@ made larger or zero on the way, since it is there that ports differ: at the firs
 
 An optimizer that evaluates its objective itself (step(closure) as LBFGS) cannot be recorded so.
 
+The format, which may also hold several runs, is described in assay's sdk/check/optimizer_trajectory.h.
+
 Needs PyTorch 1.13 or later and nothing else.
 """
 import argparse

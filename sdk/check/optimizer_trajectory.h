@@ -35,9 +35,10 @@
  * what it led to. A tensor agrees when the difference is at most subject.tolerance of the recorded step in norm, but for the rounding of
  * the weights themselves.
  *
- * Free: the weights go on from the optimizer's own. That is for those that keep weights, or differences of them, in slots (lookahead,
- * schedule_free, prodigy, lbfgs), which a seat would tear from the weights by its rounding, and for those that evaluate the loss. A
- * tensor agrees when the difference is at most subject.tolerance of the distance from the first weights, but for a rounding of the weights per step.
+ * Free: the weights go on from the optimizer's own. That is for those that take differences between two updates, as an L-BFGS may, which are
+ * spoilt by the rounding of a seat. Weights that are kept in slots do not ask for it: the optimizers that keep some (lookahead, schedule_free,
+ * prodigy) round them as a seat does. A tensor agrees when the difference is at most subject.tolerance of the distance from the first
+ * weights, but for a rounding of the weights per step.
  *
  * Where the model would be evaluated is always compared as in a free run. */
 void optimizer_trajectory_run(const subject *s, check_report *r);

@@ -191,8 +191,6 @@ OPTIMIZERS = {
 }
 # Prodigy finds its way by how far weights have moved: where that is little against the weights, float32 hides it.
 SIZES = {"prodigy": 0.0137}
-# These keep weights of their own beside those that they are given.
-RUNS = {name: {"run": "free"} for name in ("prodigy", "schedule_free_sgd", "schedule_free_adamw")}
 
 
 def write(name, tensors, told):
@@ -248,5 +246,4 @@ for name, (rule, cases) in OPTIMIZERS.items():
         for k, v in trajectory(rule, options, w0, g).items():
             tensors["x." + case + "." + k[2:] if k.startswith("x.") else case + "." + k] = v
     told = {k: "role=%s blocks=%d" % (role, blocks) for k, (_, role, blocks) in TENSORS.items()}
-    write("optimizer_" + name, tensors,
-          notes("the paper's equations of " + name, N_UPDATES, cases, told, **RUNS.get(name, {})))
+    write("optimizer_" + name, tensors, notes("the paper's equations of " + name, N_UPDATES, cases, told))

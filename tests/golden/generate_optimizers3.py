@@ -284,9 +284,7 @@ def trajectories():
                     tensors["x." + case + "." + k] = x
         roles = {"vector": "role=weight"} if "vector" in shapes else {}
         blocks = {k: "blocks=%d" % n for k, n in BLOCKS.items() if k in shapes}
-        free = {"run": "free"} if name == "lookahead" else {}  # it keeps weights of its own
-        write("optimizer_" + name, tensors,
-              told(name, "the published rule of " + name, cases, {**roles, **blocks}, **free))
+        write("optimizer_" + name, tensors, told(name, "the published rule of " + name, cases, {**roles, **blocks}))
 
 
 # -- with a loss --
@@ -361,7 +359,7 @@ def sam():
     tensors = dict(valley.arrays)
     for case, options in SAM.items():
         valley.add(tensors, case, sam_path(valley, **options))
-    write("optimizer_sam", tensors, told("sam", "the papers' equations of sam", SAM, {}, objective="valley", run="free"))
+    write("optimizer_sam", tensors, told("sam", "the papers' equations of sam", SAM, {}, objective="valley"))
 
 
 def lbfgs_path(valley, history, line_search, **options):
