@@ -1,14 +1,15 @@
-"""Updates alone: `bench_optimizer` beside plain fused loops, the peers' `optim.c`, in turns A B A B; `run --optimizers` calls it.
+"""Updates alone, beside plain loops of the same traffic: `run --optimizers` calls this.
 
-Either program prints a line of JSON per optimizer and size with the median of its own turns, in CPU time of one thread; shown is
-the median of all rounds."""
+`bench_optimizer` measures both in turns A B A B and prints a line of JSON per optimizer and size with the medians of its turns, in CPU
+time of one thread; shown are the medians of all rounds. The peers' `optim.c` is a program of its own: where it is there, it has its
+turn in every round, too, for the four methods that it knows."""
 import json, os, shlex, statistics, subprocess, tempfile
 
-LIMIT = 1.2
+LIMIT = 1.3
 
 
 def build_peer(folder):
-    """The command of the plain loops, built for this very machine; None where they are not to be had."""
+    """The command of the peers' loops, built for this very machine; None where they are not to be had."""
     source, program = os.path.join(os.environ["PEERS"], "optim.c"), os.path.join(folder, "optim")
     if not os.path.isfile(source):
         return None
@@ -16,36 +17,42 @@ def build_peer(folder):
     return program if subprocess.run(shlex.split(command)).returncode == 0 else None
 
 
-def take_round(program, rates):
-    """workload -> list of ns per parameter; returns workload -> bytes moved per parameter."""
+def rows_of(program):
     lines = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    rows = [json.loads(line) for line in lines]
-    for r in rows:
-        rates.setdefault(r["workload"], []).append(r["median"])
-    return {r["workload"]: r["bytes_per_param"] for r in rows}
+    return [json.loads(line) for line in lines]
+
+
+def take_rounds(peer):
+    """workload -> what all rounds found of it: assay, plain, ratio, optim.c (lists), bytes, passes."""
+    found = {}
+    for _ in range(int(os.environ["ROUNDS"])):
+        for r in rows_of(os.environ["BENCH_OPTIMIZER"]):
+            f = found.setdefault(r["workload"], {"assay": [], "plain": [], "ratio": [], "optim.c": []})
+            f["bytes"], f["passes"] = r["bytes_per_param"], r["passes"]
+            f["assay"].append(r["assay"])
+            f["plain"].append(r["plain"])
+            f["ratio"].append(r["assay"] / r["plain"])
+        for r in rows_of(peer) if peer else []:
+            found[r["workload"]]["optim.c"].append(r["median"])
+    return found
 
 
 def main():
-    ours, theirs, n_bytes = {}, {}, {}
     with tempfile.TemporaryDirectory() as folder:
-        peer = build_peer(folder)
-        for _ in range(int(os.environ["ROUNDS"])):
-            n_bytes = take_round(os.environ["BENCH_OPTIMIZER"], ours)
-            if peer:
-                take_round(peer, theirs)
-    print("one update by itself, one thread, CPU time: ns per parameter, GB/s that it reads and writes, ratio to a plain loop\n")
-    print(f"  {'workload':26} {'assay':>8} {'GB/s':>7} {'c-fused':>9} {'GB/s':>7} {'ratio':>7}")
+        found = take_rounds(build_peer(folder))
+    print("one update by itself, one thread, CPU time: ns per parameter, GB/s that it reads and writes, ratio to a plain loop of the "
+          "same traffic\n(the least and the most of all rounds in brackets)\n")
+    print(f"  {'workload':36} {'bytes':>5} {'assay':>8} {'GB/s':>6} {'plain':>8} {'GB/s':>6} {'optim.c':>8} {'ratio':>6}"
+          f" {'':>11}  passes: reads > writes")
     above = []
-    for name, values in ours.items():
-        x = statistics.median(values)
-        line = f"  {name:26} {x:8.4f} {n_bytes[name] / x:7.0f}"
-        if name in theirs:
-            y = statistics.median(theirs[name])
-            line += f" {y:9.4f} {n_bytes[name] / y:7.0f} {x / y:7.2f}"
-            above += [name] if x / y > LIMIT else []
-        print(line)
-    if theirs:
-        print(f"\n{len(above)} of {len(ours)} rows are above {LIMIT}" + (f": {', '.join(above)}" if above else ""))
+    for name, f in found.items():
+        x, y, ratio = (statistics.median(f[key]) for key in ("assay", "plain", "ratio"))
+        theirs = f"{statistics.median(f['optim.c']):.4f}" if f["optim.c"] else ""
+        spread = f"({min(f['ratio']):.2f} {max(f['ratio']):.2f})"
+        print(f"  {name:36} {f['bytes']:5} {x:8.4f} {f['bytes'] / x:6.0f} {y:8.4f} {f['bytes'] / y:6.0f} {theirs:>8} {ratio:6.2f}"
+              f" {spread:>11}  {f['passes']}")
+        above += [name] if ratio > LIMIT else []
+    print(f"\n{len(above)} of {len(found)} rows are above {LIMIT}" + (f": {', '.join(above)}" if above else ""))
 
 
 main()
