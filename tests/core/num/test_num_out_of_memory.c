@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #undef fail /* the name is ours */
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,19 +93,33 @@ static status make_team(error *err)
     return st;
 }
 
-static status decompose(error *err)
+static status decompose_in(team *room, error *err)
 {
     status st = OK;
     float a[12] = { 2.385f, -0.731f, 0.3f, -0.731f, 3.1f, 0.7f, 0.3f, 0.7f, 4.9f, 1.1f, 2.3f,
         0.2f };
     float s[3], u[12], vt[9], copy[12];
     memcpy(copy, a, sizeof copy);
-    TRY(linalg_syevd(3, copy, 3, s, NULL, err));
+    TRY(linalg_syevd(3, copy, 3, s, room, err));
     memcpy(copy, a, sizeof copy);
-    TRY(linalg_geqrf(4, 3, copy, 3, NULL, 0, NULL, err));
+    TRY(linalg_geqrf(4, 3, copy, 3, NULL, 0, room, err));
     memcpy(copy, a, sizeof copy);
-    TRY(linalg_gesdd(4, 3, copy, 3, s, u, 3, vt, 3, NULL, err));
+    TRY(linalg_gesdd(4, 3, copy, 3, s, u, 3, vt, 3, room, err));
 done:
+    return st;
+}
+
+static status decompose(error *err)
+{
+    return decompose_in(NULL, err);
+}
+
+static status decompose_in_scratch(error *err)
+{
+    team *t = NULL;
+    status st = team_new(1, false, &t, err);
+    if (st == OK) st = decompose_in(t, err);
+    team_free(t);
     return st;
 }
 
@@ -118,6 +133,7 @@ static void test_memory__each_allocation_may_fail(void **state)
     fail_each(write_files);
     fail_each(make_team);
     fail_each(decompose);
+    fail_each(decompose_in_scratch);
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     assert_int_equal(system(command), 0);
@@ -139,7 +155,9 @@ static void test_memory__scratch_says_when_there_is_none(void **state)
 
 typedef struct crowd {
     team *team;
-    atomic_size_t n_missing;
+    atomic_size_t n_missing, n_here;
+    size_t
+        n_together; /* pieces that end when as many have been done: each has a worker of its own */
 } crowd;
 
 /* Takes a different order and mix of sizes by piece; the sum is the same. */
@@ -175,6 +193,46 @@ static void test_memory__scratch_allocates_nothing_after_the_first_round(void **
     }
 }
 
+/* The eigenvectors of a matrix whose work space is larger than a first chunk. */
+static void decompose_large(void *arg, size_t i)
+{
+    enum { N = 131 };
+    crowd *c = arg;
+    float a[N * N], w[N];
+    for (size_t row = 0; row < N; row++) {
+        for (size_t j = 0; j < N; j++) {
+            const float diagonal = row == j ? 2.385f * (float)row : 0.0f;
+            a[row * N + j] = diagonal + 0.731f / (float)(row + j + i + 1);
+        }
+    }
+    team_scratch_reset(c->team);
+    if (linalg_syevd(N, a, N, w, c->team, NULL) != OK) atomic_fetch_add(&c->n_missing, 1);
+    atomic_fetch_add(&c->n_here, 1);
+    while (atomic_load(&c->n_here) < c->n_together)
+        sched_yield();
+}
+
+/* Which worker meets a large matrix first is chance; once one has, all have the room. */
+static void test_memory__work_space_is_there_on_every_worker_once_one_needed_it(void **state)
+{
+    (void)state;
+    crowd c = { 0 };
+    error e = { 0 };
+    assert_int_equal(team_new(3, false, &c.team, &e), OK);
+    atomic_store(&n_allocations, 0);
+    team_run(c.team, 1, decompose_large, &c); /* on the caller alone */
+    assert_true(atomic_load(&n_allocations) > 0);
+    c.n_together = 3;
+    atomic_store(&n_allocations, 0);
+    for (int round = 0; round < 20; round++) {
+        atomic_store(&c.n_here, 0);
+        team_run(c.team, 3, decompose_large, &c);
+    }
+    assert_int_equal(atomic_load(&n_allocations), 0);
+    assert_int_equal(atomic_load(&c.n_missing), 0);
+    team_free(c.team);
+}
+
 int main(void)
 {
     num_init();
@@ -182,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_memory__each_allocation_may_fail),
         cmocka_unit_test(test_memory__scratch_says_when_there_is_none),
         cmocka_unit_test(test_memory__scratch_allocates_nothing_after_the_first_round),
+        cmocka_unit_test(test_memory__work_space_is_there_on_every_worker_once_one_needed_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
