@@ -6,6 +6,7 @@
 #include "support/train_rig.h"
 
 #include "base/file.h"
+#include "num/gemm.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -160,6 +161,16 @@ static const char *const optimizer_forms[] = {
     DATA NET TRAIN "optimizer = ( { type = \"@\"; match = \"dims:2\"; }, \"adam\" );",
     NULL,
 };
+/* Matrices whose decompositions and copies need more scratch memory than a worker begins with. */
+#define LARGE_NET \
+    "model = ( { type = \"dense\"; units = 131; }, { type = \"dense\"; units = 149; }, " \
+    "{ type = \"dense\"; units = 3; } ); "
+static const char *const matrix_forms[] = {
+    DATA LARGE_NET TRAIN "optimizer = { type = \"@\"; every = 3; };",
+    DATA LARGE_NET TRAIN "optimizer = \"@\";",
+    DATA LARGE_NET TRAIN "optimizer = ( { type = \"@\"; match = \"dims:2\"; }, \"adam\" );",
+    NULL,
+};
 static const char *const schedule_forms[] = {
     DATA NET TRAIN "optimizer = \"sgd\"; schedule = \"@\";",
     DATA NET TRAIN "optimizer = \"sgd\"; schedule = { type = \"@\"; milestones = ( 2, 5 ); };",
@@ -311,6 +322,21 @@ static void test_step__allocates_nothing_in_tiers_that_no_shipped_optimizer_has(
     }
 }
 
+static void test_step__allocates_nothing_with_large_matrices(void **state)
+{
+    static const char *const ids[] = { "shampoo", "soap", "muon", "adafactor" };
+    char source[2048];
+    (void)state;
+    if (!CAN_COUNT) skip();
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        train_rig g;
+        rig_init(&g);
+        open_some(&g, "optimizer", ids[i], matrix_forms, source, sizeof source);
+        expect_none(&g, source);
+        rig_release(&g);
+    }
+}
+
 static void test_step__allocates_nothing_on_streams_and_sequences(void **state)
 {
     static const char *const ids[] = { "lstm", "gru", "rnn" };
@@ -384,6 +410,7 @@ static int remove_files(void **state)
 
 int main(void)
 {
+    num_init(); /* as the program does: the threads of OpenBLAS allocate */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counting__sees_what_the_core_and_this_program_allocate),
         cmocka_unit_test(test_step__allocates_nothing_with_any_layer),
@@ -391,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_step__allocates_nothing_with_any_schedule),
         cmocka_unit_test(test_step__allocates_nothing_with_any_dataset),
         cmocka_unit_test(test_step__allocates_nothing_with_any_loss),
+        cmocka_unit_test(test_step__allocates_nothing_with_large_matrices),
         cmocka_unit_test(test_step__allocates_nothing_on_streams_and_sequences),
         cmocka_unit_test(test_step__allocates_nothing_in_tiers_that_no_shipped_optimizer_has),
     };
