@@ -3,7 +3,7 @@
 `bench_optimizer` measures both in turns A B A B and prints a line of JSON per optimizer and size with the medians of its turns, in CPU
 time of one thread; shown are the medians of all rounds. The peers' `optim.c` is a program of its own: where it is there, it has its
 turn in every round, too, for the four methods that it knows."""
-import json, os, shlex, statistics, subprocess, tempfile
+import json, os, shlex, statistics, subprocess, sys, tempfile
 
 LIMIT = 1.3
 
@@ -18,8 +18,10 @@ def build_peer(folder):
 
 
 def rows_of(program):
-    lines = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    return [json.loads(line) for line in lines]
+    run = subprocess.run([program], stdout=subprocess.PIPE, text=True)
+    if run.returncode != 0:
+        sys.exit(f"bench: {program} ended with {run.returncode}")
+    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 def take_rounds(peer):
