@@ -34,17 +34,19 @@ typedef struct fp_mode {
 enum {
     FP_FLUSH = 0x8000, /* results to zero */
     FP_DENORMALS = 0x40, /* operands to zero */
+    FP_ROUNDING =
+        0x6000, /* of vectors, and so of all floats; fegetround tells that of the x87 alone */
     FP_TRAPS = 0x1f80,
 };
 #elif defined(__aarch64__)
-enum { FP_FLUSH = 1 << 24, FP_DENORMALS = 1 << 0, FP_TRAPS = 0x9f00 };
+enum { FP_FLUSH = 1 << 24, FP_DENORMALS = 1 << 0, FP_ROUNDING = 3 << 22, FP_TRAPS = 0x9f00 };
 #else
-enum { FP_FLUSH = 0, FP_DENORMALS = 0, FP_TRAPS = 0 };
+enum { FP_FLUSH = 0, FP_DENORMALS = 0, FP_ROUNDING = 0, FP_TRAPS = 0 };
 #endif
 
 static unsigned fp_control(void)
 {
-    const unsigned watched = FP_FLUSH | FP_DENORMALS | FP_TRAPS;
+    const unsigned watched = FP_FLUSH | FP_DENORMALS | FP_ROUNDING | FP_TRAPS;
 #if defined(__SSE__)
     return _mm_getcsr() & watched;
 #elif defined(__aarch64__)
@@ -67,7 +69,7 @@ static fp_mode fp_save(void)
 static status fp_restore(const fp_mode *m, const char *who, error *why)
 {
     const unsigned changed = m->control ^ fp_control();
-    const bool is_rounding = fegetround() != m->rounding;
+    const bool is_rounding = fegetround() != m->rounding || (changed & FP_ROUNDING);
     fesetenv(&m->all);
     if (!changed && !is_rounding) return OK;
     const char *const named[] = { changed & FP_FLUSH ? "flush-to-zero" : NULL,

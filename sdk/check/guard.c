@@ -141,7 +141,7 @@ bool floats_are_finite(const float *x, size_t n, size_t *out_at)
 
 #if defined(__SSE__)
 
-enum { SSE_STATUS_FLAGS = 0x3f, SSE_FLUSH = 0x8040 };
+enum { SSE_STATUS_FLAGS = 0x3f, SSE_FLUSH = 0x8040, SSE_ROUNDING = 0x6000 };
 
 static uint64_t control_get(void)
 {
@@ -156,6 +156,12 @@ static void control_set(uint64_t control)
 static bool is_flush(uint64_t change)
 {
     return (change & SSE_FLUSH) != 0;
+}
+
+/* fegetround tells the x87 unit's alone. */
+static bool is_rounding(uint64_t change)
+{
+    return (change & SSE_ROUNDING) != 0;
 }
 
 #elif defined(__aarch64__)
@@ -177,6 +183,11 @@ static bool is_flush(uint64_t change)
     return (change & (UINT64_C(1) << 24)) != 0;
 }
 
+static bool is_rounding(uint64_t change)
+{
+    return (change & (UINT64_C(3) << 22)) != 0;
+}
+
 #else
 
 static uint64_t control_get(void)
@@ -190,6 +201,12 @@ static void control_set(uint64_t control)
 }
 
 static bool is_flush(uint64_t change)
+{
+    (void)change;
+    return false;
+}
+
+static bool is_rounding(uint64_t change)
 {
     (void)change;
     return false;
@@ -211,7 +228,8 @@ void float_mode_set(const float_mode *m)
 const char *float_mode_change(const float_mode *m)
 {
     const float_mode now = float_mode_get();
-    if (now.rounding != m->rounding) return "the rounding mode";
-    if (is_flush(now.control ^ m->control)) return "the flushing of denormals";
-    return now.control == m->control ? NULL : "the mask of floating-point exceptions";
+    const uint64_t change = now.control ^ m->control;
+    if (now.rounding != m->rounding || is_rounding(change)) return "the rounding mode";
+    if (is_flush(change)) return "the flushing of denormals";
+    return change == 0 ? NULL : "the mask of floating-point exceptions";
 }
