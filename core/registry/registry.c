@@ -4,9 +4,10 @@
  * exceptions. The program's own folders (`dirs`, the build tree, the system's) may all hold the
  * built-in components, and of those the earlier folder wins, or nobody could work in a build tree on a
  * machine where assay is installed. And a file that the config names goes before the program's own
- * folders, aloud: who names a file means it, and a later assay may bring a component of any name. A file reached twice, by links or by two
- * folders, counts once and keeps its first finder; the config comes before all folders. What is
- * refused takes no part, but is remembered: asking for it gives the reason.
+ * folders, aloud, once for each component: who names a file means it, and a later assay may bring a
+ * component of any name. A file reached twice, by links or by two folders, counts once and keeps its
+ * first finder; the config comes before all folders. What is refused takes no part, but is
+ * remembered: asking for it gives the reason.
  *
  * One thread at a time; the components themselves may then be used by many. */
 #include "registry/internal.h"
@@ -339,7 +340,9 @@ static status choose(registry *r, const wish *w, const char *type, place *out, e
     }
     if (best.e && rival.e) return fail_ambiguous(w, &best, &rival, err);
     if (best.e) {
-        if (hidden && best.e->found == FOUND_CONFIG) {
+        component_info *info = &best.e->infos[best.i];
+        if (hidden && best.e->found == FOUND_CONFIG && !info->is_told) {
+            info->is_told = true;
             registry_note(r, ASSAY_LOG_WARNING,
                 "%s \"%s\" is that of %s, which the config names, not assay's own", w->kind, w->id,
                 best.e->file.path);

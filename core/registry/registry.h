@@ -22,6 +22,7 @@ typedef struct component_info {
     const char *kind, *id, *version, *doc;
     const char *refused; /* why it alone cannot be used; NULL: it can, as far as is known before it
                             is loaded */
+    bool is_told; /* that it goes before the program's own has been said, once */
 } component_info;
 
 /* One file that calls itself a plugin, or was named as one. */
