@@ -38,7 +38,7 @@ typedef struct building {
     bool is_debug;
     char *const *flag; /* [n_flags] of the user */
     size_t n_flags;
-    char objects[64]; /* a temporary folder of objects; "": there is none */
+    char *objects; /* a temporary folder of objects; NULL: there is none */
     arena memory;
 } building;
 
@@ -267,11 +267,12 @@ static status run_compiler(const building *b, command_words *w, bool cpp, error 
 static status compile_objects(building *b, error *err)
 {
     status st = OK;
-    snprintf(b->objects, sizeof b->objects, "/tmp/assay-plugin-build-XXXXXX");
-    if (!mkdtemp(b->objects)) {
-        b->objects[0] = '\0';
-        return fail_errno(err, errno, "/tmp", "cannot make a folder");
-    }
+    const char *base = getenv("TMPDIR");
+    base = base && base[0] ? base : "/tmp";
+    char *folder = arena_printf(&b->memory, "%s/assay-plugin-build-XXXXXX", base);
+    if (!folder) return fail_nomem(err, "a path");
+    if (!mkdtemp(folder)) return fail_errno(err, errno, base, "cannot make a folder");
+    b->objects = folder;
     for (size_t i = 0; i < b->n; i++) {
         command_words w = { .n = 0 };
         if (is_cpp(b->source[i])) continue;
@@ -293,7 +294,7 @@ done:
 
 static void remove_objects(building *b)
 {
-    if (!b->objects[0]) return;
+    if (!b->objects) return;
     for (size_t i = 0; i < b->n; i++) {
         if (ends_in(b->source[i], ".o")) unlink(b->source[i]);
     }
