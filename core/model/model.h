@@ -56,6 +56,7 @@ typedef struct layer {
     bool out_one_step; /* its output is */
     bool couples_samples;
     bool looks_ahead; /* a step's output depends on later steps: it cannot go step by step */
+    bool looks_back; /* it depends on earlier steps, but not through carried state: nor can it */
     bool backprop; /* backward must run: it or something before it is trained */
     double macs; /* per sample and step */
 

@@ -119,7 +119,7 @@ static status check_planned(planner *p, const assay_plan *plan, error *err)
                 m, l, E_SHAPE, err, "its output has a dimension of 0 or is too large");
         }
     }
-    if (plan->time_out > ASSAY_TIME_ONE) {
+    if (plan->time_mode > ASSAY_TIME_ONE) {
         return layer_fail(m, l, E_PLUGIN, err, "its plan changes time in an unknown way");
     }
     if (!(plan->macs >= 0 && plan->macs < 1e18)) {
@@ -167,9 +167,10 @@ static status layer_plan(planner *p, error *err)
     TRY(instance_status(l->instance, code, "plan", err));
     TRY(check_planned(p, &plan, err));
     l->out = plan.out;
-    l->out_one_step = l->one_step || plan.time_out == ASSAY_TIME_ONE;
+    l->out_one_step = l->one_step || plan.time_mode == ASSAY_TIME_ONE;
     l->couples_samples = plan.couples_samples != 0;
     l->looks_ahead = plan.looks_ahead != 0;
+    l->looks_back = plan.looks_back != 0;
     l->macs = plan.macs;
     l->first_carry = m->n_carry;
     m->n_carry += l->n_carry;

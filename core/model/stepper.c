@@ -40,6 +40,12 @@ static status check_layers(const model *m, error *err)
                 "what it puts out at a time step depends on later ones, so the model cannot run "
                 "step by step");
         }
+        if (l->looks_back) {
+            return layer_fail(m, l, E_UNSUPPORTED, err,
+                "what it puts out at a time step depends on earlier ones, but it carries nothing "
+                "from "
+                "step to step, so the model cannot run step by step");
+        }
     }
     return OK;
 }

@@ -94,6 +94,9 @@ static void add_remarks(const model *m, const layer *l, bool frozen, text *t)
     if (l->looks_ahead) {
         text_add(t, "  looks ahead");
     }
+    if (l->looks_back) {
+        text_add(t, "  looks back");
+    }
     if (frozen) {
         text_add(t, "  frozen");
     } else if (l->couples_samples) {
@@ -190,6 +193,7 @@ static void layer_json(const model *m, const layer *l, json *j)
     json_key_int(j, "frozen", (int64_t)frozen);
     json_key_real(j, "macs", l->macs);
     json_key_bool(j, "looks_ahead", l->looks_ahead);
+    json_key_bool(j, "looks_back", l->looks_back);
     json_end_object(j);
 }
 

@@ -197,7 +197,8 @@ static status check_name(const hyper_table *t, size_t i, error *err)
             row->name);
     }
     if (strcmp(row->name, "type") == 0) {
-        return fail(err, E_CONFLICT, "hyperparameter \"type\": the name is the host's own");
+        return fail(err, E_CONFLICT,
+            "hyperparameter \"type\" is a key of assay's own in every block: give it another name");
     }
     for (size_t k = 0; k < i; k++) {
         if (strcmp(hyper_row(t, k)->name, row->name) == 0) {
@@ -215,7 +216,9 @@ static status check_place(const hyper_table *t, size_t i, error *err)
     const assay_hyper *row = hyper_row(t, i);
     const size_t bytes = size_in_struct(row);
     if (row->offset % 8 != 0) {
-        return fail(err, E_PLUGIN, "hyperparameter \"%s\": its offset %llu is not a multiple of 8",
+        return fail(err, E_PLUGIN,
+            "hyperparameter \"%s\": its offset %llu is not a multiple of 8: REAL wants a double, "
+            "INT, BOOL and ENUM an int64_t",
             row->name, (unsigned long long)row->offset);
     }
     if (row->offset > t->bytes || t->bytes - row->offset < bytes) {
@@ -367,6 +370,26 @@ static status check_flags(const assay_hyper *row, error *err)
     if ((row->flags & ASSAY_PATH) && row->type != ASSAY_TYPE_STRING &&
         row->type != ASSAY_TYPE_STRINGS) {
         return fail(err, E_TYPE, "hyperparameter \"%s\": only a string can be a path", row->name);
+    }
+    return OK;
+}
+
+status hyper_check_covered(const hyper_table *t, error *err)
+{
+    for (uint64_t at = 0; at < t->bytes;) {
+        const assay_hyper *here = NULL;
+        for (size_t i = 0; !here && i < t->n; i++) {
+            const assay_hyper *row = hyper_row(t, i);
+            here = row->offset <= at && at - row->offset < size_in_struct(row) ? row : NULL;
+        }
+        if (!here) {
+            return fail(err, E_PLUGIN,
+                "no row of its table belongs to byte %llu of its struct of %zu bytes, where "
+                "callbacks "
+                "would read 0: is the row of a field missing?",
+                (unsigned long long)at, t->bytes);
+        }
+        at = here->offset + size_in_struct(here);
     }
     return OK;
 }

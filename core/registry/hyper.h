@@ -38,6 +38,10 @@ const assay_hyper *hyper_find(const hyper_table *t, const char *name); /* NULL w
  * range, search range in valid range, choices. `what` names the component. */
 status hyper_table_check(const hyper_table *t, const char *what, error *err) MUST_CHECK;
 
+/* Whether every byte of the author's struct belongs to some row: what no row fills in would silently be 0. E_PLUGIN otherwise. Of a
+ * table that hyper_table_check has passed. */
+status hyper_check_covered(const hyper_table *t, error *err) MUST_CHECK;
+
 /* Whether no row is named like a key that the host reads in the same block: `keys` (NULL-terminated, may be NULL) and `type`.
  * E_PLUGIN otherwise, naming the row. `kind`: whose block it is. */
 status hyper_check_keys(

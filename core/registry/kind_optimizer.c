@@ -30,7 +30,7 @@ static status check_slot_hyper(const component *c, const assay_slot *s, const ch
 /* What rules out whether and how large a slot is. */
 static status check_slot_size(const assay_slot *s, error *why)
 {
-    const uint64_t known = ASSAY_SLOT_MATRICES | ASSAY_SLOT_PER_BLOCK;
+    const uint64_t known = ASSAY_SLOT_MATRICES | ASSAY_SLOT_PER_BLOCK | ASSAY_SLOT_SCRATCH;
     if (s->shape > ASSAY_SLOT_MODEL) {
         return fail(why, E_PLUGIN, "slot \"%s\": unknown shape %llu", s->name,
             (unsigned long long)s->shape);
@@ -42,7 +42,9 @@ static status check_slot_size(const assay_slot *s, error *why)
     if (s->flags && s->shape == ASSAY_SLOT_MODEL) {
         return fail(why, E_PLUGIN,
             "slot \"%s\": %s is for slots of a tensor, not for ASSAY_SLOT_MODEL", s->name,
-            s->flags & ASSAY_SLOT_MATRICES ? "ASSAY_SLOT_MATRICES" : "ASSAY_SLOT_PER_BLOCK");
+            s->flags & ASSAY_SLOT_MATRICES      ? "ASSAY_SLOT_MATRICES"
+                : s->flags & ASSAY_SLOT_SCRATCH ? "ASSAY_SLOT_SCRATCH"
+                                                : "ASSAY_SLOT_PER_BLOCK");
     }
     const bool has_side = s->shape >= ASSAY_SLOT_ROWS &&
         s->shape <= ASSAY_SLOT_COLS_COLS; /* that a limit can be of */

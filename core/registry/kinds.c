@@ -127,8 +127,8 @@ static status take_ops(
 
 static status take_hypers(const assay_component *given, hyper_table *out, error *why)
 {
-    const status st = table_check("hyperparameters", given->hypers, given->n_hypers,
-        given->hyper_stride, END_OF(assay_hyper, kind), why);
+    status st = table_check("hyperparameters", given->hypers, given->n_hypers, given->hyper_stride,
+        END_OF(assay_hyper, kind), why);
     if (st != OK) return st;
     if (given->hyper_bytes > MOST_HYPER_BYTES) {
         return fail(why, E_PLUGIN,
@@ -137,7 +137,8 @@ static status take_hypers(const assay_component *given, hyper_table *out, error 
     }
     *out = (hyper_table){ given->hypers, (size_t)given->n_hypers, (size_t)given->hyper_stride,
         (size_t)given->hyper_bytes };
-    return hyper_table_check(out, NULL, why);
+    st = hyper_table_check(out, NULL, why);
+    return st == OK ? hyper_check_covered(out, why) : st;
 }
 
 static status check_info(const assay_component *c, const component_info *info, error *why)

@@ -26,7 +26,7 @@ struct evaluator {
     batcher *batchers[N_PARTS];
     size_t n_values;
     record_value *values;
-    bool *larger_is_better;
+    uint64_t *direction; /* ASSAY_METRIC_... of each value */
     double *losses, *weights; /* [n_replicas] */
     float **y, **target; /* [n_replicas] in the data's units; NULL where they already are */
     size_t max_batch, max_rows; /* samples; their target rows */
@@ -188,8 +188,8 @@ static status check_names(const evaluator *e, error *err)
 static status name_values(evaluator *e, error *err)
 {
     e->values = arena_alloc_array(&e->memory, e->n_values, sizeof *e->values);
-    e->larger_is_better = arena_alloc_array(&e->memory, e->n_values, sizeof *e->larger_is_better);
-    if (!e->values || !e->larger_is_better) {
+    e->direction = arena_alloc_array(&e->memory, e->n_values, sizeof *e->direction);
+    if (!e->values || !e->direction) {
         return fail_nomem(err, "the metrics");
     }
     e->values[0].name = "loss";
@@ -211,7 +211,8 @@ static status name_values(evaluator *e, error *err)
                 return fail_nomem(err, "the metrics");
             }
             e->values[m->first + k].name = name;
-            e->larger_is_better[m->first + k] = k == 0 && m->plan.larger_is_better;
+            e->direction[m->first + k] =
+                k == 0 ? m->plan.direction : ASSAY_METRIC_SMALLER_IS_BETTER;
         }
     }
     return OK;
@@ -448,7 +449,7 @@ size_t evaluator_find(const evaluator *e, const char *name)
     return i;
 }
 
-bool evaluator_larger_is_better(const evaluator *e, size_t i)
+uint64_t evaluator_direction(const evaluator *e, size_t i)
 {
-    return e->larger_is_better[i];
+    return e->direction[i];
 }

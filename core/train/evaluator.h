@@ -39,7 +39,7 @@ const char *evaluator_name(const evaluator *e, size_t i); /* "loss", "accuracy",
 bool evaluator_is_matrix(const evaluator *e, size_t i);
 /* Index of a value by name; evaluator_n_values when absent. */
 size_t evaluator_find(const evaluator *e, const char *name);
-bool evaluator_larger_is_better(const evaluator *e, size_t i);
+uint64_t evaluator_direction(const evaluator *e, size_t i); /* ASSAY_METRIC_... */
 
 /* Output buffers for `each`; only laid out when asked for. */
 status evaluator_collect_outputs(evaluator *e, error *err) MUST_CHECK;

@@ -239,11 +239,13 @@ status optimizer_eval_weights(optimizer *o, uint64_t t, float *out, error *err)
         const assay_step step = { .struct_size = sizeof step,
             .t = t,
             .global = k->globals,
-            .draw = t,
+            .draw = update_stream(t),
+            .clip = 1,
             .n_tensors = k->n_tensors,
             .n_elements = k->n_elements };
         for (size_t j = 0; k->ops->eval_weights && j < k->n_tensors; j++) {
             assay_span span = k->spans[j];
+            span.draw = tensor_stream(t, span.tensor);
             span.sums = NULL; /* those of the last update are not in checkpoints */
             const int code = k->ops->eval_weights(&k->instance->ctx, k->resolved[k->resolved_of[j]],
                 &step, &span, out + o->model->tensors[k->tensor[j]].offset);

@@ -151,7 +151,7 @@ static status visit_group(const group *k, array_visitor visit, void *self, error
     for (size_t i = 0; i < k->n_tensors; i++) {
         for (size_t j = 0; j < k->n_slots; j++) {
             const size_t at = i * k->n_slots + j;
-            if (k->slot_base[at]) {
+            if (k->slot_base[at] && !(k->slots[j].flags & ASSAY_SLOT_SCRATCH)) {
                 snprintf(name, sizeof name, "%s/%s/%s", k->name,
                     k->model->tensors[k->tensor[i]].info.name, k->slots[j].name);
                 TRY(visit(self, name, ARRAY_F32, k->slot_base[at], k->slot_floats[at], err));

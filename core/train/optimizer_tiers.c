@@ -51,6 +51,7 @@ static void reduce_piece(void *arg, size_t i)
     memset(sums, 0, k->ops->n_sums * sizeof *sums);
     assay_span span = c->span;
     span.sums = NULL;
+    span.draw = k->spans[c->i_tensor].draw;
     note_failure(k, i,
         k->ops->reduce(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span, sums),
         "reduce");
@@ -72,6 +73,7 @@ static void elem_piece(void *arg, size_t i)
     group *k = arg;
     chunk *c = &k->chunks[i];
     assay_span span = c->span;
+    span.draw = k->spans[c->i_tensor].draw;
     if (k->update->stretch) {
         span.g = make_gradient(k, c);
     }
@@ -107,6 +109,7 @@ static void elem_run(void *arg, size_t i)
     }
     assay_span span = c->span;
     span.n = r->n_elements;
+    span.draw = k->spans[c->i_tensor].draw;
     note_failure(k, r->first,
         k->ops->elem(&k->instance->ctx, hyper_of(k, c->i_tensor), &k->step, &span), "elem");
     team_scratch_reset(k->team);
@@ -195,9 +198,13 @@ static void begin_step(group *k, const update *u)
         .t = u->t,
         .loss = u->loss,
         .global = k->globals,
-        .draw = u->t,
+        .draw = update_stream(u->t),
+        .clip = (double)u->scale,
         .n_tensors = k->n_tensors,
         .n_elements = k->n_elements };
+    for (size_t i = 0; i < k->n_tensors; i++) {
+        k->spans[i].draw = tensor_stream(u->t, k->spans[i].tensor);
+    }
 }
 
 /* The tier's own callback on what begin_step and the reduce phase have set up. */
@@ -249,7 +256,7 @@ int group_inner_update(void *self, instance *outer, instance *inner, const assay
         c->span.g = in->spans[c->i_tensor].g + c->span.begin;
     }
     error err = { 0 };
-    const update u = { .t = step->t, .loss = step->loss };
+    const update u = { .t = step->t, .loss = step->loss, .scale = (float)step->clip };
     begin_step(in, &u);
     team_scratch_enter(k->team);
     status st = reduce_phase(in, &err);

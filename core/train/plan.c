@@ -215,8 +215,15 @@ status plan_monitor(trainer *t, error *err)
             "evaluate)",
             monitor);
     }
-    const bool larger = evaluator_larger_is_better(t->evaluator, t->monitor);
+    const uint64_t direction = evaluator_direction(t->evaluator, t->monitor);
+    const bool larger = direction == ASSAY_METRIC_LARGER_IS_BETTER;
     const int64_t mode = t->settings.early.mode;
+    if (asked && mode == MODE_AUTO && direction == ASSAY_METRIC_NEITHER) {
+        return fail_at(err, E_MISSING, &v->at,
+            "early_stopping: of %s neither smaller nor larger values are better by themselves: say "
+            "which, by mode = \"min\" or \"max\"",
+            monitor);
+    }
     if (asked && (mode == MODE_AUTO ? larger : mode == MODE_MAX) &&
         (t->settings.early.rule == RULE_GL || t->settings.early.rule == RULE_PQ)) {
         return fail_at(err, E_CONFLICT, &v->at,

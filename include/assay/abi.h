@@ -138,7 +138,8 @@ struct assay_host {
     /* 64-byte aligned, not zeroed, this thread's alone, dies when the callback returns. NULL when memory is out. */
     void *(*scratch)(assay_ctx *ctx, uint64_t bytes);
 
-    /* Random numbers: a pure function of (run seed, instance, stream, index + k). How a range is cut into calls
+    /* Random numbers: a pure function of (run seed, instance, stream, index + k). Streams below 2^32 are the author's own; those that
+     * callbacks are handed (step->draw, span->draw) are above. How a range is cut into calls
      * does not matter, so draw by absolute place: the element of a tensor, the sample of a batch. In a dataset the run's
      * seed has no part in them, so that runs of different seeds see the same data: one that makes up its numbers has a
      * hyperparameter `seed` and takes it as the stream. */
@@ -170,7 +171,7 @@ struct assay_host {
     void (*parallel_for)(assay_ctx *ctx, uint64_t n, uint64_t grain, assay_piece piece, void *arg);
 
     /* A nested optimizer (a hyperparameter of type component): one update of the `n` spans with its own hyperparameters, slots
-     * and tier. [control], from a `model` callback. `stride` is sizeof(assay_span) as the caller received it. */
+     * and tier. [control], from a `model` callback. The inner one is of tier elem or tensor, without eval_weights. `stride` is sizeof(assay_span) as the caller received it. */
     int (*inner_update)(assay_ctx *ctx, const assay_instance *inner, const struct assay_step *step,
         const struct assay_span *spans, uint64_t n, uint64_t stride);
     /* A nested schedule's factor. [control] */

@@ -79,41 +79,42 @@ typedef struct assay_hyper {
  * of the struct: .flags, .tune_min, .tune_max, .unit. Where the key cannot be a field, as `return` or `default`, write the row
  * out: { .name = "return", .offset = offsetof(struct T, last), .type = ASSAY_TYPE_ENUM, .max = n_choices - 1, ... }. */
 #define ASSAY_REAL(T, f, default_, min_, max_, ...) \
-    ASSAY_ROW_(T, f, ASSAY_TYPE_REAL, default_, min_, max_, __VA_ARGS__)
+    ASSAY_ROW_(T, f, double, ASSAY_TYPE_REAL, default_, min_, max_, __VA_ARGS__)
 #define ASSAY_INT(T, f, default_, min_, max_, ...) \
-    ASSAY_ROW_(T, f, ASSAY_TYPE_INT, default_, min_, max_, __VA_ARGS__)
+    ASSAY_ROW_(T, f, int64_t, ASSAY_TYPE_INT, default_, min_, max_, __VA_ARGS__)
 #define ASSAY_BOOL(T, f, default_, ...) \
-    ASSAY_ROW_(T, f, ASSAY_TYPE_BOOL, default_, 0, 1, __VA_ARGS__)
+    ASSAY_ROW_(T, f, int64_t, ASSAY_TYPE_BOOL, default_, 0, 1, __VA_ARGS__)
 
 /* choices_ is an array of strings; default_ an index into it. */
 #define ASSAY_ENUM(T, f, default_, choices_, ...) \
     { \
-        .name = #f, .offset = offsetof(struct T, f), .type = ASSAY_TYPE_ENUM, .def = (default_), \
-        .min = 0, .max = (double)(sizeof(choices_) / sizeof((choices_)[0]) - 1), \
-        .doc = __VA_ARGS__, .choices = (choices_), \
-        .n_choices = sizeof(choices_) / sizeof((choices_)[0]) \
+        .name = #f, .offset = ASSAY_OFFSET_(T, f, int64_t), .type = ASSAY_TYPE_ENUM, \
+        .def = (default_), .min = 0, \
+        .max = (double)(sizeof(choices_) / sizeof((choices_)[0]) - 1), .doc = __VA_ARGS__, \
+        .choices = (choices_), .n_choices = sizeof(choices_) / sizeof((choices_)[0]) \
     }
 
 /* default_ may be NULL: no default. */
 #define ASSAY_STRING(T, f, default_, ...) \
     { \
-        .name = #f, .offset = offsetof(struct T, f), .type = ASSAY_TYPE_STRING, .def = 0, \
-        .min = 0, .max = 0, .doc = __VA_ARGS__, .def_string = (default_) \
+        .name = #f, .offset = ASSAY_OFFSET_(T, f, const char *), .type = ASSAY_TYPE_STRING, \
+        .def = 0, .min = 0, .max = 0, .doc = __VA_ARGS__, .def_string = (default_) \
     }
 
 /* Lists; default_ is text ("0.5 0.75", "" for none). */
 #define ASSAY_REALS(T, f, default_, min_, max_, ...) \
-    ASSAY_LIST_ROW_(T, f, ASSAY_TYPE_REALS, default_, min_, max_, __VA_ARGS__)
+    ASSAY_LIST_ROW_(T, f, assay_reals, ASSAY_TYPE_REALS, default_, min_, max_, __VA_ARGS__)
 #define ASSAY_INTS(T, f, default_, min_, max_, ...) \
-    ASSAY_LIST_ROW_(T, f, ASSAY_TYPE_INTS, default_, min_, max_, __VA_ARGS__)
+    ASSAY_LIST_ROW_(T, f, assay_ints, ASSAY_TYPE_INTS, default_, min_, max_, __VA_ARGS__)
 #define ASSAY_STRINGS(T, f, default_, ...) \
-    ASSAY_LIST_ROW_(T, f, ASSAY_TYPE_STRINGS, default_, 0, 0, __VA_ARGS__)
+    ASSAY_LIST_ROW_(T, f, assay_strings, ASSAY_TYPE_STRINGS, default_, 0, 0, __VA_ARGS__)
 
 /* A nested component that the host makes: kind_ is "optimizer", "schedule", ... */
 #define ASSAY_COMPONENT(T, f, kind_, ...) \
     { \
-        .name = #f, .offset = offsetof(struct T, f), .type = ASSAY_TYPE_COMPONENT, .def = 0, \
-        .min = 0, .max = 0, .doc = __VA_ARGS__, .kind = (kind_) \
+        .name = #f, .offset = ASSAY_OFFSET_(T, f, const assay_instance *), \
+        .type = ASSAY_TYPE_COMPONENT, .def = 0, .min = 0, .max = 0, .doc = __VA_ARGS__, \
+        .kind = (kind_) \
     }
 
 /* The learning rate of an optimizer whose struct has `double lr`. */
@@ -122,15 +123,28 @@ typedef struct assay_hyper {
         .flags = ASSAY_TUNE | ASSAY_LOG | ASSAY_SCHED, .tune_min = (tune_min_), \
         .tune_max = (tune_max_))
 
-#define ASSAY_ROW_(T, f, type_, default_, min_, max_, ...) \
+/* The offset of a field; an array of negative size, which no compiler takes, where the field is not of that C type. */
+#if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define ASSAY_OFFSET_(T, f, c_type) \
+    (offsetof(struct T, f) + \
+        0 * \
+            sizeof(char[_Generic(((struct T *)0)->f, c_type : 1, default \
+                                 : -1)]))
+#else
+#define ASSAY_OFFSET_(T, f, c_type) \
+    (offsetof(struct T, f) + \
+        0 * sizeof(char[sizeof(((struct T *)0)->f) == sizeof(c_type) ? 1 : -1]))
+#endif
+
+#define ASSAY_ROW_(T, f, c_type, type_, default_, min_, max_, ...) \
     { \
-        .name = #f, .offset = offsetof(struct T, f), .type = (type_), .def = (default_), \
+        .name = #f, .offset = ASSAY_OFFSET_(T, f, c_type), .type = (type_), .def = (default_), \
         .min = (min_), .max = (max_), .doc = __VA_ARGS__ \
     }
-#define ASSAY_LIST_ROW_(T, f, type_, default_, min_, max_, ...) \
+#define ASSAY_LIST_ROW_(T, f, c_type, type_, default_, min_, max_, ...) \
     { \
-        .name = #f, .offset = offsetof(struct T, f), .type = (type_), .def = 0, .min = (min_), \
-        .max = (max_), .doc = __VA_ARGS__, .def_string = (default_) \
+        .name = #f, .offset = ASSAY_OFFSET_(T, f, c_type), .type = (type_), .def = 0, \
+        .min = (min_), .max = (max_), .doc = __VA_ARGS__, .def_string = (default_) \
     }
 
 #ifdef __cplusplus

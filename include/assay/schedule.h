@@ -17,7 +17,8 @@ typedef struct assay_when {
     uint64_t epoch; /* whole epochs done */
     uint64_t total_epochs; /* planned; 0: unknown */
     uint64_t steps_per_epoch;
-    uint64_t n_checks; /* evaluations of the monitored metric so far */
+    uint64_t
+        n_checks; /* evaluations so far of the metric that train.early_stopping.monitor names (validation.loss) */
     double monitored; /* its last value; NaN before the first */
     uint64_t monitor_is_max; /* 1: larger is better */
 } assay_when;

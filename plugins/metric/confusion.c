@@ -35,7 +35,7 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_metric_plan *plan)
     plan->rows = plan->cols = data->n_classes;
     plan->n_values = data->n_classes * data->n_classes;
     plan->n_sums = 1 + plan->n_values; // and the sum of w
-    plan->larger_is_better = 1;
+    plan->direction = ASSAY_METRIC_LARGER_IS_BETTER;
     return ASSAY_OK;
 }
 

@@ -54,7 +54,7 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_metric_plan *plan)
     plan->n_sums = 1 + PER_CLASS * data->n_classes;
     plan->n_values = 1;
     plan->names = names;
-    plan->larger_is_better = 1;
+    plan->direction = ASSAY_METRIC_LARGER_IS_BETTER;
     return ASSAY_OK;
 }
 

@@ -361,7 +361,7 @@ static bool looks_ahead(layer_rig *r, check_report *rep)
 static void order_case(layer_rig *r, check_report *rep)
 {
     error err = { 0 };
-    if (r->plan.time_out == ASSAY_TIME_ONE) return; /* nothing comes before the end */
+    if (r->plan.time_mode == ASSAY_TIME_ONE) return; /* nothing comes before the end */
     const bool found = looks_ahead(r, rep);
     if (rep->outcome == CHECK_FAILED) return;
     if (found && !r->plan.looks_ahead) {

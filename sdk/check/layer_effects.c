@@ -118,7 +118,7 @@ static uint64_t add_text(uint64_t hash, const char *t)
 
 static uint64_t plan_hash(const layer_rig *r)
 {
-    uint64_t hash = add_number(add_number(0, (double)r->plan.time_out), r->plan.macs);
+    uint64_t hash = add_number(add_number(0, (double)r->plan.time_mode), r->plan.macs);
     for (uint64_t i = 0; i < r->plan.out.n_dims; i++) {
         hash = add_number(hash, (double)r->plan.out.dim[i]);
     }

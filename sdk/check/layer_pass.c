@@ -286,7 +286,7 @@ status layer_pass_new(layer_rig *r, uint64_t time, uint64_t batch, layer_pass **
     p->rig = r;
     p->io.time = time;
     p->io.batch = p->io.batch_total = batch;
-    p->io.time_out = r->plan.time_out == ASSAY_TIME_ONE ? 1 : time;
+    p->io.time_out = r->plan.time_mode == ASSAY_TIME_ONE ? 1 : time;
     status st = OK;
     TRY(lay_tables(p, err));
     point(p);
@@ -352,7 +352,7 @@ static void clear_padding(const layer_pass *p, void *x, uint64_t time, size_t pe
 
 static bool has_steps_out(const layer_pass *p)
 {
-    return p->rig->plan.time_out == ASSAY_TIME_SAME;
+    return p->rig->plan.time_mode == ASSAY_TIME_SAME;
 }
 
 void layer_pass_fill(layer_pass *p, uint64_t seed)

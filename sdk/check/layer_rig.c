@@ -299,9 +299,9 @@ static status check_plan(const layer_rig *r, error *err)
     if (n == 0 || n > MOST_FLOATS / (r->plan.max_time * r->plan.max_batch)) {
         return fail(err, E_RANGE, "plan gives an output that is too large to be tested");
     }
-    if (r->plan.time_out > ASSAY_TIME_ONE) {
-        return fail(err, E_PLUGIN, "plan sets time_out to %llu, expected ASSAY_TIME_SAME or _ONE",
-            (unsigned long long)r->plan.time_out);
+    if (r->plan.time_mode > ASSAY_TIME_ONE) {
+        return fail(err, E_PLUGIN, "plan sets time_mode to %llu, expected ASSAY_TIME_SAME or _ONE",
+            (unsigned long long)r->plan.time_mode);
     }
     return OK;
 }

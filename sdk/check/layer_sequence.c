@@ -22,7 +22,7 @@ static void put_window(layer_pass *out, const layer_pass *window, uint64_t first
 {
     const layer_rig *r = out->rig;
     const uint64_t n = window->io.time, batch = out->io.batch;
-    const bool is_one = r->plan.time_out == ASSAY_TIME_ONE;
+    const bool is_one = r->plan.time_mode == ASSAY_TIME_ONE;
     put_steps(out->y.at, window->y.at, is_one ? 0 : first, window->io.time_out,
         batch * assay_shape_size(&r->plan.out));
     for (size_t i = 0; i < r->plan.n_in; i++) {
@@ -42,7 +42,7 @@ static void copy_state(const layer_rig *r, guarded *to, const guarded *from)
 static bool back_through(layer_pass *first, layer_pass *second, layer_pass *out, check_report *rep)
 {
     const layer_rig *r = out->rig;
-    if (r->plan.time_out == ASSAY_TIME_ONE) memset(first->dy.at, 0, first->dy.bytes);
+    if (r->plan.time_mode == ASSAY_TIME_ONE) memset(first->dy.at, 0, first->dy.bytes);
     if (!layer_run_backward(second, rep)) return false;
     copy_state(r, first->dcarry_out, second->dcarry_in);
     for (size_t i = 0; i < r->n_params; i++) {
@@ -150,7 +150,7 @@ static void blank(const layer_pass *p, const layer_pass *q, const guarded *a, co
 
 static void blank_y(const layer_pass *p, const layer_pass *q)
 {
-    if (p->rig->plan.time_out != ASSAY_TIME_SAME) return;
+    if (p->rig->plan.time_mode != ASSAY_TIME_SAME) return;
     blank(p, q, &p->y, &q->y, p->io.time, assay_shape_size(&p->rig->plan.out));
 }
 

@@ -58,8 +58,8 @@ static bool plan_is_sound(const scene *c)
             }
         }
     }
-    return p->larger_is_better <= 1 ||
-        complain(c->run, "plan sets larger_is_better to something but 0 and 1");
+    return p->direction <= ASSAY_METRIC_NEITHER ||
+        complain(c->run, "plan sets direction to something but ASSAY_METRIC_...");
 }
 
 static bool scene_open(task_run *r, scene *c)
@@ -344,7 +344,7 @@ static double value_of_right(bench *t, bool logits)
 static void compare_right(bench *t)
 {
     char text_of[200];
-    const bool larger = t->c.plan.larger_is_better != 0;
+    const bool larger = t->c.plan.direction == ASSAY_METRIC_LARGER_IS_BETTER;
     const double random = t->a[0], logits = value_of_right(t, true),
                  numbers = value_of_right(t, false);
     const double best = larger ? fmax(logits, numbers) : fmin(logits, numbers);

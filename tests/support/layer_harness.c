@@ -223,7 +223,7 @@ int layer_plan(layer_harness *l, uint64_t time, uint64_t batch)
         .training = 1,
         .time = time,
         .batch = batch,
-        .time_out = l->plan.time_out == ASSAY_TIME_ONE ? 1 : time,
+        .time_out = l->plan.time_mode == ASSAY_TIME_ONE ? 1 : time,
         .batch_total = batch,
         .draw = 731,
         .n_in = l->plan.n_in,

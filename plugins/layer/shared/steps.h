@@ -25,7 +25,7 @@ static inline int is_padding(const assay_io *io, uint64_t row)
 static inline int one_step_plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
 {
     const int code = elementwise_plan(ctx, hyper, plan);
-    if (code == ASSAY_OK) plan->time_out = ASSAY_TIME_ONE;
+    if (code == ASSAY_OK) plan->time_mode = ASSAY_TIME_ONE;
     return code;
 }
 

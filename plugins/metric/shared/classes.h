@@ -89,7 +89,7 @@ static inline void share_plan(assay_metric_plan *plan)
     plan->n_sums = SHARE_SUMS;
     plan->n_values = 2;
     plan->names = share_names;
-    plan->larger_is_better = 1;
+    plan->direction = ASSAY_METRIC_LARGER_IS_BETTER;
 }
 
 static inline void share_add(double *sums, double weight, double right)

@@ -61,7 +61,7 @@ static inline void surprise_sums(assay_metric_plan *plan)
     plan->n_sums = MEAN_SUMS;
     plan->n_values = 1;
     plan->names = own_name;
-    plan->larger_is_better = 0;
+    plan->direction = ASSAY_METRIC_SMALLER_IS_BETTER;
 }
 
 /* A whole `plan` of a metric of classes alone. */

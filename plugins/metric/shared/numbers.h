@@ -41,7 +41,7 @@ static inline int mean_plan(assay_ctx *ctx, const void *hyper, assay_metric_plan
     plan->n_sums = MEAN_SUMS;
     plan->n_values = 1;
     plan->names = own_name;
-    plan->larger_is_better = 0;
+    plan->direction = ASSAY_METRIC_SMALLER_IS_BETTER;
     return require_targets(ctx, plan->task);
 }
 

@@ -80,7 +80,7 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_plan *p)
         return (int)code;
     }
     p->out = (assay_shape){ 1, { n } };
-    p->time_out = h->last ? ASSAY_TIME_ONE : ASSAY_TIME_SAME;
+    p->time_mode = h->last ? ASSAY_TIME_ONE : ASSAY_TIME_SAME;
     p->macs = (double)(2 * n * (d + n));
     return ASSAY_OK;
 }

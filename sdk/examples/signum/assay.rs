@@ -60,6 +60,7 @@ pub struct Step {
     pub draw: u64,
     pub n_tensors: u64,
     pub n_elements: u64,
+    pub clip: f64,
 }
 
 #[repr(C)]
@@ -74,6 +75,7 @@ pub struct Span {
     pub slot_stride: u64,
     pub sums: *const f64,
     pub hyper: *const c_void,
+    pub draw: u64,
 }
 
 pub type Elem = unsafe extern "C" fn(*mut Ctx, *const c_void, *const Step, *const Span) -> c_int;
@@ -169,8 +171,8 @@ pub const fn hash_of(written: &str) -> u64 {
 
 const _: () = assert!(std::mem::size_of::<Hyper>() == 120);
 const _: () = assert!(std::mem::size_of::<Slot>() == 56);
-const _: () = assert!(std::mem::size_of::<Step>() == 64);
-const _: () = assert!(std::mem::size_of::<Span>() == 80);
+const _: () = assert!(std::mem::size_of::<Step>() == 72);
+const _: () = assert!(std::mem::size_of::<Span>() == 88);
 const _: () = assert!(std::mem::size_of::<Optimizer>() == 184);
 const _: () = assert!(std::mem::size_of::<Component>() == 88);
 const _: () = assert!(std::mem::size_of::<Plugin>() == 88);

@@ -172,12 +172,14 @@ static void test_summary__is_json_too(void **state)
     assert_string_equal(t.s,
         "{\"layers\": ["
         "{\"name\": \"a\", \"type\": \"dense\", \"from\": [\"input\"], \"output\": [7], "
-        "\"parameters\": 49, \"frozen\": 49, \"macs\": 42.0, \"looks_ahead\": false}, "
+        "\"parameters\": 49, \"frozen\": 49, \"macs\": 42.0, \"looks_ahead\": false, "
+        "\"looks_back\": false}, "
         "{\"name\": \"b\", \"type\": \"dense\", \"from\": [\"a\"], \"output\": [5], "
-        "\"parameters\": 40, \"frozen\": 0, \"macs\": 35.0, \"looks_ahead\": false}, "
+        "\"parameters\": 40, \"frozen\": 0, \"macs\": 35.0, \"looks_ahead\": false, "
+        "\"looks_back\": false}, "
         "{\"name\": \"concat1\", \"type\": \"concat\", \"from\": [\"b\", \"input\", \"a\"], "
         "\"output\": [18], \"parameters\": 0, \"frozen\": 0, \"macs\": 0.0, \"looks_ahead\": "
-        "false}], "
+        "false, \"looks_back\": false}], "
         "\"parameters\": 89, \"macs\": 77.0, \"weight_bytes\": 512, \"step_bytes\": 1244, "
         "\"couples_samples\": false}");
     text_release(&t);

@@ -284,10 +284,12 @@ static void test_table_check__finds_what_is_wrong(void **state)
             "hyperparameter \"Lr\": its name is not a lower-case letter followed by lower-case "
             "letters, digits and underscores" },
         { { .name = "type", .type = ASSAY_TYPE_BOOL, .doc = "d" },
-            "hyperparameter \"type\": the name is the host's own" },
+            "hyperparameter \"type\" is a key of assay's own in every block: give it another "
+            "name" },
         { { .name = "x", .type = ASSAY_TYPE_BOOL }, "hyperparameter \"x\" has no doc" },
         { { .name = "x", .type = ASSAY_TYPE_BOOL, .doc = "d", .offset = 4 },
-            "hyperparameter \"x\": its offset 4 is not a multiple of 8" },
+            "hyperparameter \"x\": its offset 4 is not a multiple of 8: REAL wants a "
+            "double, INT, BOOL and ENUM an int64_t" },
         { { .name = "x", .type = ASSAY_TYPE_BOOL, .doc = "d", .def = 2 },
             "hyperparameter \"x\": its default is neither 0 nor 1" },
         { { .name = "x", .type = ASSAY_TYPE_ENUM, .doc = "d" },

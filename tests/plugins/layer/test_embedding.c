@@ -69,7 +69,7 @@ static void test_embedding__declares_a_matrix_that_others_may_share(void **state
     assert_string_equal(w->init, "uniform");
     assert_true(assay_shape_equal(&w->shape, &(assay_shape){ 2, { VOCABULARY, SIZE } }));
     assert_true(assay_shape_equal(&l.plan.out, &(assay_shape){ 1, { 2 * SIZE } }));
-    assert_int_equal(l.plan.time_out, ASSAY_TIME_SAME);
+    assert_int_equal(l.plan.time_mode, ASSAY_TIME_SAME);
     assert_int_equal(l.plan.couples_samples, 0);
     layer_close(&l);
 }

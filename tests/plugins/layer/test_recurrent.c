@@ -110,7 +110,7 @@ static void test_recurrent__declares_parameters_as_pytorch_knows_them(void **sta
         assert_direction(l.declared + 4, "_reverse", kinds[i].gates);
         assert_int_equal(l.plan.out.n_dims, 1);
         assert_int_equal(l.plan.out.dim[0], 2 * UNITS);
-        assert_int_equal(l.plan.time_out, ASSAY_TIME_SAME);
+        assert_int_equal(l.plan.time_mode, ASSAY_TIME_SAME);
         assert_int_equal(l.n_carry, 0);
         assert_int_equal(l.plan.couples_samples, 0);
         assert_int_equal(l.plan.looks_ahead, 1);
@@ -128,7 +128,7 @@ static void test_recurrent__puts_out_one_step_and_carries_the_state(void **state
         component_set(&l.rig, "return", 1);
         plan_numbers(&l, TIME, BATCH);
         assert_int_equal(l.plan.looks_ahead, 0);
-        assert_int_equal(l.plan.time_out, ASSAY_TIME_ONE);
+        assert_int_equal(l.plan.time_mode, ASSAY_TIME_ONE);
         assert_int_equal(l.plan.out.dim[0], UNITS);
         assert_int_equal(l.n_carry, kinds[i].gates == 4 ? 2 : 1);
         assert_string_equal(l.carry_name[0], "h");

@@ -160,7 +160,7 @@ static void load(sequence_rig *r)
         put(l->param[i], r->file, key(r->c, "", l->declared[i].name), layer_param_size(l, i));
     }
     put(l->dy, r->file, key(r->c, "dy", ""), layer_y_size(l));
-    if (l->plan.time_out == ASSAY_TIME_SAME) spoil(l, l->dy, assay_shape_size(&l->plan.out));
+    if (l->plan.time_mode == ASSAY_TIME_SAME) spoil(l, l->dy, assay_shape_size(&l->plan.out));
 }
 
 static void check(const float *a, const golden *file, const char *tensor, uint64_t size)
@@ -184,7 +184,7 @@ static void check_output(const sequence_rig *r)
 {
     const layer_harness *l = &r->l;
     check(l->y, r->file, key(r->c, "y", ""), layer_y_size(l));
-    if (l->plan.time_out == ASSAY_TIME_SAME) {
+    if (l->plan.time_mode == ASSAY_TIME_SAME) {
         check_padding(l, l->y, assay_shape_size(&l->plan.out));
     }
 }
@@ -422,7 +422,7 @@ static void test_pools__give_one_step_of_the_inputs_shape(void **state)
         layer_open(&l, TEST_BUILD_DIR, ids[k]);
         layer_input(&l, image);
         assert_int_equal(layer_plan(&l, 3, 2), ASSAY_OK);
-        assert_int_equal(l.plan.time_out, ASSAY_TIME_ONE);
+        assert_int_equal(l.plan.time_mode, ASSAY_TIME_ONE);
         assert_true(assay_shape_equal(&l.plan.out, &image));
         assert_int_equal(l.plan.couples_samples, 0);
         layer_close(&l);

@@ -76,7 +76,7 @@ static void open_metric(metric_rig *m, const metric_case *c, uint64_t n_outputs)
     assert_int_equal(m->plan.n_values, 1);
     assert_string_equal(m->plan.names[0], "");
     assert_int_equal(m->plan.n_sums, N_SUMS);
-    assert_int_equal(m->plan.larger_is_better, 0);
+    assert_int_equal(m->plan.direction, 0);
     assert_null(m->ops->merge); /* the host adds sums */
 }
 

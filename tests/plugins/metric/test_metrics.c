@@ -401,7 +401,7 @@ static void test_metrics__say_what_to_do_about_a_task_that_does_not_fit(void **s
         const assay_metric *ops = rig.component->ops;
         assert_int_equal(ops->plan(&rig.ctx, rig.hyper, &plan), p->code);
         if (!strstr(rig.failure, p->why)) fail_msg("%s: %s", p->id, rig.failure);
-        if (p->code == ASSAY_OK) assert_int_equal(plan.larger_is_better, p->larger_is_better);
+        if (p->code == ASSAY_OK) assert_int_equal(plan.direction, p->larger_is_better);
         component_close(&rig);
     }
 }

@@ -195,13 +195,13 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_plan *plan)
     plan->out = assay_plan_in(plan, 0)->shape;
     const int64_t code = declare(plan, fault);
     if (fault == COUPLES) plan->couples_samples = 1;
-    if (fault == LAST_STEP) plan->time_out = ASSAY_TIME_ONE;
+    if (fault == LAST_STEP) plan->time_mode = ASSAY_TIME_ONE;
     if (fault == NO_OUTPUT) plan->out.n_dims = 0;
     if (fault == ZERO_OUTPUT) plan->out.dim[0] = 0;
     if (fault == HUGE_OUTPUT) {
         plan->out = (assay_shape){ 2, { UINT64_C(1) << 40, UINT64_C(1) << 40 } };
     }
-    if (fault == UNKNOWN_TIME) plan->time_out = 9;
+    if (fault == UNKNOWN_TIME) plan->time_mode = 9;
     if (fault == ODD_MACS) plan->macs = -ASSAY_INF;
     if (fault == STRANGE_CODE) return -4711;
     return code < 0 && fault != REFUSAL_IGNORED ? (int)code : ASSAY_OK;

@@ -25,7 +25,7 @@ static int plan(assay_ctx *ctx, const void *hyper, assay_metric_plan *plan)
     plan->n_sums = N_SUMS;
     plan->n_values = 2;
     plan->names = names;
-    plan->larger_is_better = 0;
+    plan->direction = ASSAY_METRIC_SMALLER_IS_BETTER;
     return ASSAY_OK;
 }
 

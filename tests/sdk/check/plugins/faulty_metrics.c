@@ -27,7 +27,7 @@ static int plan_fault(fault f, assay_ctx *ctx, assay_metric_plan *plan)
     plan->n_sums = 2;
     plan->n_values = f == TWO_OF_ONE_NAME ? 2 : 1;
     plan->names = f == TWO_OF_ONE_NAME ? two : one;
-    plan->larger_is_better = f == LARGER_IS_BETTER;
+    plan->direction = f == LARGER_IS_BETTER;
     if (t->target == ASSAY_TARGET_REAL && t->n_outputs == t->n_targets) return ASSAY_OK;
     return ctx->host->fail(ctx, ASSAY_E_SHAPE, NULL, "takes real targets, one for every output");
 }

@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x73839cfee1c5ecdeULL
+#define ASSAY_DRAFT_HASH 0x23491511eab11b4fULL
 
 #endif

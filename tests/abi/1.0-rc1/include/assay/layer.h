@@ -78,7 +78,7 @@ typedef struct assay_input {
     uint64_t vocabulary; /* of tokens: how many values; else 0 */
 } assay_input;
 
-/* assay_plan.time_out */
+/* assay_plan.time_mode */
 #define ASSAY_TIME_SAME 0u /* an output per time step */
 #define ASSAY_TIME_ONE 1u /* one output per sequence */
 
@@ -94,9 +94,10 @@ typedef struct assay_plan {
 
     /* written by the layer */
     assay_shape out; /* required */
-    uint64_t time_out; /* ASSAY_TIME_... */
+    uint64_t time_mode; /* ASSAY_TIME_... */
     uint64_t
-        couples_samples; /* 1: the output of a sample depends on the others; then one replica */
+        couples_samples; /* 1: in training the output of a sample depends on the others; then one replica.
+                               In evaluation it does not even then: from buffers, say. */
     double macs; /* multiply-accumulates per sample and time step, forward */
 
     int64_t (*param)(struct assay_plan *plan, const assay_param *param);
@@ -116,6 +117,10 @@ typedef struct assay_plan {
     /* written by the layer */
     uint64_t
         looks_ahead; /* 1: what a time step puts out depends on later ones, so it cannot go step by step */
+    uint64_t
+        looks_back; /* 1: it depends on earlier ones otherwise than through carried state; nor can it then */
+    uint64_t
+        surrogate; /* 1: backward is on purpose not the derivative of forward (straight-through, reversed) */
 } assay_plan;
 
 static inline const assay_input *assay_plan_in(const assay_plan *plan, uint64_t i)
@@ -142,11 +147,12 @@ typedef struct assay_io {
     uint32_t training; /* 1: random draws are on, saved[] is written and backward may follow */
     uint32_t token_inputs; /* 1: some x is int32 */
     uint64_t time, batch; /* extents of this shard */
-    uint64_t time_out;
+    uint64_t time_out; /* steps of y: `time`, or 1 of a layer whose time_mode is ASSAY_TIME_ONE */
     uint64_t batch_begin,
         batch_total; /* the shard's first sample in the whole batch, and that batch's size */
     uint64_t
-        draw; /* stream for random numbers: new for every batch; index them by ((time * batch_total) + batch_begin + sample) */
+        draw; /* stream for random numbers: new for every batch, with draw + k for k below 2^28 as further ones; number j of row (time, sample) at
+                 index ((time * batch_total) + batch_begin + sample) * numbers_per_row + j */
 
     uint64_t n_in;
     const assay_shape *in_shape; /* [n_in] */

@@ -35,7 +35,7 @@ typedef struct assay_rows {
     const float *y; /* [n, n_outputs] */
     const int32_t *label; /* [n], of CLASS */
     const float *target; /* [n, n_targets], of REAL and BINARY */
-    const float *weight; /* [n]: 0 does not count; NULL: all 1 */
+    const float *weight; /* [n]: 0 does not count, 2 counts as two equal rows; NULL: all 1 */
 } assay_rows;
 
 /* A loss. l is the loss of one row; the host divides the sum of weight * l by the sum of the weights. */
@@ -54,6 +54,12 @@ typedef struct assay_loss {
     int (*validate)(assay_ctx *ctx, const void *hyper); /* [control] */
 } assay_loss;
 
+/* assay_metric_plan.direction */
+#define ASSAY_METRIC_SMALLER_IS_BETTER 0u
+#define ASSAY_METRIC_LARGER_IS_BETTER 1u
+#define ASSAY_METRIC_NEITHER \
+    2u /* a description: not ranked, monitored only where the config says how */
+
 /* What a metric declares. */
 typedef struct assay_metric_plan {
     uint64_t struct_size;
@@ -65,7 +71,7 @@ typedef struct assay_metric_plan {
         *names; /* [n_values]: "" is the metric's own name, "se" becomes <metric>_se */
     uint64_t rows,
         cols; /* not 0: the values are one matrix [rows, cols], n_values = rows * cols and names is NULL */
-    uint64_t larger_is_better; /* of the first value */
+    uint64_t direction; /* ASSAY_METRIC_..., of the first value */
 } assay_metric_plan;
 
 typedef struct assay_metric {

@@ -10,7 +10,7 @@
  * A life:  validate -> create -> accept each tensor -> [load] -> (an update | eval_weights | save)* -> destroy
  *
  * An update must not depend on how a tensor is cut into chunks, nor on the order or the threads in which they come: draw random
- * numbers by element, take sums by reduce. It may depend on hyper, step, span and slots alone: what it would keep elsewhere is
+ * numbers by element, take sums by reduce (whose last bits may differ with the cut). It may depend on hyper, step, span and slots alone: what it would keep elsewhere is
  * lost when a run resumes.
  */
 #ifndef ASSAY_OPTIMIZER_H
@@ -39,6 +39,9 @@ extern "C" {
 /* One for each of assay_tensor.blocks, one after another: ROWS is [blocks, rows], ROWS_ROWS [blocks, rows, rows],
  * COLS_COLS [blocks, cols / blocks, cols / blocks], SCALAR [blocks]; SAME, COLS and MODEL are what they are without it. */
 #define ASSAY_SLOT_PER_BLOCK 2u
+/* Needed within one update alone (a copy of weights that are moved and put back): it holds anything when an update begins and is
+ * not in checkpoints. */
+#define ASSAY_SLOT_SCRATCH 4u
 
 /* State that the host owns: allocated at the start, handed to each callback, checkpointed by tensor and slot name. The
  * pointer to one that does not exist is NULL. */
@@ -85,9 +88,12 @@ typedef struct assay_step {
     const double *sums; /* [n_sums] over the group, after reduce; NULL in reduce */
     double *
         global; /* one per MODEL slot, in order and not counting the other slots; write in combine and model only */
-    uint64_t draw; /* a stream for random numbers, new at every update; index them by element */
+    /* A stream for random numbers of the update as a whole, new at every update, with draw + k for k below 4096 as further ones. For
+     * numbers of elements take span->draw. Streams below 2^32 are never given out: they are an author's own. */
+    uint64_t draw;
     uint64_t n_tensors; /* in the group */
     uint64_t n_elements; /* in the group */
+    double clip; /* what clip_norm has multiplied the gradient by; 1: it was short enough */
 } assay_step;
 
 /* A stretch of one tensor. In the tensor and model tiers begin is 0 and n is the tensor's size. */
@@ -104,6 +110,7 @@ typedef struct assay_span {
         slot_stride; /* floats from one item of a SAME slot with `times` to the next: the tensor's size */
     const double *sums; /* [n_sums] over this tensor, after reduce; NULL in reduce */
     const void *hyper; /* the author's struct for this tensor: with its layer's lr_scale */
+    uint64_t draw; /* as step->draw, for this tensor alone: index by element, from `begin` on */
 } assay_span;
 
 /* Span i of those that `model` gets, which lie `stride` bytes apart. */
@@ -157,7 +164,8 @@ typedef struct assay_optimizer {
     /* After reduce, before elem: once per update, with step->sums; may write step->global. [control] */
     int (*combine)(assay_ctx *ctx, const void *hyper, const assay_step *step);
 
-    /* Where to evaluate, if not at w: writes out[n]. Absent: at w. [worker] */
+    /* Where to evaluate, if not at w: writes out[n], from w, slots and step->global, and changes none of them. step->t counts
+     * updates done: at 0, before the first, it gives w; loss is 0, sums are NULL, g is not to be read. Absent: at w. [worker] */
     int (*eval_weights)(assay_ctx *ctx, const void *hyper, const assay_step *step,
         const assay_span *span, float *out);
 
