@@ -16,7 +16,8 @@
 
 enum { MOST_WORDS = 4096 };
 
-static const double default_limit_s = 10;
+static const double default_limit_s = 10,
+                    most_limit_s = 1e6; /* alarm counts whole seconds in 32 bits */
 
 /* A command line of this command, read. */
 typedef struct check_request {
@@ -117,6 +118,10 @@ static status read_options(check_request *q, error *err)
     TRY(read_tests(q, err));
     if (seed) TRY(read_whole("seed", seed, &q->seed, err));
     if (limit) TRY(read_number("time-limit", limit, &q->time_limit_s, err));
+    if (q->time_limit_s > most_limit_s) {
+        TRY(fail(err, E_USAGE, "--time-limit: expected at most %g seconds, found \"%s\"",
+            most_limit_s, limit));
+    }
     q->tolerance = CHECK_TOLERANCE;
     if (tolerance) TRY(read_number("tolerance", tolerance, &q->tolerance, err));
     TRY(read_against(q, err));
@@ -420,6 +425,7 @@ static int run_jobs(check_request *q, error *err)
         .n_jobs = q->n_jobs,
         .seed = q->seed,
         .against = option_get(q->arguments, "against"),
+        .tolerance = q->tolerance,
         .duration_s = clock_wall_s() - start_s };
     if (option_has(q->arguments, "json")) {
         check_json(&all, &t);

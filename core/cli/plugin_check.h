@@ -23,6 +23,7 @@ typedef struct check_outcomes {
     size_t n_jobs;
     uint64_t seed;
     const char *against; /* the recorded run that was named; NULL: none */
+    double tolerance; /* towards it */
     double duration_s;
 } check_outcomes;
 

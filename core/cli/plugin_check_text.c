@@ -119,6 +119,10 @@ static void add_repeat(
         text_add(t, " --against ");
         add_quoted(o->against, t);
     }
+    if (o->against && o->tolerance != CHECK_TOLERANCE) {
+        text_add(t, " --tolerance ");
+        text_add_real(t, o->tolerance);
+    }
 }
 
 static size_t name_width(void)

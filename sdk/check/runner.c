@@ -84,7 +84,7 @@ static int start(const runner *w, const check_job *j, int report, int output, pi
     char subject_name[256], seed[32], limit[32], tolerance[32], fd[16];
     snprintf(subject_name, sizeof subject_name, "%s:%s", j->kind, j->id);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)w->o->seed);
-    snprintf(limit, sizeof limit, "%.3f", w->o->time_limit_s);
+    snprintf(limit, sizeof limit, "%.17g", w->o->time_limit_s);
     snprintf(tolerance, sizeof tolerance, "%.17g", w->o->tolerance);
     snprintf(fd, sizeof fd, "%d", REPORT_FD);
     const char *const argv[] = { "assay", "plugin", "check", "--component", subject_name, "--test",
