@@ -160,7 +160,10 @@ static void gradient_case(task_run *r)
         guarded dy = { 0 };
         error err = { 0 };
         double sum = 0;
-        if (row_set_new(r->of, N_ROWS, r->subject->seed + k, &s, &err) != OK) return;
+        if (row_set_new(r->of, N_ROWS, r->subject->seed + k, &s, &err) != OK) {
+            check_fail(r->rep, "%s", err.text);
+            return;
+        }
         if (guarded_new(s.y.bytes, GUARD_AFTER, &dy, &err) == OK && k == 2) {
             for (size_t i = 0; i < N_ROWS * r->of->task.n_outputs; i++) {
                 ((float *)s.y.at)[i] *= 4; /* where losses have other branches */
@@ -214,7 +217,10 @@ static void writes_case(task_run *r)
     guarded dy = { 0 };
     error err = { 0 };
     double sum = 0, alone = 0, again = 0;
-    if (row_set_new(r->of, N_ROWS, r->subject->seed, &s, &err) != OK) return;
+    if (row_set_new(r->of, N_ROWS, r->subject->seed, &s, &err) != OK) {
+        check_fail(r->rep, "%s", err.text);
+        return;
+    }
     bool ok = guarded_new(s.y.bytes, GUARD_AFTER, &dy, &err) == OK && row_set_watch(&s, &err) == OK;
     if (ok) spoil(&dy);
     ok = ok && call(r, &s.rows, 0.37, dy.at, &sum) && call(r, &s.rows, 0.37, NULL, &alone) &&
@@ -291,7 +297,10 @@ static void weights_case(task_run *r)
     row_set s;
     guarded dy = { 0 };
     error err = { 0 };
-    if (row_set_new(r->of, N_ROWS, r->subject->seed, &s, &err) != OK) return;
+    if (row_set_new(r->of, N_ROWS, r->subject->seed, &s, &err) != OK) {
+        check_fail(r->rep, "%s", err.text);
+        return;
+    }
     if (guarded_new(s.y.bytes, GUARD_AFTER, &dy, &err) == OK &&
         zero_weights_do_not_count(r, &s, dy.at)) {
         (void)weights_are_factors(r, &s);
@@ -314,7 +323,10 @@ static void sums_case(task_run *r)
     row_set s;
     error err = { 0 };
     double whole = 0, parts = 0, rows = 0, none = NAN;
-    if (row_set_new(r->of, MANY_ROWS, r->subject->seed, &s, &err) != OK) return;
+    if (row_set_new(r->of, MANY_ROWS, r->subject->seed, &s, &err) != OK) {
+        check_fail(r->rep, "%s", err.text);
+        return;
+    }
     bool ok = call(r, &s.rows, 1, NULL, &whole);
     for (size_t begin = 0, n = 700; ok && begin < s.n; begin += n) {
         double sum = 0;

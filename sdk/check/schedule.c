@@ -39,7 +39,11 @@ static bool run_open(const subject *s, const char *settings, run *r, check_repor
         return false;
     }
     r->ops = r->specimen.instance->component->ops;
-    return guarded_new(r->ops->n_state * sizeof(double), GUARD_AFTER, &r->state, &err) == OK;
+    if (guarded_new(r->ops->n_state * sizeof(double), GUARD_AFTER, &r->state, &err) == OK) {
+        return true;
+    }
+    check_fail(rep, "%s", err.text);
+    return false;
 }
 
 static void run_close(run *r)
@@ -233,7 +237,7 @@ static void states_setting(const subject *s, const char *settings, check_report 
     error err = { 0 };
     bool ok = run_open(s, settings, &r, rep) && play(&r, 0, N_STEPS, N_STEPS, a) &&
         guarded_new(r.state.bytes, GUARD_AFTER, &other, &err) == OK;
-    memset(r.state.at, 0, r.state.bytes);
+    if (ok) memset(r.state.at, 0, r.state.bytes);
     for (uint64_t t = 0; ok && t < N_STEPS; t++) {
         double far[N_STEPS];
         const guarded own = r.state;
@@ -324,9 +328,8 @@ static void check_horizon(const subject *s, check_report *rep)
         rep->n_figures = 0;
     } else if (o->horizon && own.n_figures == 0) {
         check_warn(rep,
-            "it declares a horizon, but no factor depends on total_steps: early stopping is "
-            "refused for "
-            "nothing");
+            "it declares a horizon, but no factor depends on total_steps: early stopping draws a "
+            "warning for nothing");
     }
 }
 
