@@ -12,6 +12,7 @@
  * Deviations: none.
  *
  * Defaults: decay 0.999, the one that TensorFlow's documentation recommends with 0.9999; unbiased as in Kingma and Ba. */
+#include "shared/bias.h"
 #include "shared/pieces.h"
 
 #include <math.h>
@@ -52,7 +53,7 @@ static double share_at(const struct ema *h, uint64_t step)
     if (h->start == WARM_UP) {
         return 1 - fmin(h->decay, (1 + t) / (10 + t));
     }
-    return (1 - h->decay) / (1 - pow(h->decay, t));
+    return (1 - h->decay) / share_seen(h->decay, t);
 }
 
 static void remember(const void *arg, piece *p)

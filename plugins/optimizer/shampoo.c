@@ -20,6 +20,7 @@
  * without it the first step of a matrix is orthogonal, and lr has to be far smaller. beta2 is Gupta et al.'s sum; matrix_eps
  * that of torch_optimizer.Shampoo 0.3; roots every 10 updates as Vyas et al. 2024 have it for SOAP; max_size is a matter of
  * time: an eigendecomposition of 1024 x 1024 takes tenths of a second. */
+#include "shared/bias.h"
 #include "shared/blocks.h"
 
 #include <string.h>
@@ -82,7 +83,7 @@ static decays decays_at(const struct shampoo *h, uint64_t t)
     if (h->beta2 == 1) {
         return (decays){ 1, 1, 1 };
     }
-    return (decays){ beta2, (float)(1 - h->beta2), (float)(1 / (1 - pow(h->beta2, (double)t))) };
+    return (decays){ beta2, (float)(1 - h->beta2), (float)(1 / share_seen(h->beta2, (double)t)) };
 }
 
 /* d = g', and the diagonal's step a = g' / (sqrt(v) + eps). */
