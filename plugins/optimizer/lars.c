@@ -4,7 +4,7 @@
  *   v <- momentum v + lr lambda (g + weight_decay w)
  *   w <- w - v
  *
- * You, Gitman and Ginsburg 2017, "Large batch training of convolutional networks", eq. 6 and algorithm 1. One pass over weights
+ * You, Gitman and Ginsburg 2017, "Large batch training of convolutional networks", algorithm 1. One pass over weights
  * and gradient takes the norms, a second one updates: 28 bytes per weight.
  *
  * Deviations: with `exclude` biases and gains have lambda = 1 and no decay, as in most implementations since, and not in the

@@ -10,7 +10,7 @@
  * Deviations: none in training; what the inner optimizer remembers is left alone (the paper's "maintain", its default). Checks
  * look at w, which are the slow weights only right after a k-th update; the authors' code evaluates at the slow weights.
  *
- * Defaults: k = 5 and alpha = 0.5 are the paper's for CIFAR (section 5.1; the grid there is k 5, 10 and alpha 0.5, 0.8). */
+ * Defaults: k = 5 and alpha = 0.5, of those that the paper uses for images. */
 #include "shared/pieces.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
  *   m <- momentum m + (1 - momentum) g;  w <- w - lr (sign(m) + weight_decay w)
  *
  * Bernstein, Wang, Azizzadenesheli and Anandkumar 2018, "signSGD: compressed optimisation for non-convex problems", algorithm 2;
- * the weight decay is decoupled, as in theirs. Defaults: momentum from section 5 of the paper; lr as is usual for methods whose
+ * the weight decay is decoupled, as in theirs. Defaults: momentum 0.9 and lr as are usual for methods whose
  * every step has the length lr. */
 #include <assay/plugin.h>
 
