@@ -176,6 +176,21 @@ bool trainer_has_best(const trainer *t)
     return t->at.has_best != 0;
 }
 
+status trainer_copy_weights(trainer *t, bool best, float *w, float *b, error *err)
+{
+    const model *m = t->model;
+    const budget spent = t->at.spent;
+    status st = best ? OK : eval_point_enter(t, err);
+    if (st != OK) {
+        return st;
+    }
+    memcpy(w, best ? t->best_w : m->w, m->n_flat * sizeof *w);
+    memcpy(b, best ? t->best_b : m->b, m->n_flat_buffers * sizeof *b);
+    st = best ? OK : eval_point_leave(t, OK, err);
+    t->at.spent = spent;
+    return st;
+}
+
 status trainer_save_weights(trainer *t, bool best, const char *path, error *err)
 {
     char step[32], value_text[40];

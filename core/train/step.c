@@ -235,6 +235,9 @@ status trainer_step(trainer *t, error *err)
     if (t->trace && trace_begin(t->trace)) {
         return OK;
     }
+    if (t->options.step_at) {
+        atomic_store_explicit(t->options.step_at, t->at.step + 1, memory_order_relaxed);
+    }
     pace_begin(&t->pace);
     TRY(scheduler_apply(t->scheduler, &when, err));
     if (p.probes) {

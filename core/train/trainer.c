@@ -169,6 +169,9 @@ static status build(trainer *t, error *err)
     status st = OK;
     value *data = NULL;
     TRY(read_config(t, &data, err));
+    if (t->options.on_plan) {
+        t->options.on_plan(t->options.sink.self);
+    }
     TRY(dataset_open(t->registry, t->config, data, &t->data, err));
     TRY(plan_batches(t, err));
     TRY(plan_model(t, err));

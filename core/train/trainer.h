@@ -15,6 +15,10 @@ typedef struct trainer_options {
     record_sink sink; /* where records go; zero: nowhere */
     const atomic_int *interrupt; /* becomes non-zero when the user wants to stop; may be NULL */
     const char *checkpoint_dir; /* NULL: no checkpoints */
+    /* Where the number of a step is stored as it begins; called when plugins are loaded and the data come next; either may be
+     * NULL. */
+    _Atomic uint64_t *step_at;
+    void (*on_plan)(void *sink_self);
     bool dry_run; /* two steps of everything */
     bool
         overfit_one_batch; /* the first batch again and again, as a check that the model can learn at all */
@@ -58,6 +62,9 @@ status trainer_restore_latest(trainer *t, const char *dir, error *err) MUST_CHEC
 /* Weights at the end: those of the best check (where there is one) and the last ones, as evaluated. */
 status trainer_save_weights(trainer *t, bool best, const char *path, error *err) MUST_CHECK;
 bool trainer_has_best(const trainer *t);
+
+/* The same into memory: w[model's n_flat], b[model's n_flat_buffers]. `best` where there is one. */
+status trainer_copy_weights(trainer *t, bool best, float *w, float *b, error *err) MUST_CHECK;
 
 /* What a run is made of; borrowed. */
 model *trainer_model(trainer *t);
