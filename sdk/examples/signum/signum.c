@@ -3,8 +3,8 @@
  *   m <- momentum m + (1 - momentum) g;  w <- w - lr (sign(m) + weight_decay w)
  *
  * Bernstein, Wang, Azizzadenesheli and Anandkumar 2018, "signSGD: compressed optimisation for non-convex problems", algorithm 2;
- * the weight decay is decoupled, as in theirs. Defaults: momentum 0.9 and lr as are usual for methods whose
- * every step has the length lr. */
+ * the weight decay is decoupled, as in theirs. Defaults: momentum as is common, lr as is usual for methods whose every step has the
+ * length lr. */
 #include <assay/plugin.h>
 
 struct signum {
