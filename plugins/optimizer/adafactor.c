@@ -10,8 +10,8 @@
  * (vectors). A vector is one row, for which R_i / mean(R) = 1 and the same formula is exact: C is then the whole second moment,
  * and R does not exist.
  *
- * Of a matrix of several blocks (an LSTM's gates) each is a matrix of its own. Four passes: over weights for their size, over gradients
- * for the means and for rms(U), over both to step: 24 bytes per weight. Roots are taken of R and C, not of elements.
+ * Of a matrix of several blocks (an LSTM's gates) each is a matrix of its own. Four passes: over weights for their size, over
+ * gradients for the means and for rms(U), over both to step: 24 bytes per weight. Roots are taken of R and C, not of elements.
  *
  * Deviations: tensors of more than two dimensions are matrices of their first by the product of the others. With beta1, which
  * the paper tries and leaves out, the step is a running mean of steps, as in the authors' code. weight_decay is decoupled, and

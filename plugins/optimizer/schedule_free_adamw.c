@@ -10,8 +10,9 @@
  * Defazio et al. 2024, "The road less scheduled", algorithm 1, in the form of its authors' code, which moves y itself:
  * y <- y + c (z - y) + rate (beta1 (1 - c) - 1) d. Checks and files of weights see x.
  *
- * Deviations: weights are of the largest rate so far, as in the code; the paper has the present one, which is the same as long as no
- * schedule lowers it. Later versions of the code divide v by 1 - beta2^t where this one, as the paper, multiplies the rate.
+ * Deviations: weights are of the largest rate so far, as in the code; the paper has the present one, which is the same as long
+ * as no schedule lowers it. Later versions of the code divide v by 1 - beta2^t where this one, as the paper, multiplies the
+ * rate.
  *
  * Defaults: the authors' code. */
 #include "shared/averaging.h"

@@ -6,10 +6,10 @@
  *
  * Zaheer et al. 2018, "Adaptive methods for nonconvex optimization", algorithm 2.
  *
- * Deviations: the paper starts v at the squared gradient of a large batch and corrects no bias. From a constant the first steps would
- * be some 1 / sqrt(1 - beta2) times too long, so the bias is corrected as in Adam, as TensorFlow Addons does; without
- * bias_correction it is the paper's algorithm, both factors being 1. weight_decay, decoupled as in adamw.c, is not in the paper.
- * v is a float: a g^2 below 2^-25 v / (1 - beta2) does not move it.
+ * Deviations: the paper starts v at the squared gradient of a large batch and corrects no bias. From a constant the first steps
+ * would be some 1 / sqrt(1 - beta2) times too long, so the bias is corrected as in Adam, as TensorFlow Addons does; without
+ * bias_correction it is the paper's algorithm, both factors being 1. weight_decay, decoupled as in adamw.c, is not in the
+ * paper. v is a float: a g^2 below 2^-25 v / (1 - beta2) does not move it.
  *
  * Defaults: lr 0.01, beta1 0.9, beta2 0.999 and eps 1e-3 are those of the paper's experiments; initial_accumulator 1e-6 and
  * bias_correction are TensorFlow Addons'. */

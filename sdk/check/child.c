@@ -1,8 +1,8 @@
 /* The process of a test, from inside.
  *
- * What ends it before it has reported leaves a last word in the pipe: the signal, and the callback that was running. That one is found
- * without any help of the tests: among the addresses on the stack the outermost that lies in the plugin belongs to what the
- * host has called; the file's symbols say where that function begins, the component's table which callback that is. */
+ * What ends it before it has reported leaves a last word in the pipe: the signal, and the callback that was running. That one
+ * is found without any help of the tests: among the addresses on the stack the outermost that lies in the plugin belongs to
+ * what the host has called; the file's symbols say where that function begins, the component's table which callback that is. */
 #define _GNU_SOURCE /* dladdr */
 
 #include "check/elf_file.h"

@@ -1,5 +1,5 @@
-/* Reads an ELF64 file. The registry has refused what is none before; every offset is still compared with the file's size before it is
- * followed, since the tables that are read here are others than there. */
+/* Reads an ELF64 file. The registry has refused what is none before; every offset is still compared with the file's size before
+ * it is followed, since the tables that are read here are others than there. */
 #include "check/elf_file.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* What a layer owes to the host: sound declarations, errors that are passed on, memory, the forms in which gradients are asked for. */
+/* What a layer owes to the host: sound declarations, errors that are passed on, memory, the forms in which gradients are asked
+ * for. */
 #include "check/layer_cases.h"
 
 #include "model/init.h"

@@ -1,7 +1,7 @@
 /* Gradients of a layer against differences of what it puts out.
  *
- * The objective is sum(dy y) + sum(dcarry_out carry_out), summed in double. Its slope along one number (and along a direction of all
- * numbers, where there are too many) is taken by the five-point rule
+ * The objective is sum(dy y) + sum(dcarry_out carry_out), summed in double. Its slope along one number (and along a direction
+ * of all numbers, where there are too many) is taken by the five-point rule
  *
  *   D(h) = (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h        error h^4 f^(5) / 30, noise about eps |f| / h
  *

@@ -1,8 +1,9 @@
 /* A single layer at work on memory of the kit's own, callback by callback, as a replica of the model would run it.
  *
- * A rig is an instance with its plan, weights, buffers and prepared memory; a pass is one replica's io. Every array has exactly its
- * size and an inaccessible page behind it (or before it); what a call must overwrite holds a NaN of its own before, what it may only
- * read is compared with how it was. What the contract forbids is E_PLUGIN with a message that names callback and array. */
+ * A rig is an instance with its plan, weights, buffers and prepared memory; a pass is one replica's io. Every array has exactly
+ * its size and an inaccessible page behind it (or before it); what a call must overwrite holds a NaN of its own before, what it
+ * may only read is compared with how it was. What the contract forbids is E_PLUGIN with a message that names callback and
+ * array. */
 #ifndef ASSAY_SDK_CHECK_LAYER_RIG_H
 #define ASSAY_SDK_CHECK_LAYER_RIG_H
 
@@ -95,8 +96,9 @@ typedef struct layer_rig {
     error declared; /* what a declaration got wrong */
 } layer_rig;
 
-/* Opens an instance and plans it. E_UNSUPPORTED: it does not take these inputs, with its own words. E_RANGE: what it
- * wants is too large to be tested. E_PLUGIN: it broke the contract. Others: as specimen_open. `settings` and `signature` are borrowed. */
+/* Opens an instance and plans it. E_UNSUPPORTED: it does not take these inputs, with its own words. E_RANGE: what it wants is
+ * too large to be tested. E_PLUGIN: it broke the contract. Others: as specimen_open. `settings` and `signature` are
+ * borrowed. */
 status layer_rig_open(const subject *s, const char *settings, const layer_signature *signature,
     const layer_rig_options *o, layer_rig **out, error *err) MUST_CHECK;
 void layer_rig_free(layer_rig *r);
@@ -163,7 +165,8 @@ size_t layer_pass_y_size(const layer_pass *p);
 size_t layer_pass_carry_size(const layer_pass *p, size_t i);
 bool layer_pass_is_padding(const layer_pass *p, uint64_t step, uint64_t sample);
 
-/* Copies samples [begin, begin + p->batch) of steps [first, first + p->time) of all inputs, and dy where the number of steps fits. */
+/* Copies samples [begin, begin + p->batch) of steps [first, first + p->time) of all inputs, and dy where the number of steps
+ * fits. */
 void layer_pass_take(layer_pass *p, const layer_pass *whole, uint64_t first, uint64_t begin);
 
 /* `settings "units = 3", inputs 5 numbers, time 4, batch 3, with padding`; in the caller's out[n]. */

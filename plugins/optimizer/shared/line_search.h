@@ -5,8 +5,8 @@
  * Nocedal and Wright 2006, "Numerical optimization", algorithms 3.5 (an interval that holds such a point) and 3.6 (its
  * narrowing), trial points by the cubic of equation 3.59. What they leave open is chosen as in Schmidt's minFunc and
  * torch.optim.LBFGS: growing goes on by at least a hundredth of the last stretch, and to 10 times the last point at most; a
- * trial point that comes near an end of the interval a second time moves a tenth of its length inwards. A value that is not finite counts as too high, and the interval is
- * halved. */
+ * trial point that comes near an end of the interval a second time moves a tenth of its length inwards. A value that is not
+ * finite counts as too high, and the interval is halved. */
 #ifndef ASSAY_PLUGINS_OPTIMIZER_SHARED_LINE_SEARCH_H
 #define ASSAY_PLUGINS_OPTIMIZER_SHARED_LINE_SEARCH_H
 

@@ -1,4 +1,5 @@
-/* adadelta against torch's (tests/golden/generate_optimizers.py), the checks that every optimizer must pass, and what is its own. */
+/* adadelta against torch's (tests/golden/generate_optimizers.py), the checks that every optimizer must pass, and what is its
+ * own. */
 #include "support/optimizer_harness.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* lars against the paper's algorithm in float64 (tests/golden/generate_optimizers2.py), the checks that every optimizer must pass, and
- * what is its own. */
+/* lars against the paper's algorithm in float64 (tests/golden/generate_optimizers2.py), the checks that every optimizer must
+ * pass, and what is its own. */
 #include "support/optimizer_harness.h"
 
 #include "check/optimizer_rig.h"

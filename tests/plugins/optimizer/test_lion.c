@@ -1,4 +1,5 @@
-/* lion against the paper's equations in float64 (tests/golden/generate_optimizers.py), the checks that every optimizer must pass, and what is its own. */
+/* lion against the paper's equations in float64 (tests/golden/generate_optimizers.py), the checks that every optimizer must
+ * pass, and what is its own. */
 #include "support/optimizer_harness.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* The tests of losses, metrics, schedules and datasets: the built-in ones pass, and each fault is found by the test that is for it. */
+/* The tests of losses, metrics, schedules and datasets: the built-in ones pass, and each fault is found by the test that is for
+ * it. */
 #include "check_scene.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
