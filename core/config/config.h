@@ -51,6 +51,8 @@ status config_load(const char *path, config **out, error *err) MUST_CHECK;
 /* The same from memory; `name` stands for the file name, and relative includes start at the working
  * directory. */
 status config_parse(const char *name, const char *written, config **out, error *err) MUST_CHECK;
+/* The same as if `written` stood in the file `path`, which is not read: relative includes and paths start at its folder. */
+status config_parse_as(const char *path, const char *written, config **out, error *err) MUST_CHECK;
 void config_free(config *c);
 
 /* The root group; borrowed. */

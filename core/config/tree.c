@@ -114,14 +114,16 @@ done:
     return st;
 }
 
-/* `written` NULL: the file `name`. */
-static status make(const char *name, const char *written, config **out, error *err)
+/* `written` NULL: the file `name`; is_file: it lies in `name`'s folder. */
+static status make(const char *name, const char *written, bool is_file, config **out, error *err)
 {
     status st = OK;
     source s = { 0 };
     config *c = calloc(1, sizeof(*c));
     if (!c) return fail_nomem(err, "a config");
     arena_init(&c->memory);
+    /* Known before it is read, so that its folder is. */
+    if (is_file && !config_file_get(c, name, NULL)) TRY(fail_nomem(err, "a config"));
     TRY(written ? source_parse(c, name, written, &s, err) : source_load(c, name, &s, err));
     TRY(tree_read(c, &s, &c->root, err));
     c->root->at.file = config_file_get(c, name, NULL)->name;
@@ -135,12 +137,17 @@ done:
 
 status config_load(const char *path, config **out, error *err)
 {
-    return make(path, NULL, out, err);
+    return make(path, NULL, true, out, err);
 }
 
 status config_parse(const char *name, const char *written, config **out, error *err)
 {
-    return make(name, written, out, err);
+    return make(name, written, false, out, err);
+}
+
+status config_parse_as(const char *path, const char *written, config **out, error *err)
+{
+    return make(path, written, true, out, err);
 }
 
 void config_free(config *c)
