@@ -4,6 +4,9 @@
 #include "num/float_mode.h"
 #include "num/gemm.h"
 #include "num/team.h"
+#ifdef ASSAY_HAS_STUDIES
+#include "study/sandbox.h"
+#endif
 
 #include <langinfo.h>
 #include <stdarg.h>
@@ -133,6 +136,48 @@ static void check_surroundings(checkup *c, const cli *who)
         "the working folder is %s", access(".", W_OK) == 0 ? "writable" : "not writable");
 }
 
+#ifdef ASSAY_HAS_STUDIES
+/* Tried, not asked: what a strict worker must not be able to do is done in one. */
+static void check_probes(checkup *c, sandbox *s)
+{
+    error err;
+    sandbox_probe probes[N_PROBES];
+    if (sandbox_run_probes(s, probes, &err) != OK) {
+        note(c, "probes", "the sandbox cannot be tried here", "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < N_PROBES; i++) {
+        note(c, "probe",
+            probes[i].is_denied ? NULL : "do not run plugins that you do not trust on this machine",
+            "to %s: %s%s%s", probes[i].what, probes[i].is_denied ? "denied (" : "POSSIBLE (",
+            probes[i].text, ")");
+    }
+}
+
+static void check_sandbox(checkup *c)
+{
+    error err;
+    sandbox *s;
+    const sandbox_options o = { .program = NULL };
+    if (sandbox_open(&o, &s, &err) != OK) {
+        note(c, "sandbox", "studies cannot be run", "%s", err.text);
+        return;
+    }
+    const sandbox_state *state = sandbox_get_state(s);
+    if (state->is_instrumented) {
+        note(c, "sandbox", NULL, "an instrumented build: strict is reported as process");
+    } else if (state->lacking[0]) {
+        note(c, "sandbox", "studies of trusted plugins can set sandbox.level = \"process\"",
+            "strict is not possible: %s", state->lacking);
+    } else {
+        note(c, "sandbox", NULL, "strict is possible: seccomp, Landlock ABI %d%s",
+            state->landlock_abi, state->is_root ? ", workers run as nobody" : "");
+        check_probes(c, s);
+    }
+    sandbox_close(s);
+}
+#endif
+
 static void as_text(const checkup *c, const terminal *s, text *t)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -181,6 +226,9 @@ static int run_doctor(cli *c, const arguments *a)
         note(&all, "plugins", "no plugins can be looked for", "%s", err.text);
     }
     check_surroundings(&all, c);
+#ifdef ASSAY_HAS_STUDIES
+    check_sandbox(&all);
+#endif
     if (option_has(a, "json")) {
         as_json(&all, &t);
     } else {

@@ -3,8 +3,13 @@
  * A word that is no command may still be one: a program assay-WORD on PATH takes over with the rest of the line. */
 #include "cli/session.h"
 #include "num/gemm.h"
+#ifdef ASSAY_HAS_STUDIES
+#include "study/sandbox.h"
+#include "study/train_job.h"
+#endif
 
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,8 +117,28 @@ static int run_bare(cli *c, int argc, char **argv)
     return EXIT_BAD_USAGE;
 }
 
+/* What workers of this program can do; `--fork-server FD` is how the program starts itself for that. */
+static bool is_fork_server(int argc, char **argv, int *out_code)
+{
+#ifdef ASSAY_HAS_STUDIES
+    const procedure procedures[] = { plan_procedure, train_procedure, probe_procedure };
+    if (argc == 3 && strcmp(argv[1], "--fork-server") == 0) {
+        const size_t n = sizeof procedures / sizeof *procedures;
+        *out_code = fork_server_main((int)strtol(argv[2], NULL, 10), procedures, n);
+        return true;
+    }
+#else
+    (void)argc;
+    (void)argv;
+    (void)out_code;
+#endif
+    return false;
+}
+
 int main(int argc, char **argv)
 {
+    int code;
+    if (is_fork_server(argc, argv, &code)) return code;
     num_init();
     setlocale(LC_CTYPE, "");
     cli c = { .program = argc > 0 ? argv[0] : "assay",

@@ -15,6 +15,7 @@
 #ifndef ASSAY_CORE_STUDY_SANDBOX_H
 #define ASSAY_CORE_STUDY_SANDBOX_H
 
+#include "base/text.h"
 #include "study/outcome.h"
 #include "study/worker.h"
 
@@ -31,7 +32,7 @@ status sandbox_level_read(const char *name, sandbox_level *out, error *err) MUST
 typedef struct sandbox_limits {
     uint64_t memory_bytes; /* beyond what the fork server already has */
     double wall_s;
-    double stall_s; /* without a new phase or step; 0: no limit */
+    double stall_s; /* without a new phase or step, but in PLAN, where data are read; 0: no limit */
     double cpu_s; /* 0: none beside wall_s */
     uint32_t n_threads; /* in all; 1 forbids making any */
     size_t log_bytes; /* standard output and standard error together; what is beyond is lost */
@@ -122,7 +123,8 @@ sandbox_level job_level(const sandbox_job *j);
  * where n_finite does not. The log has printable ASCII and newlines alone. */
 const outcome *job_outcome(const sandbox_job *j);
 const void *job_result(const sandbox_job *j, size_t *out_n);
-const char *job_log(sandbox_job *j);
+/* Added to `out`. */
+status job_log(const sandbox_job *j, text *out, error *err) MUST_CHECK;
 void job_free(sandbox_job *j);
 
 /* The fork server itself, for main on `--fork-server FD`. Returns when the host is gone. */

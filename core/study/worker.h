@@ -57,6 +57,9 @@ int worker_refuse(worker_io *io, outcome_class c, const char *format, ...) PRINT
  * padding aside, which are watched. Who touches what is beside it is OUT_OF_BOUNDS. Freed with the process. NULL: none left. */
 void *worker_guarded(worker_io *io, const char *name, size_t bytes);
 
+/* Whether this is a process of its own; false at level none, where nothing of one job may stay for the next. */
+bool worker_is_forked(const worker_io *io);
+
 /* How many threads the call allows; 1: no further one can be made. */
 unsigned worker_threads(const worker_io *io);
 
