@@ -181,7 +181,8 @@ static bool bench_open(task_run *r, bench *t)
     if (!scene_open(r, &t->c)) return false;
     t->a = calloc(t->c.plan.n_values, sizeof *t->a);
     t->b = calloc(t->c.plan.n_values, sizeof *t->b);
-    return t->a && t->b && row_set_new(r->of, N_ROWS, r->subject->seed, &t->s, &err) == OK;
+    return (t->a && t->b && row_set_new(r->of, N_ROWS, r->subject->seed, &t->s, &err) == OK) ||
+        complain(r, "out of memory");
 }
 
 static void bench_close(bench *t)
