@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 static const char *const kinds[] = { ASSAY_KIND_OPTIMIZER, ASSAY_KIND_SCHEDULE, ASSAY_KIND_LAYER,
-    ASSAY_KIND_LOSS, ASSAY_KIND_METRIC, ASSAY_KIND_DATASET };
+    ASSAY_KIND_LOSS, ASSAY_KIND_METRIC, ASSAY_KIND_DATASET, ASSAY_KIND_SEARCH, ASSAY_KIND_PRUNER };
 
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -225,8 +225,8 @@ static int run_list(cli *c, const arguments *a)
 }
 
 static const option_row options[] = {
-    { "kind", 'k', "KIND", "optimizer|schedule|layer|loss|metric|dataset", COMPLETE_CHOICES,
-        "of this kind only" },
+    { "kind", 'k', "KIND", "optimizer|schedule|layer|loss|metric|dataset|search|pruner",
+        COMPLETE_CHOICES, "of this kind only" },
     { "all", 'a', NULL, NULL, COMPLETE_NOTHING, "also what was refused, and why" },
     { "ids", 0, NULL, NULL, COMPLETE_NOTHING, "only the ids, one a line" },
     { "json", 0, NULL, NULL, COMPLETE_NOTHING, "print JSON" },

@@ -265,7 +265,8 @@ static void add_config(const component *c, text *t)
     } frames[] = { { ASSAY_KIND_OPTIMIZER, "optimizer = {", "};" },
         { ASSAY_KIND_SCHEDULE, "schedule = {", "};" }, { ASSAY_KIND_LAYER, "model = ( {", "} );" },
         { ASSAY_KIND_LOSS, "loss = {", "};" }, { ASSAY_KIND_METRIC, "metrics = ( {", "} );" },
-        { ASSAY_KIND_DATASET, "data = {", "};" } };
+        { ASSAY_KIND_DATASET, "data = {", "};" }, { ASSAY_KIND_SEARCH, "search = {", "};" },
+        { ASSAY_KIND_PRUNER, "pruner = {", "};" } };
     size_t k = 0;
     while (k + 1 < sizeof frames / sizeof frames[0] && strcmp(frames[k].kind, c->kind) != 0) {
         k++;
@@ -312,8 +313,8 @@ static int run_info(cli *c, const arguments *a)
 }
 
 static const option_row options[] = {
-    { "kind", 'k', "KIND", "optimizer|schedule|layer|loss|metric|dataset", COMPLETE_CHOICES,
-        "where an id is used by several kinds" },
+    { "kind", 'k', "KIND", "optimizer|schedule|layer|loss|metric|dataset|search|pruner",
+        COMPLETE_CHOICES, "where an id is used by several kinds" },
     { "cfg", 0, NULL, NULL, COMPLETE_NOTHING, "print a piece of config with the defaults" },
     { "json", 0, NULL, NULL, COMPLETE_NOTHING, "print JSON" },
 };

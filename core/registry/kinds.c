@@ -80,6 +80,36 @@ static status check_dataset(const component *c, error *why)
     return need(o->open != NULL, "open", why);
 }
 
+static status check_search(const component *c, error *why)
+{
+    const assay_search *o = c->ops;
+    status st = OK;
+    const uint64_t known = ASSAY_SEARCH_CATEGORIES | ASSAY_SEARCH_CONDITIONS | ASSAY_SEARCH_NOISE |
+        ASSAY_SEARCH_FIDELITY | ASSAY_SEARCH_FINITE;
+    TRY(need(o->open != NULL, "open", why));
+    TRY(need(o->ask != NULL, "ask", why));
+    TRY(need(o->tell != NULL, "tell", why));
+    TRY(need(o->close != NULL, "close", why));
+    if (o->can & ~known) {
+        st = fail(why, E_PLUGIN, "it can things that this assay does not know: 0x%llx",
+            (unsigned long long)(o->can & ~known));
+    }
+done:
+    return st;
+}
+
+static status check_pruner(const component *c, error *why)
+{
+    const assay_pruner *o = c->ops;
+    status st = OK;
+    TRY(need(o->open != NULL, "open", why));
+    TRY(need(o->tell != NULL, "tell", why));
+    TRY(need(o->report != NULL, "report", why));
+    TRY(need(o->close != NULL, "close", why));
+done:
+    return st;
+}
+
 static const kind_info kinds[] = {
     { ASSAY_KIND_OPTIMIZER, sizeof(assay_optimizer), END_OF(assay_optimizer, special_case_stride),
         offsetof(assay_optimizer, validate), offsetof(assay_optimizer, create),
@@ -95,6 +125,10 @@ static const kind_info kinds[] = {
         offsetof(assay_metric, validate), NO_CALLBACK, NO_CALLBACK, check_metric },
     { ASSAY_KIND_DATASET, sizeof(assay_dataset), END_OF(assay_dataset, validate),
         offsetof(assay_dataset, validate), NO_CALLBACK, NO_CALLBACK, check_dataset },
+    { ASSAY_KIND_SEARCH, sizeof(assay_search), END_OF(assay_search, explain),
+        offsetof(assay_search, validate), NO_CALLBACK, NO_CALLBACK, check_search },
+    { ASSAY_KIND_PRUNER, sizeof(assay_pruner), END_OF(assay_pruner, validate),
+        offsetof(assay_pruner, validate), NO_CALLBACK, NO_CALLBACK, check_pruner },
 };
 
 const kind_info *kind_find(const char *name)

@@ -174,13 +174,14 @@ template <auto F, class R, class... A> constexpr auto thunk(R (*)(assay_ctx *, A
 #define ASSAY_OPS_(X) \
     X(validate) X(create) X(destroy) X(save) X(load) X(elem) X(tensor) X(model) X(reduce) \
     X(combine) X(eval_weights) X(accept) X(factor) X(plan) X(forward) X(backward) X(prepare) X(loss) \
-    X(add) X(result) X(merge) X(open) X(close)
+    X(add) X(result) X(merge) X(open) X(close) X(ask) X(tell) X(report) X(explain)
 // clang-format on
-#define ASSAY_VALUES_(X) X(n_sums) X(n_state) X(horizon) X(slots) X(metrics) X(special_cases)
+#define ASSAY_VALUES_(X) X(n_sums) X(n_state) X(horizon) X(can) X(slots) X(metrics) X(special_cases)
 ASSAY_OPS_(ASSAY_OP_)
 ASSAY_MEMBER_(n_sums, o.n_sums = T::n_sums)
 ASSAY_MEMBER_(n_state, o.n_state = T::n_state)
 ASSAY_MEMBER_(horizon, o.horizon = T::horizon)
+ASSAY_MEMBER_(can, o.can = T::can)
 ASSAY_ROWS_(slots, n_slots, slot_stride)
 ASSAY_ROWS_(metrics, n_metrics, metric_stride)
 ASSAY_ROWS_(special_cases, n_special_cases, special_case_stride)
@@ -252,5 +253,7 @@ constexpr assay_component make_component(const char *kind, const char *id, const
 #define ASSAY_CPP_LOSS(...) ASSAY_CPP_ONE_(ASSAY_KIND_LOSS, assay_loss, __VA_ARGS__)
 #define ASSAY_CPP_METRIC(...) ASSAY_CPP_ONE_(ASSAY_KIND_METRIC, assay_metric, __VA_ARGS__)
 #define ASSAY_CPP_DATASET(...) ASSAY_CPP_ONE_(ASSAY_KIND_DATASET, assay_dataset, __VA_ARGS__)
+#define ASSAY_CPP_SEARCH(...) ASSAY_CPP_ONE_(ASSAY_KIND_SEARCH, assay_search, __VA_ARGS__)
+#define ASSAY_CPP_PRUNER(...) ASSAY_CPP_ONE_(ASSAY_KIND_PRUNER, assay_pruner, __VA_ARGS__)
 
 #endif

@@ -18,7 +18,9 @@
     TEXT(ASSAY_KIND_LAYER, "layer") \
     TEXT(ASSAY_KIND_LOSS, "loss") \
     TEXT(ASSAY_KIND_METRIC, "metric") \
-    TEXT(ASSAY_KIND_DATASET, "dataset")
+    TEXT(ASSAY_KIND_DATASET, "dataset") \
+    TEXT(ASSAY_KIND_SEARCH, "search") \
+    TEXT(ASSAY_KIND_PRUNER, "pruner")
 
 /* clang-format off */
 IS(ASSAY_OK, 0);
@@ -83,6 +85,25 @@ IS(ASSAY_CLOSURE_FRESH_BATCH, 2u);
 IS(ASSAY_CLOSURE_FRESH_DRAWS, 4u);
 IS(ASSAY_PLUGIN_LICENSE, 0);
 IS(ASSAY_PLUGIN_URL, 0);
+IS(ASSAY_SPACE_REAL, 1u);
+IS(ASSAY_SPACE_INT, 2u);
+IS(ASSAY_SPACE_CATEGORY, 3u);
+IS(ASSAY_TRIAL_RUNNING, 1u);
+IS(ASSAY_TRIAL_REPORTED, 2u);
+IS(ASSAY_TRIAL_DONE, 3u);
+IS(ASSAY_TRIAL_PAUSED, 4u);
+IS(ASSAY_TRIAL_PRUNED, 5u);
+IS(ASSAY_TRIAL_DIVERGED, 6u);
+IS(ASSAY_TRIAL_FAILED, 7u);
+IS(ASSAY_TRIAL_LOST, 8u);
+IS(ASSAY_VERDICT_GO, 0u);
+IS(ASSAY_VERDICT_STOP, 1u);
+IS(ASSAY_VERDICT_PAUSE, 2u);
+IS(ASSAY_SEARCH_CATEGORIES, 1u);
+IS(ASSAY_SEARCH_CONDITIONS, 2u);
+IS(ASSAY_SEARCH_NOISE, 4u);
+IS(ASSAY_SEARCH_FIDELITY, 8u);
+IS(ASSAY_SEARCH_FINITE, 16u);
 IS(ASSAY_MAX_DIMS, 4);
 IS(ASSAY_F32, 1u);
 IS(ASSAY_I32, 2u);
@@ -480,6 +501,67 @@ AT(assay_schedule, n_state, 16);
 AT(assay_schedule, horizon, 24);
 AT(assay_schedule, validate, 32);
 AT_LEAST(assay_schedule, 40);
+
+AT(assay_dimension, struct_size, 0);
+AT(assay_dimension, name, 8);
+AT(assay_dimension, type, 16);
+AT(assay_dimension, low, 24);
+AT(assay_dimension, high, 32);
+AT(assay_dimension, log, 40);
+AT(assay_dimension, step, 48);
+AT(assay_dimension, choices, 56);
+AT(assay_dimension, n_choices, 64);
+AT(assay_dimension, ordered, 72);
+AT(assay_dimension, parent, 80);
+AT(assay_dimension, parent_choices, 88);
+AT(assay_dimension, prior_mean, 96);
+AT(assay_dimension, prior_sd, 104);
+AT_LEAST(assay_dimension, 112);
+
+AT(assay_search_plan, struct_size, 0);
+AT(assay_search_plan, dimensions, 8);
+AT(assay_search_plan, n_dimensions, 16);
+AT(assay_search_plan, dimension_stride, 24);
+AT(assay_search_plan, n_trials, 32);
+AT(assay_search_plan, max_fidelity, 40);
+AT(assay_search_plan, min_fidelity, 48);
+AT(assay_search_plan, is_noisy, 56);
+AT_LEAST(assay_search_plan, 64);
+
+AT(assay_event, struct_size, 0);
+AT(assay_event, trial, 8);
+AT(assay_event, state, 16);
+AT(assay_event, x, 24);
+AT(assay_event, value, 32);
+AT(assay_event, standard_error, 40);
+AT(assay_event, fidelity, 48);
+AT(assay_event, replicate, 56);
+AT_LEAST(assay_event, 64);
+
+AT(assay_proposal, struct_size, 0);
+AT(assay_proposal, x, 8);
+AT(assay_proposal, fidelity, 16);
+AT(assay_proposal, from_trial, 24);
+AT_LEAST(assay_proposal, 32);
+
+AT(assay_search, struct_size, 0);
+AT(assay_search, can, 8);
+AT(assay_search, open, 16);
+AT(assay_search, ask, 24);
+AT(assay_search, tell, 32);
+AT(assay_search, close, 40);
+AT(assay_search, validate, 48);
+AT(assay_search, report, 56);
+AT(assay_search, explain, 64);
+AT_LEAST(assay_search, 72);
+
+AT(assay_pruner, struct_size, 0);
+AT(assay_pruner, open, 8);
+AT(assay_pruner, tell, 16);
+AT(assay_pruner, report, 24);
+AT(assay_pruner, close, 32);
+AT(assay_pruner, validate, 40);
+AT_LEAST(assay_pruner, 48);
 
 AT(assay_shape, n_dims, 0);
 AT(assay_shape, dim, 8);

@@ -35,6 +35,12 @@ struct every_type {
     const struct assay_plugin *assay_plugin;
     const struct assay_when *assay_when;
     const struct assay_schedule *assay_schedule;
+    const struct assay_dimension *assay_dimension;
+    const struct assay_search_plan *assay_search_plan;
+    const struct assay_event *assay_event;
+    const struct assay_proposal *assay_proposal;
+    const struct assay_search *assay_search;
+    const struct assay_pruner *assay_pruner;
     const struct assay_shape *assay_shape;
     const struct assay_tensor *assay_tensor;
 };

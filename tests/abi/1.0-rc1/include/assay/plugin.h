@@ -17,6 +17,7 @@
 #include "math.h"
 #include "optimizer.h"
 #include "schedule.h"
+#include "search.h"
 #include "tensor.h"
 
 #ifdef __cplusplus
@@ -30,6 +31,8 @@ extern "C" {
 #define ASSAY_KIND_LOSS "loss"
 #define ASSAY_KIND_METRIC "metric"
 #define ASSAY_KIND_DATASET "dataset"
+#define ASSAY_KIND_SEARCH "search"
+#define ASSAY_KIND_PRUNER "pruner"
 
 typedef struct assay_component {
     uint64_t struct_size;
@@ -177,6 +180,18 @@ struct assay_semicolon_;
     ASSAY_DEFINE_(ASSAY_KIND_DATASET, assay_dataset, id, version, doc, H, __VA_ARGS__)
 #define ASSAY_DATASET(id, version, doc, H, ...) \
     ASSAY_DEFINE_DATASET(id, version, doc, H, __VA_ARGS__); \
+    ASSAY_PLUGIN(id, version, &id##_component)
+
+#define ASSAY_DEFINE_SEARCH(id, version, doc, H, ...) \
+    ASSAY_DEFINE_(ASSAY_KIND_SEARCH, assay_search, id, version, doc, H, __VA_ARGS__)
+#define ASSAY_SEARCH(id, version, doc, H, ...) \
+    ASSAY_DEFINE_SEARCH(id, version, doc, H, __VA_ARGS__); \
+    ASSAY_PLUGIN(id, version, &id##_component)
+
+#define ASSAY_DEFINE_PRUNER(id, version, doc, H, ...) \
+    ASSAY_DEFINE_(ASSAY_KIND_PRUNER, assay_pruner, id, version, doc, H, __VA_ARGS__)
+#define ASSAY_PRUNER(id, version, doc, H, ...) \
+    ASSAY_DEFINE_PRUNER(id, version, doc, H, __VA_ARGS__); \
     ASSAY_PLUGIN(id, version, &id##_component)
 
 #ifdef __cplusplus
