@@ -6,6 +6,7 @@
 #include "base/record.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
+#include "train/optimizer_streams.h"
 
 #include <stdint.h>
 
@@ -109,17 +110,6 @@ status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err) M
 /* What is declared, and the memory of it. (optimizer_state.c) */
 status group_open_slots(group *k, arena *a, error *err) MUST_CHECK;
 status group_plan_slots(group *k, arena *a, error *err) MUST_CHECK;
-
-/* The stream of random numbers of update t, and a tensor's own in it; 4096 further ones behind each. */
-static inline uint64_t update_stream(uint64_t t)
-{
-    return t << 32;
-}
-
-static inline uint64_t tensor_stream(uint64_t t, const assay_tensor *of)
-{
-    return update_stream(t) + ((of->index + 1) << 12);
-}
 
 /* One update. (optimizer_tiers.c) */
 status group_update(group *k, const update *u, update_finding *out, error *err) MUST_CHECK;

@@ -42,6 +42,7 @@ bool optimizer_rig_has(const optimizer_rig *r, size_t i_tensor);
 typedef struct rig_update {
     const float *const *g; /* gradient per tensor */
     double loss;
+    double clip; /* what the gradient has been multiplied by already; 0: 1 */
     size_t chunk; /* elements; 0: whole tensors */
     bool backwards; /* chunks and tensors in the opposite order */
     size_t n_threads; /* 0: 1 */
@@ -63,7 +64,7 @@ status optimizer_rig_update(optimizer_rig *r, const rig_update *u, error *err) M
 size_t optimizer_rig_n_evaluations(const optimizer_rig *r);
 size_t optimizer_rig_n_scratch(const optimizer_rig *r);
 size_t optimizer_rig_n_metrics(const optimizer_rig *r);
-size_t optimizer_rig_n_random(const optimizer_rig *r); /* calls */
+size_t optimizer_rig_n_random(const optimizer_rig *r); /* numbers */
 
 /* Seconds that its callbacks took in the last update, which was on one thread. */
 double optimizer_rig_seconds(const optimizer_rig *r);
@@ -93,7 +94,8 @@ typedef struct rig_array {
     double *doubles; /* [n] of the model */
 } rig_array;
 
-/* All of them: the weights of each tensor that it updates, then every slot that exists. */
+/* All of them: the weights of each tensor that it updates, then every slot that exists and is not
+ * ASSAY_SLOT_SCRATCH: such a one is full of NaN when an update begins, and no state. */
 size_t optimizer_rig_n_arrays(const optimizer_rig *r);
 rig_array optimizer_rig_array(const optimizer_rig *r, size_t i);
 

@@ -115,31 +115,31 @@ static int rig_host_metric(assay_ctx *ctx, uint64_t i_metric, uint64_t i_tensor,
     return ASSAY_OK;
 }
 
-static void count_random(assay_ctx *ctx)
+static void count_random(assay_ctx *ctx, uint64_t n)
 {
     optimizer_rig *r = node_from(ctx)->rig;
     pthread_mutex_lock(&r->lock);
-    r->n_random++;
+    r->n_random += (size_t)n;
     pthread_mutex_unlock(&r->lock);
 }
 
 static void rig_host_random(
     assay_ctx *ctx, uint64_t stream, uint64_t index, uint32_t *out, uint64_t n)
 {
-    count_random(ctx);
+    count_random(ctx, n);
     node_from(ctx)->rig->host_before->random_u32(ctx, stream, index, out, n);
 }
 
 static void rig_host_uniform(
     assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n)
 {
-    count_random(ctx);
+    count_random(ctx, n);
     node_from(ctx)->rig->host_before->uniform_f32(ctx, stream, index, out, n);
 }
 
 static void rig_host_normal(assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n)
 {
-    count_random(ctx);
+    count_random(ctx, n);
     node_from(ctx)->rig->host_before->normal_f32(ctx, stream, index, out, n);
 }
 

@@ -12,7 +12,8 @@ static bool find_array(const rig_node *k, size_t *i, rig_array *out)
     const optimizer_rig *r = k->rig;
     for (size_t j = 0; j < r->n * k->n_slots; j++) {
         const rig_block *b = k->slot[j];
-        if (b && (*i)-- == 0) {
+        const bool is_state = !(k->slots[j % k->n_slots].flags & ASSAY_SLOT_SCRATCH);
+        if (b && is_state && (*i)-- == 0) {
             *out = (rig_array){ .name = k->slots[j % k->n_slots].label,
                 .i_tensor = r->all_of[j / k->n_slots],
                 .n = b->memory.bytes / sizeof(float),

@@ -7,6 +7,7 @@
 #include "check/optimizer_rig_internal.h"
 
 #include "base/clock.h"
+#include "train/optimizer_streams.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,7 +159,8 @@ static assay_span make_span(rig_node *k, const rig_piece *p, float **room)
         .slot = room,
         .slot_stride = r->tensor[p->i_tensor].size,
         .sums = k->step.sums ? k->tensor_sums + p->i_tensor * (size_t)k->ops->n_sums : NULL,
-        .hyper = k->hyper_of[p->i_tensor]->memory.at };
+        .hyper = k->hyper_of[p->i_tensor]->memory.at,
+        .draw = tensor_stream(k->step.t, &r->tensor[p->i_tensor]) };
 }
 
 /* What the call returned, and what it may not have done to the thread or the host. */
@@ -408,16 +410,30 @@ static status model_phase(rig_node *k, error *err)
     return failure(k, err);
 }
 
-static status update_node(rig_node *k, uint64_t t, double loss, uint64_t draw, error *err)
+/* What one update needs alone is not there for the next. */
+static void spoil_scratch(rig_node *k)
+{
+    for (size_t j = 0; j < k->rig->n * k->n_slots; j++) {
+        rig_block *b = k->slot[j];
+        if (b && b->memory.bytes && (k->slots[j % k->n_slots].flags & ASSAY_SLOT_SCRATCH)) {
+            memset(b->memory.at, 0xff, b->memory.bytes); /* NaN */
+            blocks_accept_range(k->rig, b->memory.at, b->memory.bytes);
+        }
+    }
+}
+
+static status update_node(rig_node *k, uint64_t t, double loss, double clip, error *err)
 {
     const optimizer_rig *r = k->rig;
     status st = OK;
+    spoil_scratch(k);
     k->failed_piece = SIZE_MAX;
     k->step = (assay_step){ .struct_size = sizeof k->step,
         .t = t,
         .loss = loss,
         .global = k->n_globals ? k->globals->memory.at : NULL,
-        .draw = draw,
+        .draw = update_stream(t),
+        .clip = clip,
         .n_tensors = r->n,
         .n_elements = r->n_elements };
     if (k->ops->reduce) {
@@ -458,7 +474,7 @@ static status update_inner(rig_node *k, rig_node *in, const assay_step *step, er
     judge_so_far(k);
     status st = plan_pieces(r, in->ops->elem ? r->update->chunk : 0, err);
     if (st == OK) {
-        st = update_node(in, step->t, step->loss, step->draw, err);
+        st = update_node(in, step->t, step->loss, step->clip, err);
     }
     rig_scratch_free(r, 0);
     r->scratch[0] = kept;
@@ -579,7 +595,7 @@ status optimizer_rig_update(optimizer_rig *r, const rig_update *u, error *err)
     begin_update(r, u);
     r->t++;
     TRY(plan_pieces(r, r->root.ops->elem ? u->chunk : 0, err));
-    TRY(update_node(&r->root, r->t, u->loss, r->t, err));
+    TRY(update_node(&r->root, r->t, u->loss, u->clip > 0 ? u->clip : 1, err));
     TRY(blocks_check_borders(r, "an update", err));
 done:
     give_team_back(r);
@@ -653,13 +669,15 @@ status optimizer_rig_eval_weights_cut(
         r->root.step = (assay_step){ .struct_size = sizeof(assay_step),
             .t = r->t,
             .global = r->root.n_globals ? r->root.globals->memory.at : NULL,
-            .draw = r->t,
+            .draw = update_stream(r->t),
+            .clip = 1,
             .n_tensors = r->n,
             .n_elements = r->n_elements };
         for (size_t i = 0; i < r->n; i++) {
             r->root.w[i] = r->all_w[r->all_of[i]]->memory.at;
             r->root.g[i] = r->all_g[r->all_of[i]]->memory.at;
         }
+        spoil_scratch(&r->root);
         blocks_accept(r);
         st = eval_pieces(r, r->of_all[i_tensor], chunk, backwards, room.at, err);
         r->is_worker = false;

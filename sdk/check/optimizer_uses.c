@@ -158,7 +158,8 @@ void optimizer_test_slots(const subject *s, check_report *r)
             check_warn(r,
                 "slot \"%s\" has no effect: other values in it after update %d lead to the same "
                 "weights "
-                "after update %d, under each of %zu settings; is a term missing?",
+                "after update %d, under each of %zu settings; is a term missing? Is it needed "
+                "within one update alone? Then flag it ASSAY_SLOT_SCRATCH",
                 u.slot[i].name, (int)N_BEFORE, (int)N_UPDATES, n);
         }
     }

@@ -113,6 +113,7 @@ static void test_faults__are_found_each_by_its_test(void **state)
             "of the struct of hyperparameters of in.weight" },
         { "writes_rows", "optimizer_bounds", CHECK_FAILED,
             "changed element 0 of the slot \"rows\" of in.weight" },
+        { "hoards_scratch", "optimizer_finite", CHECK_FAILED, "after update 1 with gradients" },
         { "rounds_up", "optimizer_finite", CHECK_FAILED, "changed the rounding mode" },
         { "wants_elements", "optimizer_empty", CHECK_FAILED, "no elements" },
         { "takes_roots", "optimizer_finite", CHECK_FAILED, "after update 1 with gradients" },
@@ -129,6 +130,7 @@ static void test_faults__are_found_each_by_its_test(void **state)
         { "forgets_momentum", "optimizer_hypers", CHECK_FAILED,
             "hyperparameter \"momentum\" has no effect" },
         { "forgets_momentum", "optimizer_slots", CHECK_WARNED, "slot \"v\" has no effect" },
+        { "keeps_room", "optimizer_slots", CHECK_WARNED, "Then flag it ASSAY_SLOT_SCRATCH" },
         { "spare_slot", "optimizer_slots", CHECK_WARNED, "slot \"spare\" was never written" },
         { "other_metric", "optimizer_finite", CHECK_FAILED,
             "reported metric 3, but 1 are declared" },
@@ -183,7 +185,7 @@ static void test_steps_over_an_end__are_signals(void **state)
 static void test_right_ones__pass(void **state)
 {
     static const char *const ids[] = { "right", "claims_rightly", "right_sums", "right_tensor",
-        "right_model", "right_place", "right_own" };
+        "right_model", "right_place", "right_own", "right_scratch", "right_clip" };
     check_report last;
     registry *r = open_registry();
     (void)state;
