@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* dladdr */
 
 #include "check/elf_file.h"
+#include "check/guard.h"
 #include "check/runner.h"
 
 #include "base/file.h"
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -189,29 +191,71 @@ static const char *running_callback(const subject *s)
 
 /* -- Last words -- */
 
-static void write_last_words(int signal)
+/* An address below this comes from a null pointer, by an index or a member of a struct. */
+enum { NEAR_NULL = 1 << 16 };
+
+static const char *access_of(const void *context)
 {
-    char line[96] = "!", digits[12];
-    size_t n = 1, k = 0;
-    do
-        digits[k++] = (char)('0' + signal % 10);
-    while ((signal /= 10) > 0);
-    while (k > 0)
-        line[n++] = digits[--k];
-    line[n++] = ' ';
-    const char *name = running_callback(here.subject);
-    const size_t n_name = strnlen(name, sizeof line - n - 1);
-    memcpy(line + n, name, n_name);
-    n += n_name;
-    line[n++] = '\n';
-    const ssize_t written = write(here.fd, line, n);
+#if defined(__x86_64__)
+    enum { IS_WRITE = 2 }; /* of a page fault's error code */
+    const ucontext_t *u = context;
+    return u->uc_mcontext.gregs[REG_ERR] & IS_WRITE ? "wrote" : "read";
+#else
+    (void)context;
+    return "read or wrote";
+#endif
+}
+
+/* In an optimizer a slot is a pointer of each span, and those that are not declared are NULL. */
+static void describe_null(const subject *s, const char *callback, char *out, size_t room)
+{
+    static const char *const updates[] = { "elem", "tensor", "model", "reduce" };
+    bool is_update = false;
+    for (size_t i = 0; i < sizeof updates / sizeof updates[0]; i++)
+        is_update = is_update || strcmp(callback, updates[i]) == 0;
+    const bool has_slots = s->component && strcmp(s->kind, ASSAY_KIND_OPTIMIZER) == 0 && is_update;
+    if (!has_slots) {
+        snprintf(out, room, "it read or wrote through a NULL pointer");
+        return;
+    }
+    const assay_optimizer *o = s->component->ops;
+    snprintf(out, room,
+        "it read or wrote through a NULL pointer; slot[i] is NULL where none is declared: it "
+        "declares %llu",
+        (unsigned long long)o->n_slots);
+}
+
+/* What the address of a fault tells; "" for nothing. Where the processor does not say which address it was, the system says 0
+ * and another code. */
+static void describe_fault(
+    const siginfo_t *info, const void *context, const char *callback, char *out, size_t room)
+{
+    char where[200];
+    out[0] = '\0';
+    const bool has_address = info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR;
+    if (info->si_signo != SIGSEGV || !has_address) return;
+    if ((uintptr_t)info->si_addr < NEAR_NULL) {
+        describe_null(here.subject, callback, out, room);
+    } else if (guard_describe(info->si_addr, where, sizeof where)) {
+        snprintf(out, room, "it %s %s", access_of(context), where);
+    }
+}
+
+/* "!<signal> <callback>\t<what the address tells>"; snprintf of these takes neither a lock nor memory. */
+static void write_last_words(int signal, const siginfo_t *info, const void *context)
+{
+    char line[512], fault[300] = "";
+    const char *callback = running_callback(here.subject);
+    if (info) describe_fault(info, context, callback, fault, sizeof fault);
+    const int n = snprintf(line, sizeof line, "!%d %.96s\t%s\n", signal, callback, fault);
+    const ssize_t written = write(here.fd, line, n > 0 ? (size_t)n : 0);
     (void)written; /* there is nobody left to tell */
 }
 
-static void on_signal(int signal)
+static void on_signal(int signal, siginfo_t *info, void *context)
 {
     const int before = errno;
-    if (!here.is_done) write_last_words(signal);
+    if (!here.is_done) write_last_words(signal, info, context);
     here.is_done = 1;
     if (signal == SIGTERM) _exit(1);
     errno = before;
@@ -220,7 +264,7 @@ static void on_signal(int signal)
 
 static void on_exit_call(void)
 {
-    if (!here.is_done) write_last_words(0);
+    if (!here.is_done) write_last_words(0, NULL, NULL);
 }
 
 /* The unwinder is the compiler's, in a library that the program itself does not need; without it a message names no callback. */
@@ -240,7 +284,8 @@ static status catch_signals(error *err)
     here.stack = malloc(HANDLER_STACK_BYTES);
     const stack_t stack = { .ss_sp = here.stack, .ss_size = HANDLER_STACK_BYTES };
     if (!stack.ss_sp) return fail_nomem(err, "a test's process");
-    struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND };
+    struct sigaction a = { .sa_sigaction = on_signal,
+        .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND };
     sigemptyset(&a.sa_mask);
     if (sigaltstack(&stack, NULL) != 0) return fail_nomem(err, "a test's process");
     for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++) {

@@ -8,6 +8,9 @@
 
 #include <fenv.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +20,18 @@
 #include <xmmintrin.h>
 #endif
 
-enum { PATTERN = 0xa5 };
+enum { PATTERN = 0xa5, MOST_NAMED = 1024, NAME_BYTES = 96 };
+
+/* The names of watched memory. A signal handler looks here, and nothing leads it anywhere but a variable of the file. What finds
+ * no room has no name. */
+static struct {
+    pthread_mutex_t lock;
+    struct named {
+        guarded memory; /* map NULL: a free place */
+        char name[NAME_BYTES];
+    } item[MOST_NAMED];
+    size_t n; /* places that were ever in use */
+} names = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static size_t page_bytes(void)
 {
@@ -57,8 +71,62 @@ status guarded_new(size_t bytes, guard_side side, guarded *out, error *err)
     return OK;
 }
 
+/* -- names -- */
+
+void guarded_name(const guarded *g, const char *format, ...)
+{
+    va_list args;
+    size_t i = 0;
+    if (!g->map) return;
+    va_start(args, format);
+    pthread_mutex_lock(&names.lock);
+    while (i < names.n && names.item[i].memory.map)
+        i++;
+    if (i < MOST_NAMED) {
+        vsnprintf(names.item[i].name, NAME_BYTES, format, args);
+        names.item[i].memory = *g;
+        names.n = i < names.n ? names.n : i + 1;
+    }
+    pthread_mutex_unlock(&names.lock);
+    va_end(args);
+}
+
+static void forget_name(const guarded *g)
+{
+    pthread_mutex_lock(&names.lock);
+    for (size_t i = 0; i < names.n; i++) {
+        if (names.item[i].memory.map == g->map) names.item[i].memory.map = NULL;
+    }
+    pthread_mutex_unlock(&names.lock);
+}
+
+bool guard_describe(const void *address, char *out, size_t room)
+{
+    const unsigned char *at = address;
+    for (size_t i = 0; i < names.n; i++) {
+        const guarded *g = &names.item[i].memory;
+        if (!g->map || at < g->map || at >= g->map + g->map_bytes) continue;
+        const unsigned char *begin = g->at, *end = begin + g->bytes;
+        const char *name = names.item[i].name;
+        if (at >= begin && at < end) {
+            snprintf(
+                out, room, "byte %zu of %s, which it may only read", (size_t)(at - begin), name);
+        } else if (at < begin) {
+            snprintf(out, room, "%zu bytes before the beginning of %s", (size_t)(begin - at), name);
+        } else if (at == end) {
+            snprintf(out, room, "just past the end of %s (%zu bytes)", name, g->bytes);
+        } else {
+            snprintf(out, room, "%zu bytes past the end of %s (%zu bytes)", (size_t)(at - end),
+                name, g->bytes);
+        }
+        return true;
+    }
+    return false;
+}
+
 void guarded_free(guarded *g)
 {
+    if (g->map) forget_name(g);
     if (g->map) munmap(g->map, g->map_bytes);
     *g = (guarded){ 0 };
 }

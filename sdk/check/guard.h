@@ -28,6 +28,13 @@ typedef struct guarded {
 status guarded_new(size_t bytes, guard_side side, guarded *out, error *err) MUST_CHECK;
 void guarded_free(guarded *g);
 
+/* Gives it a name for the message after a crash: "the gradient of in.weight". guarded_free takes the name back. */
+void guarded_name(const guarded *g, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Where an address lies of which the system says that it cannot be touched: "12 bytes past the end of the gradient of in.weight
+ * (140 bytes)". False where no memory with a name is there. For a signal handler: takes no lock and no memory. */
+bool guard_describe(const void *address, char *out, size_t room);
+
 /* Whether the known bytes on the side without an inaccessible page are as they were. */
 bool guarded_is_intact(const guarded *g);
 

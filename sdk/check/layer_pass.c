@@ -167,12 +167,14 @@ static status lay_aligned(guarded *g, uint64_t bytes, guard_side side, error *er
 }
 
 /* A table of io, n entries of so many bytes, all zero. */
-static status lay_table(layer_pass *p, void *out, size_t n, size_t each, error *err)
+static status lay_table(
+    layer_pass *p, const char *name, void *out, size_t n, size_t each, error *err)
 {
     guarded *g = &p->table[p->n_tables];
     const status st = guarded_new(n * each, GUARD_AFTER, g, err);
     if (st != OK) return st;
     p->n_tables++;
+    guarded_name(g, "the table io->%s of %zu", name, n);
     memcpy(out, &g->at, sizeof g->at);
     return OK;
 }
@@ -183,16 +185,16 @@ static status lay_tables(layer_pass *p, error *err)
     const layer_rig *r = p->rig;
     const size_t n_in = r->plan.n_in, each = sizeof(void *);
     status st = OK;
-    TRY(lay_table(p, &p->x_view, n_in, each, err));
-    TRY(lay_table(p, &p->dx_view, n_in, each, err));
-    TRY(lay_table(p, &p->saved_view, r->n_saved, each, err));
-    TRY(lay_table(p, &p->scratch_view, r->n_scratch, each, err));
-    TRY(lay_table(p, &p->carry_in_view, r->n_carry, each, err));
-    TRY(lay_table(p, &p->carry_out_view, r->n_carry, each, err));
-    TRY(lay_table(p, &p->dcarry_out_view, r->n_carry, each, err));
-    TRY(lay_table(p, &p->dcarry_in_view, r->n_carry, each, err));
-    TRY(lay_table(p, &p->dparam_view, r->n_params, each, err));
-    TRY(lay_table(p, &p->accumulate, r->n_params, sizeof(uint32_t), err));
+    TRY(lay_table(p, "x", &p->x_view, n_in, each, err));
+    TRY(lay_table(p, "dx", &p->dx_view, n_in, each, err));
+    TRY(lay_table(p, "saved", &p->saved_view, r->n_saved, each, err));
+    TRY(lay_table(p, "scratch", &p->scratch_view, r->n_scratch, each, err));
+    TRY(lay_table(p, "carry_in", &p->carry_in_view, r->n_carry, each, err));
+    TRY(lay_table(p, "carry_out", &p->carry_out_view, r->n_carry, each, err));
+    TRY(lay_table(p, "dcarry_out", &p->dcarry_out_view, r->n_carry, each, err));
+    TRY(lay_table(p, "dcarry_in", &p->dcarry_in_view, r->n_carry, each, err));
+    TRY(lay_table(p, "dparam", &p->dparam_view, r->n_params, each, err));
+    TRY(lay_table(p, "accumulate", &p->accumulate, r->n_params, sizeof(uint32_t), err));
 done:
     return st;
 }
@@ -251,6 +253,32 @@ done:
     return st;
 }
 
+static void name_each(const guarded *g, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        guarded_name(&g[i], "io->%s[%zu]", name, i);
+}
+
+/* For the message after a crash. */
+static void name_memory(const layer_pass *p)
+{
+    const layer_rig *r = p->rig;
+    guarded_name(&p->y, "io->y");
+    guarded_name(&p->dy, "io->dy");
+    guarded_name(&p->weight, "io->weight");
+    guarded_name(&p->length, "io->length");
+    name_each(p->x, r->plan.n_in, "x");
+    name_each(p->dx, r->plan.n_in, "dx");
+    name_each(p->saved, r->n_saved, "saved");
+    name_each(p->scratch, r->n_scratch, "scratch");
+    name_each(p->carry_in, r->n_carry, "carry_in");
+    name_each(p->carry_out, r->n_carry, "carry_out");
+    name_each(p->dcarry_in, r->n_carry, "dcarry_in");
+    name_each(p->dcarry_out, r->n_carry, "dcarry_out");
+    for (size_t i = 0; i < r->n_params; i++)
+        guarded_name(&p->dparam[i], "io->dparam[%zu] (%s)", i, r->param[i].name);
+}
+
 static void point(layer_pass *p)
 {
     layer_rig *r = p->rig;
@@ -292,6 +320,7 @@ status layer_pass_new(layer_rig *r, uint64_t time, uint64_t batch, layer_pass **
     point(p);
     TRY(lay_inputs(p, r->options.side, err));
     TRY(lay_own(p, r->options.side, err));
+    name_memory(p);
     layer_pass_fill(p, r->subject->seed);
     *out = p;
     p = NULL;

@@ -333,6 +333,7 @@ static status lay_array(layer_rig *r, layer_array *a, error *err)
 {
     const status st = guarded_new(a->n * sizeof(float), r->options.side, &a->memory, err);
     a->v = a->memory.at;
+    if (st == OK) guarded_name(&a->memory, "the array %s", a->name);
     return st;
 }
 
@@ -350,6 +351,7 @@ static status lay_out(layer_rig *r, error *err)
     for (size_t i = 0; st == OK && i < r->n_prepared; i++) {
         const size_t bytes = (r->prepared_bytes[i] + 63) / 64 * 64;
         st = guarded_new(bytes, r->options.side, &r->prepared[i], err);
+        if (st == OK) guarded_name(&r->prepared[i], "io->prepared[%zu]", i);
         r->prepared_view[i] = r->prepared[i].at;
     }
     return st;

@@ -170,6 +170,7 @@ static void gradient_case(task_run *r)
             }
         }
         const double scale = k == 1 ? 1 : 0.37;
+        guarded_name(&dy, "dy");
         if (dy.at && call(r, &s.rows, scale, dy.at, &sum)) {
             (void)compare_gradient(r, &s, dy.at, scale);
         }
@@ -222,6 +223,7 @@ static void writes_case(task_run *r)
         return;
     }
     bool ok = guarded_new(s.y.bytes, GUARD_AFTER, &dy, &err) == OK && row_set_watch(&s, &err) == OK;
+    if (ok) guarded_name(&dy, "dy");
     if (ok) spoil(&dy);
     ok = ok && call(r, &s.rows, 0.37, dy.at, &sum) && call(r, &s.rows, 0.37, NULL, &alone) &&
         is_whole(r, &dy) && call(r, &s.rows, 0.37, dy.at, &again);

@@ -76,6 +76,9 @@ static bool scene_open(task_run *r, scene *c)
     for (size_t i = 0; ok && i < 3; i++) {
         ok = guarded_new(c->plan.n_sums * sizeof(double), GUARD_AFTER, &c->sums[i], &err) == OK;
     }
+    if (ok) guarded_name(&c->values, "values");
+    for (size_t i = 0; ok && i < 3; i++)
+        guarded_name(&c->sums[i], "sums");
     return ok || complain(r, "out of memory");
 }
 

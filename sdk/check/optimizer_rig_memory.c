@@ -20,6 +20,7 @@ rig_block *block_new(
     }
     b->next = r->blocks;
     r->blocks = b;
+    guarded_name(&b->memory, "the %s%s%s", what, tensor[0] ? " of " : "", tensor);
     b->shadow = calloc(bytes ? bytes : 1, 1);
     r->block_bytes += bytes;
     return b->shadow ? b : NULL;

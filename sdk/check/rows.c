@@ -84,6 +84,10 @@ status row_set_new(const task_case *of, size_t n, uint64_t seed, row_set *out, e
     TRY(guarded_new(is_class ? n * sizeof(int32_t) : 0, GUARD_AFTER, &s.label, err));
     TRY(guarded_new(is_class ? 0 : n * t->n_targets * sizeof(float), GUARD_AFTER, &s.target, err));
     TRY(guarded_new(n * sizeof(float), GUARD_AFTER, &s.weight, err));
+    guarded_name(&s.y, "y");
+    guarded_name(&s.label, "label");
+    guarded_name(&s.target, "target");
+    guarded_name(&s.weight, "weight");
     numbers(s.y.at, n * t->n_outputs, 0.11, 1.8, seed);
     fill_targets(&s, seed);
     fill_weights(&s, seed);

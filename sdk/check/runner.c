@@ -167,13 +167,22 @@ static void keep_output(const text *printed, check_result *r)
 
 /* -- Judging -- */
 
-/* What the handler in the child wrote: "!<signal> <callback>". */
-static bool last_words(const text *said, int *out_signal, char callback[64])
+enum { CALLBACK_BYTES = 100, FAULT_BYTES = 300 };
+
+/* What the handler in the child wrote: "!<signal> <callback>\t<what the address tells>"; both texts may be empty. */
+static bool last_words(
+    const text *said, int *out_signal, char callback[CALLBACK_BYTES], char fault[FAULT_BYTES])
 {
-    *out_signal = 0;
-    callback[0] = '\0';
-    return said->n && said->s[0] == '!' &&
-        sscanf(said->s, "!%d %63[^\n]", out_signal, callback) >= 1;
+    callback[0] = fault[0] = '\0';
+    if (!said->n || said->s[0] != '!') return false;
+    char *at;
+    *out_signal = (int)strtol(said->s + 1, &at, 10);
+    at += *at == ' ';
+    const size_t n = strcspn(at, "\t\n");
+    snprintf(callback, CALLBACK_BYTES, "%.*s", (int)n, at);
+    at += n + (at[n] == '\t');
+    snprintf(fault, FAULT_BYTES, "%.*s", (int)strcspn(at, "\n"), at);
+    return true;
 }
 
 static const char *signal_text(int signal)
@@ -192,16 +201,20 @@ static const char *signal_text(int signal)
 static void judge(runner *w, const child *c, int how, check_result *r)
 {
     int signal;
-    char callback[64], where[96] = "";
+    char callback[CALLBACK_BYTES], fault[FAULT_BYTES], where[CALLBACK_BYTES + 4] = "";
     error why = { 0 };
-    const bool has_words = last_words(&c->said, &signal, callback);
+    const bool has_words = last_words(&c->said, &signal, callback, fault);
     if (has_words && callback[0]) snprintf(where, sizeof where, " in %s", callback);
     if (c->is_late) {
         r->end = CHECK_TIMED_OUT;
         check_fail(&r->report, "still running%s after %g s", where, w->o->time_limit_s);
     } else if (WIFSIGNALED(how)) {
         r->end = CHECK_CRASHED;
-        check_fail(&r->report, "crashed%s: %s", where, signal_text(WTERMSIG(how)));
+        if (fault[0] && WTERMSIG(how) == SIGSEGV) {
+            check_fail(&r->report, "crashed%s: SIGSEGV (%s)", where, fault);
+        } else {
+            check_fail(&r->report, "crashed%s: %s", where, signal_text(WTERMSIG(how)));
+        }
     } else if (has_words) {
         r->end = CHECK_EXITED;
         check_fail(&r->report,

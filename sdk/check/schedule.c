@@ -40,6 +40,7 @@ static bool run_open(const subject *s, const char *settings, run *r, check_repor
     }
     r->ops = r->specimen.instance->component->ops;
     if (guarded_new(r->ops->n_state * sizeof(double), GUARD_AFTER, &r->state, &err) == OK) {
+        guarded_name(&r->state, "state");
         return true;
     }
     check_fail(rep, "%s", err.text);

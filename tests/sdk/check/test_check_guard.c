@@ -181,9 +181,36 @@ static void test_float_mode__is_compared_and_put_back(void **state)
     assert_null(float_mode_change(&before));
 }
 
+static void test_describe__names_what_an_address_is_beside_of(void **state)
+{
+    (void)state;
+    guarded after, before;
+    error err;
+    char said[200];
+    assert_int_equal(guarded_new(28, GUARD_AFTER, &after, &err), OK);
+    assert_int_equal(guarded_new(28, GUARD_BEFORE, &before, &err), OK);
+    char *end = (char *)after.at + 28, *begin = before.at;
+    assert_false(guard_describe(end, said, sizeof said));
+    guarded_name(&after, "the %s of %s", "gradient", "in.weight");
+    guarded_name(&before, "saved[%d]", 1);
+    assert_true(guard_describe(end, said, sizeof said));
+    assert_string_equal(said, "just past the end of the gradient of in.weight (28 bytes)");
+    assert_true(guard_describe(end + 12, said, sizeof said));
+    assert_string_equal(said, "12 bytes past the end of the gradient of in.weight (28 bytes)");
+    assert_true(guard_describe(begin - 4, said, sizeof said));
+    assert_string_equal(said, "4 bytes before the beginning of saved[1]");
+    assert_true(guard_describe(begin + 8, said, sizeof said));
+    assert_string_equal(said, "byte 8 of saved[1], which it may only read");
+    guarded_free(&before);
+    assert_false(guard_describe(begin - 4, said, sizeof said));
+    guarded_free(&after);
+    assert_false(guard_describe(end, said, sizeof said));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_describe__names_what_an_address_is_beside_of),
         cmocka_unit_test(test_guard_after__ends_at_a_page_that_cannot_be_touched),
         cmocka_unit_test(test_guard_before__begins_behind_such_a_page),
         cmocka_unit_test(test_known_bytes__tell_of_a_write_on_the_other_side),

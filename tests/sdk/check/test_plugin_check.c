@@ -15,7 +15,8 @@ typedef struct fault {
 static const fault faults[] = {
     { "exits", "defaults", 1, { "EXIT", "ended the process with exit code 3 in create" } },
     { "aborts", "defaults", 1, { "CRASH", "crashed in validate: SIGABRT" } },
-    { "crashes", "defaults", 1, { "CRASH", "crashed in validate: SIGSEGV" } },
+    { "crashes", "defaults", 1,
+        { "crashed in validate: SIGSEGV (it read or wrote through a NULL pointer) gdb" } },
     { "crashes_loading", "loads", 1, { "CRASH", "crashed in begin: SIGSEGV" } },
     { "prints", "defaults", 0, { "warn", "it prints to standard output", "here I am" } },
     { "leaves_file", "creates_quietly", 1, { "(/dev/zero) was left open" } },
@@ -110,6 +111,24 @@ static void test_callbacks_of_an_update__are_named_too(void **state)
         "--test", "optimizer_finite", "--time-limit", "1");
     assert_code(&s, 1);
     assert_contains(s.out, "still running in elem after 1 s");
+    forget(&s);
+}
+
+static void test_crash__names_the_array_that_was_left(void **state)
+{
+    (void)state;
+    said s = assay("plugin", "check", FAULTY("elem_faults"), "--component",
+        "optimizer:elem_lacks_slot", "--test", "optimizer_finite", LIMIT);
+    unbroken(s.out);
+    assert_contains(s.out,
+        "crashed in elem: SIGSEGV (it read or wrote through a NULL pointer; slot[i] is NULL where "
+        "none is declared: it declares 1)");
+    forget(&s);
+    s = assay("plugin", "check", FAULTY("optimizers_elem"), "--component",
+        "optimizer:writes_over_end", "--test", "optimizer_bounds", LIMIT);
+    unbroken(s.out);
+    assert_contains(s.out, "crashed in elem: SIGSEGV (it ");
+    assert_contains(s.out, " just past the end of the weights of in.weight (140 bytes))");
     forget(&s);
 }
 
@@ -274,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_openmp__is_not_needed),
         cmocka_unit_test(test_hang__ends_at_the_limit),
         cmocka_unit_test(test_callbacks_of_an_update__are_named_too),
+        cmocka_unit_test(test_crash__names_the_array_that_was_left),
         cmocka_unit_test(test_crash_while_loading__spares_the_other_tests),
         cmocka_unit_test(test_failure__shows_how_to_repeat_it),
         cmocka_unit_test(test_failure__is_told_once),
