@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x8d8ae3ff99e74242ULL
+#define ASSAY_DRAFT_HASH 0xc9f0cee30144eb45ULL
 
 #endif

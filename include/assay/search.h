@@ -8,7 +8,9 @@
  *
  * A life:  validate -> open -> (tell | ask | report | explain)* -> close, all [control]
  *
- * An ask of several points at once sees no results in between; points that are under way are told as events RUNNING.
+ * An ask of several points at once sees no results in between; points that are under way are told as events RUNNING, before
+ * anything else happens to them. Numbers of proposals have gaps only where a strategy gave fewer than were wanted. A proposal that the
+ * host does not run, because a space of finitely many points has been there, is told as FAILED.
  */
 #ifndef ASSAY_SEARCH_H
 #define ASSAY_SEARCH_H
@@ -42,7 +44,7 @@ typedef struct assay_dimension {
     uint64_t parent;
     uint64_t parent_choices;
     double prior_mean,
-        prior_sd; /* what the user expects, in the scale of the dimension; NaN: nothing */
+        prior_sd; /* what the user expects, in the scale of the dimension: of its natural logarithm where log is 1; NaN: nothing */
 } assay_dimension;
 
 /* Everything that a strategy may know beforehand. */

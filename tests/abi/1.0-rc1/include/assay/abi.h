@@ -17,7 +17,7 @@
  *
  * The life of an instance, in this order; a callback that a component lacks is passed over:
  *
- *   entry            once per process, before anything else of the plugin
+ *   entry            at least once per process, before anything else of the plugin; gives the same description each time
  *   (bind)           the host writes defaults and the config's values into the author's struct
  *   validate         once; a failure ends the life here
  *   create           once; after a failure of create only destroy may follow
