@@ -5,7 +5,9 @@
  *    and returns a constant description. Everything else in it is `static`.
  *  - Every struct that may grow starts with `struct_size`, the sizeof as its author compiled it. New
  *    fields are only ever appended; 0 or NULL in a field means what held before the field existed.
- *  - Arrays of such structs travel as pointer, count, stride. Arrays of numbers and pointers as pointer, count.
+ *  - Arrays of structs travel as pointer, count, stride. Where the author writes the table (assay_slot, assay_hyper,
+ *    assay_metric_row, assay_special_case) the rows have no struct_size: the stride, the sizeof as the author compiled it, stands
+ *    for it. Arrays of numbers and pointers travel as pointer, count.
  *  - All fields are 8 bytes wide, or two uint32_t side by side: no padding. No C enum types, bool, long,
  *    bit-fields, varargs, structs by value, FILE* or errno cross the border.
  *  - Strings are UTF-8 with a NUL. A plugin's strings live as long as the process; the host's live until the

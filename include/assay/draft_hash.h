@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0xc9f0cee30144eb45ULL
+#define ASSAY_DRAFT_HASH 0x7f64c085d1bf03ccULL
 
 #endif
