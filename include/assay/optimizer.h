@@ -5,7 +5,8 @@
  *   tensor  a whole tensor at a time, tensors run concurrently
  *   model   all tensors of the group at once, with a closure that evaluates the loss anew
  *
- * One update of a group:  reduce on every chunk -> sums added in fixed order -> combine -> elem on every chunk.
+ * One update of a group:  reduce on every chunk -> sums added in fixed order -> combine -> elem on every chunk (tensor on every
+ * tensor; model).
  *
  * A life:  validate -> create -> accept each tensor -> [load] -> (an update | eval_weights | save)* -> destroy
  *
@@ -161,7 +162,8 @@ typedef struct assay_optimizer {
     uint64_t n_sums;
     int (*reduce)(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *span,
         double *sums);
-    /* After reduce, before elem: once per update, with step->sums; may write step->global. [control] */
+    /* Once per update, before elem, tensor or model; after reduce where there is one, with step->sums, which is NULL where there is
+     * none. May write step->global. [control] */
     int (*combine)(assay_ctx *ctx, const void *hyper, const assay_step *step);
 
     /* Where to evaluate, if not at w: writes out[n], from w, slots and step->global, and changes none of them. step->t counts

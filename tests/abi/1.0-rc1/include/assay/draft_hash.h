@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x7f64c085d1bf03ccULL
+#define ASSAY_DRAFT_HASH 0x10d4492bf2dba69fULL
 
 #endif
