@@ -39,8 +39,8 @@
  * callback makes no threads, processes or signal handlers, and leaves as they were: the floating-point mode (rounding, flushing
  * of denormals), the locale, the working directory, the environment, open files that are not its own.
  *
- * Same bits. What a callback computes is a function of its arguments, of the declared state and of the host's random numbers: not of
- * time, addresses, thread, or how work was cut into calls.
+ * Same bits. What a callback computes is a function of its arguments, of the declared state (what save and load carry over
+ * included) and of the host's random numbers: not of time, addresses, thread, or how work was cut into calls.
  */
 #ifndef ASSAY_ABI_H
 #define ASSAY_ABI_H
@@ -140,11 +140,11 @@ struct assay_host {
     /* 64-byte aligned, not zeroed, this thread's alone, dies when the callback returns. NULL when memory is out. */
     void *(*scratch)(assay_ctx *ctx, uint64_t bytes);
 
-    /* Random numbers: a pure function of (run seed, instance, stream, index + k). Streams below 2^32 are the author's own; those that
-     * callbacks are handed (step->draw, span->draw) are above. How a range is cut into calls
-     * does not matter, so draw by absolute place: the element of a tensor, the sample of a batch. In a dataset the run's
-     * seed has no part in them, so that runs of different seeds see the same data: one that makes up its numbers has a
-     * hyperparameter `seed` and takes it as the stream. */
+    /* Random numbers: a pure function of (run seed, instance, stream, index + k). Streams from 2^63 on are the author's own. Below
+     * lie those that callbacks are handed: an optimizer's from 2^32 on (step->draw, span->draw), so that streams below 2^32 are its
+     * own, too; a layer's from 0 on (io->draw). How a range is cut into calls does not matter, so draw by absolute place: the
+     * element of a tensor, the sample of a batch. In a dataset the run's seed has no part in them, so that runs of different seeds
+     * see the same data: one that makes up its numbers has a hyperparameter `seed` and takes it as the stream. */
     void (*random_u32)(assay_ctx *ctx, uint64_t stream, uint64_t index, uint32_t *out, uint64_t n);
     void (*uniform_f32)(assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n);
     void (*normal_f32)(assay_ctx *ctx, uint64_t stream, uint64_t index, float *out, uint64_t n);
@@ -173,7 +173,8 @@ struct assay_host {
     void (*parallel_for)(assay_ctx *ctx, uint64_t n, uint64_t grain, assay_piece piece, void *arg);
 
     /* A nested optimizer (a hyperparameter of type component): one update of the `n` spans with its own hyperparameters, slots
-     * and tier. [control], from a `model` callback. The inner one is of tier elem or tensor, without eval_weights. `stride` is sizeof(assay_span) as the caller received it. */
+     * and tier. [control], from a `model` callback. The inner one is of tier elem or tensor, without eval_weights. `stride` is
+     * sizeof(assay_span) as the caller received it. */
     int (*inner_update)(assay_ctx *ctx, const assay_instance *inner, const struct assay_step *step,
         const struct assay_span *spans, uint64_t n, uint64_t stride);
     /* A nested schedule's factor. [control] */

@@ -151,8 +151,9 @@ typedef struct assay_io {
     uint64_t batch_begin,
         batch_total; /* the shard's first sample in the whole batch, and that batch's size */
     uint64_t
-        draw; /* stream for random numbers: new for every batch, with draw + k for k below 2^28 as further ones; number j of row (time, sample) at
-                 index ((time * batch_total) + batch_begin + sample) * numbers_per_row + j */
+        draw; /* stream for random numbers, new for every batch of training, from 0 on, and 0 in evaluation: this one alone, the
+                 next is another batch's. Number j of row (time, sample), of all kinds of numbers together, at index
+                 ((time * batch_total) + batch_begin + sample) * numbers_per_row + j */
 
     uint64_t n_in;
     const assay_shape *in_shape; /* [n_in] */

@@ -2,15 +2,15 @@
  *
  * A strategy sees a space of dimensions and facts about trials, and proposes points. Values are always minimised: the host turns
  * the sign of a metric that is better when larger. What a strategy proposes is a function of its hyperparameters, the space,
- * the run's seed (through host->random_u32 and its like), the numbers of the asks, and the events told so far in their order: no clock,
- * no addresses, no files. The host keeps the events, so that a study resumes by telling them again to a fresh instance; a strategy
- * writes no save and load.
+ * the run's seed (through host->random_u32 and its like), the numbers of the asks, and the events told so far in their order: no
+ * clock, no addresses, no files. The host keeps the events, so that a study resumes by telling them again to a fresh instance; a
+ * strategy writes no save and load.
  *
  * A life:  validate -> open -> (tell | ask | report | explain)* -> close, all [control]
  *
  * An ask of several points at once sees no results in between; points that are under way are told as events RUNNING, before
- * anything else happens to them. Numbers of proposals have gaps only where a strategy gave fewer than were wanted. A proposal that the
- * host does not run, because a space of finitely many points has been there, is told as FAILED.
+ * anything else happens to them. Numbers have no gaps: an ask begins behind the last proposal that was given. A proposal that the
+ * host does not run, because it has been at this point of a finite space, is told as FAILED, without RUNNING.
  */
 #ifndef ASSAY_SEARCH_H
 #define ASSAY_SEARCH_H

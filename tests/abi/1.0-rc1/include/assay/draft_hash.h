@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x10d4492bf2dba69fULL
+#define ASSAY_DRAFT_HASH 0x4d283ddbda861394ULL
 
 #endif

@@ -11,8 +11,8 @@
  * A life:  validate -> create -> accept each tensor -> [load] -> (an update | eval_weights | save)* -> destroy
  *
  * An update must not depend on how a tensor is cut into chunks, nor on the order or the threads in which they come: draw random
- * numbers by element, take sums by reduce (whose last bits may differ with the cut). It may depend on hyper, step, span and slots alone: what it would keep elsewhere is
- * lost when a run resumes.
+ * numbers by element, take sums by reduce (whose last bits may differ with the cut). It depends on hyper, step, span, slots and
+ * what save and load carry over alone: what it would keep elsewhere is lost when a run resumes.
  */
 #ifndef ASSAY_OPTIMIZER_H
 #define ASSAY_OPTIMIZER_H
@@ -89,8 +89,8 @@ typedef struct assay_step {
     const double *sums; /* [n_sums] over the group, after reduce; NULL in reduce */
     double *
         global; /* one per MODEL slot, in order and not counting the other slots; write in combine and model only */
-    /* A stream for random numbers of the update as a whole, new at every update, with draw + k for k below 4096 as further ones. For
-     * numbers of elements take span->draw. Streams below 2^32 are never given out: they are an author's own. */
+    /* A stream for random numbers of the update as a whole, new at every update, with draw + k for k below 4096 as further ones.
+     * For numbers of elements take span->draw. */
     uint64_t draw;
     uint64_t n_tensors; /* in the group */
     uint64_t n_elements; /* in the group */
