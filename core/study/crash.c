@@ -5,9 +5,10 @@
  * stack; it dies without notes.
  *
  * Where it happened is looked up in /proc/self/maps through a descriptor that was opened before files were closed: reading
- * and lseek are allowed to the end. The instruction may lie in libc, which a plugin has called; then the stack is searched for
- * the first address that lies in the code of a shared object that is not the system's. That is a guess, and good enough for a
- * message. */
+ * and lseek are allowed to the end. The instruction may lie in libc, which a plugin has called; then the callers are gone
+ * through for the first one in a shared object that is not the system's: by libc's backtrace, which the fork server has called
+ * once, so that it is loaded. Where libc has none the stack is searched, which may find an old address. A fault in all this
+ * comes back to the handler, which then ends the process by the first signal. */
 #define _GNU_SOURCE /* REG_RIP */
 #include "study/crash.h"
 
@@ -21,7 +22,10 @@
 
 #define CRASH_MAGIC UINT64_C(0x617373617943726f)
 
-enum { MOST_CODE_MAPS = 192, MOST_STACK_WORDS = 4096, LINE_BYTES = 512 };
+enum { MOST_CODE_MAPS = 192, MOST_FRAMES = 64, MOST_STACK_WORDS = 4096, LINE_BYTES = 512 };
+
+/* glibc's; other systems lack it. */
+extern int backtrace(void **out, int n) __attribute__((weak));
 
 /* Code of one file. */
 typedef struct code_map {
@@ -122,20 +126,35 @@ static const code_map *map_of(const code_maps *m, uint64_t address)
     return NULL;
 }
 
+static const code_map *plugin_at(const code_maps *m, uint64_t address, uint64_t *out_at)
+{
+    const code_map *c = map_of(m, address);
+    *out_at = address;
+    return c && c->is_plugin ? c : NULL;
+}
+
+static const code_map *find_caller(const code_maps *m, uint64_t *out_at)
+{
+    void *frames[MOST_FRAMES];
+    const int n = backtrace(frames, MOST_FRAMES);
+    for (int i = 0; i < n; i++) {
+        const code_map *c = plugin_at(m, (uint64_t)(uintptr_t)frames[i], out_at);
+        if (c) return c;
+    }
+    return NULL;
+}
+
 /* The plugin's place: of the instruction, or else of the nearest return address. */
 static const code_map *find_plugin(const code_maps *m, uint64_t pc, uint64_t sp, uint64_t *out_at)
 {
-    const code_map *here = map_of(m, pc);
-    *out_at = pc;
-    if (here && here->is_plugin) return here;
+    const code_map *here = plugin_at(m, pc, out_at);
+    if (here) return here;
+    if (backtrace) return find_caller(m, out_at);
     for (size_t i = 0; i < MOST_STACK_WORDS && sp + 8 * (i + 1) <= m->stack_end; i++) {
         uint64_t word;
         memcpy(&word, (const void *)(uintptr_t)(sp + 8 * i), sizeof word);
-        const code_map *c = map_of(m, word);
-        if (c && c->is_plugin) {
-            *out_at = word;
-            return c;
-        }
+        const code_map *c = plugin_at(m, word, out_at);
+        if (c) return c;
     }
     return NULL;
 }
@@ -182,12 +201,27 @@ static void note_registers(status_page *p, const ucontext_t *u)
 #endif
 }
 
+/* Dies by that signal at the end: its handler is gone (SA_RESETHAND). */
+static void send_again(int number)
+{
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), number);
+    (void)sigprocmask(SIG_UNBLOCK, &one, NULL);
+}
+
 static void handle(int number, siginfo_t *info, void *context)
 {
     const ucontext_t *u = context;
     crash_context *c = u->uc_stack.ss_sp;
     if (u->uc_stack.ss_size == CRASH_STACK_BYTES && c && c->magic == CRASH_MAGIC) {
         status_page *p = c->page;
+        if (c->first) {
+            send_again(c->first);
+            return;
+        }
+        c->first = number;
         p->signal = (uint32_t)number;
         p->address = (uint64_t)(uintptr_t)info->si_addr;
         if (number == SIGSYS) p->violation = info->si_syscall + 1;
@@ -195,8 +229,7 @@ static void handle(int number, siginfo_t *info, void *context)
         note_guard(c, info->si_addr);
         note_place(c, p->pc, p->sp);
     }
-    /* The handler is gone (SA_RESETHAND): a fault happens again, a call is made again by this. */
-    (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), number);
+    send_again(number);
 }
 
 /* Guard page, context and stack, guard page. */
@@ -234,4 +267,10 @@ crash_context *crash_watch(status_page *page, int maps_fd, error *err)
         }
     }
     return c;
+}
+
+void crash_warm_up(void)
+{
+    void *frame[1];
+    if (backtrace) (void)backtrace(frame, 1);
 }

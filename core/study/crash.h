@@ -18,6 +18,7 @@ typedef struct crash_context {
     uint64_t magic;
     status_page *page;
     int maps_fd; /* /proc/self/maps, open */
+    int first; /* the signal that is being handled */
     size_t n_guarded;
     guarded_array guarded[MOST_GUARDED];
 } crash_context;
@@ -25,5 +26,8 @@ typedef struct crash_context {
 /* Sets up the alternate stack of the calling thread and handlers for SEGV, BUS, FPE, ILL, ABRT and SYS: they write signal,
  * address and place to the page, and let the process die by that signal. NULL and `err`: it did not work. */
 crash_context *crash_watch(status_page *page, int maps_fd, error *err);
+
+/* Once in the fork server: loads what the handlers need. */
+void crash_warm_up(void);
 
 #endif

@@ -123,8 +123,6 @@ static const rule loading_rules[] = {
     MAY(brk),
     MAY(mremap),
     MAY(madvise),
-    MAY(mmap),
-    MAY(mprotect),
     MAY(mincore),
     MAY(futex),
     MAY(sched_yield),
@@ -180,6 +178,9 @@ static const rule loading_rules[] = {
     { SYS_open, IF(2, ANY_WRITE, 0), ALLOW, TRAP },
 #endif
     { SYS_openat, IF(3, ANY_WRITE, 0), ALLOW, TRAP },
+    /* Code comes from files, and what was written is not run. */
+    { SYS_mmap, IF(3, PROT_WRITE | PROT_EXEC, PROT_WRITE | PROT_EXEC), TRAP, ALLOW },
+    { SYS_mprotect, IF(3, PROT_EXEC, 0), ALLOW, TRAP },
     { SYS_kill, IF(1, 0xffffffffu, OWN_PID), ALLOW, TRAP },
     { SYS_tgkill, IF(1, 0xffffffffu, OWN_PID), ALLOW, TRAP },
     { SYS_prlimit64, IF_NULL(3), ALLOW, REFUSE(EPERM) },
@@ -216,7 +217,6 @@ static const rule running_rules[] = {
     { SYS_mmap,
         IF_BOTH(4, MAP_ANONYMOUS | MAP_PRIVATE, MAP_ANONYMOUS | MAP_PRIVATE, 3, PROT_EXEC, 0),
         ALLOW, TRAP },
-    { SYS_mprotect, IF(3, PROT_EXEC, 0), ALLOW, TRAP },
     { SYS_sigaltstack, ANY, REFUSE(EPERM), REFUSE(EPERM) },
 };
 
@@ -420,6 +420,7 @@ static const struct call_name {
     CALL(swapon),
     CALL(init_module),
     CALL(open_by_handle_at),
+    CALL(mknodat),
     CALL(capset),
     CALL(landlock_create_ruleset),
 #ifdef SYS_open

@@ -43,8 +43,8 @@ const char *outcome_name(outcome_class c);
 /* What a worker is at; it says so itself, so it is a hint. In START and FINISH only assay's own code runs. */
 typedef enum worker_phase {
     PHASE_START,
-    PHASE_LOAD, /* plugins: constructors, entry functions */
-    PHASE_PLAN, /* validate, create, plan; the data are read */
+    PHASE_LOAD, /* plugins: constructors, entry functions, validate, create */
+    PHASE_PLAN, /* the data are read, layers and optimizer are planned */
     PHASE_STEP, /* training, or whatever the procedure repeats */
     PHASE_EVALUATE,
     PHASE_FINISH,

@@ -1,0 +1,143 @@
+/* What `strict` costs beyond `none` and `process`, for a job that does nothing and for a short training: medians of interleaved
+ * jobs, in milliseconds from sandbox_start to the outcome; and the steps per second of a longer training.
+ *
+ *     sandbox_overhead [ROUNDS] */
+#include "base/clock.h"
+#include "base/file.h"
+#include "study/sandbox.h"
+#include "study/train_job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_ROUNDS = 10000, RESULT_BYTES = 1 << 20 };
+
+static int do_nothing(const void *input, size_t n, worker_io *io)
+{
+    error err;
+    (void)input;
+    (void)n;
+    worker_at(io, PHASE_STEP, 1);
+    return worker_plugins_loaded(io, &err) == OK
+        ? 0
+        : worker_refuse(io, OUTCOME_HOST_ERROR, "%s", err.text);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(double *x, size_t n, double q)
+{
+    qsort(x, n, sizeof *x, compare);
+    return x[(size_t)(q * (double)(n - 1))];
+}
+
+/* Seconds of one job, or -1. */
+static double run(
+    sandbox *s, const char *name, sandbox_level level, const text *input, train_head *out_head)
+{
+    error err;
+    sandbox_job *j;
+    size_t n;
+    const double begun = clock_wall_s();
+    const sandbox_call call = { .level = level,
+        .procedure = name,
+        .input = input->s,
+        .n_input = input->n,
+        .result_bytes = RESULT_BYTES };
+    if (sandbox_start(s, &call, &j, &err) != OK || sandbox_wait(s, -1, &j, &err) != OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return -1;
+    }
+    const double took = clock_wall_s() - begun;
+    const outcome *o = job_outcome(j);
+    if (o->class != OUTCOME_OK) fprintf(stderr, "%s: %s\n", outcome_name(o->class), o->text);
+    const bool is_fine = o->class == OUTCOME_OK;
+    if (out_head) memcpy(out_head, job_result(j, &n), sizeof *out_head);
+    job_free(j);
+    return is_fine ? took : -1;
+}
+
+static int measure(sandbox *s, const char *name, const text *input, size_t n_rounds)
+{
+    static double took[3][MOST_ROUNDS], more[2][MOST_ROUNDS];
+    for (size_t i = 0; i < n_rounds; i++) {
+        for (int level = 0; level < 3; level++) {
+            took[level][i] = run(s, name, (sandbox_level)level, input, NULL);
+            if (took[level][i] < 0) return 1;
+        }
+        more[0][i] = took[2][i] - took[0][i];
+        more[1][i] = took[2][i] - took[1][i];
+    }
+    for (int level = 0; level < 3; level++) {
+        printf("%-8s %-8s p10 %7.3f ms  p50 %7.3f  p95 %7.3f\n", name,
+            sandbox_level_name((sandbox_level)level), 1e3 * quantile(took[level], n_rounds, 0.1),
+            1e3 * quantile(took[level], n_rounds, 0.5),
+            1e3 * quantile(took[level], n_rounds, 0.95));
+    }
+    printf("%-8s strict - none p50 %.3f ms, strict - process p50 %.3f ms\n", name,
+        1e3 * quantile(more[0], n_rounds, 0.5), 1e3 * quantile(more[1], n_rounds, 0.5));
+    return 0;
+}
+
+/* Steps per second by the trainer's own clock, which begins when the config is read. */
+static int measure_steps(sandbox *s, const text *input)
+{
+    enum { PAIRS = 15 };
+    double ratio[PAIRS];
+    for (size_t i = 0; i < PAIRS; i++) {
+        train_head none, strict;
+        if (run(s, "train", SANDBOX_NONE, input, &none) < 0 ||
+            run(s, "train", SANDBOX_STRICT, input, &strict) < 0) {
+            return 1;
+        }
+        ratio[i] = none.spent.cpu_s / strict.spent.cpu_s;
+    }
+    printf("steps per processor second, strict / none: median of %d pairs %.4f\n", PAIRS,
+        quantile(ratio, PAIRS, 0.5));
+    return 0;
+}
+
+static int add_input(text *out, const char *overrides)
+{
+    error err;
+    char *written;
+    size_t n;
+    const char *const path = TEST_SOURCE_DIR "/configs/digits.cfg";
+    if (file_read(path, &written, &n, &err) != OK) return 1;
+    const status st = train_job_input(out, path, written, &overrides, 1, 1, &err);
+    free(written);
+    return st == OK ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    error err;
+    sandbox *s;
+    text short_run = { 0 }, long_run = { 0 };
+    const text nothing = { 0 };
+    const procedure procedures[] = { { "nothing", do_nothing, NULL }, train_procedure };
+    if (argc == 3 && strcmp(argv[1], "--fork-server") == 0)
+        return fork_server_main(atoi(argv[2]), procedures, 2);
+    const size_t asked = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 200;
+    const size_t n_rounds = asked < 3 ? 3 : asked > MOST_ROUNDS ? MOST_ROUNDS : asked;
+    const char *const readable[] = { TEST_SOURCE_DIR "/configs", NULL };
+    const sandbox_options o = { .procedures = procedures, .n_procedures = 2, .readable = readable };
+    (void)setenv("ASSAY_PLUGIN_PATH", TEST_BUILD_DIR "/plugins", 1);
+    if (add_input(&short_run, "train.steps=1") || add_input(&long_run, "train.epochs=30")) return 1;
+    if (sandbox_open(&o, &s, &err) != OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    int failed = measure(s, "nothing", &nothing, n_rounds);
+    if (!failed) failed = measure(s, "train", &short_run, n_rounds < 100 ? n_rounds : 100);
+    if (!failed) failed = measure_steps(s, &long_run);
+    sandbox_close(s);
+    text_release(&short_run);
+    text_release(&long_run);
+    return failed;
+}
