@@ -23,23 +23,31 @@ static uint64_t forward_hash(layer_pass *p, check_report *rep)
     return hash;
 }
 
+/* Numbers are moved to factor * v + shift: a little first, then far, since steps and signs change at their edges alone. */
+static const struct {
+    float factor, shift;
+} moves[] = { { 1.3F, 0.17F }, { -1, 0 }, { -3.7F, 1.9F }, { 0, 7.3F }, { 0, -7.3F } };
+
 /* Whether what forward puts out changes when v[n] does. */
 static bool has_effect(layer_pass *p, float *v, size_t n, const layer_buffers *b, check_report *rep)
 {
     float *kept = malloc(n * sizeof *kept);
+    bool has = false;
     layer_buffers_restore(b);
     const uint64_t before = forward_hash(p, rep);
     layer_buffers_restore(b);
     if (!kept) return true;
     memcpy(kept, v, n * sizeof *v);
-    for (size_t i = 0; i < n; i++) {
-        v[i] = 1.3F * v[i] + 0.17F;
+    for (size_t k = 0; k < sizeof moves / sizeof moves[0] && !has; k++) {
+        for (size_t i = 0; i < n; i++) {
+            v[i] = moves[k].factor * kept[i] + moves[k].shift;
+        }
+        has = forward_hash(p, rep) != before;
+        layer_buffers_restore(b);
+        memcpy(v, kept, n * sizeof *v);
     }
-    const uint64_t after = forward_hash(p, rep);
-    layer_buffers_restore(b);
-    memcpy(v, kept, n * sizeof *v);
     free(kept);
-    return before != after;
+    return has;
 }
 
 static bool in_either_mode(

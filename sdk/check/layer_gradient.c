@@ -12,6 +12,9 @@
  *
  * An element that is off counts where its array has one that is off at another point, too.
  *
+ * A layer that sets plan->surrogate is looked at, too, but an array counts against it only where most of its elements agree
+ * with differences: then its gradient does not pass through the replaced part.
+ *
  * Tolerance: 1e-3 of the slope, 1e-4 of the array's root mean square slope (an element near 0 has the absolute error of its
  * neighbours), twice what the two differences disagree by, and the noise. */
 #include "check/layer_cases.h"
@@ -42,6 +45,8 @@ typedef struct variable {
     uint64_t batch; /* 0: of a parameter */
     assay_shape own_shape;
     bool is_param, is_verified;
+    bool
+        is_free; /* may be anything: of a surrogate, where it passes through what backward replaces */
     unsigned n_off; /* points at which an element was off */
     double *slope, *doubt; /* [n] of differences; doubt is infinite where they gave none */
 } variable;
@@ -228,12 +233,26 @@ static bool is_confirmed(differ *f, const variable *v, const float *v0, const fl
     return true;
 }
 
+/* Whether elements of a surrogate are off by the half: then its gradient is one of those that are replaced. */
+static bool is_replaced(const variable *v, double rms)
+{
+    size_t n = 0, n_off = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        if (!(v->doubt[i] < INFINITY)) continue;
+        n++;
+        n_off += fabs((double)v->found[i] - v->slope[i]) > tolerance_of(v, i, rms);
+    }
+    return 2 * n_off >= n && n_off > 0;
+}
+
 /* Every element that differences have a slope for; false after reporting one. */
 static bool judge(differ *f, variable *v, const float *v0, size_t n_tried)
 {
     size_t n = 0;
     const double rms = root_mean_square(v, &n);
-    for (size_t i = 0; i < v->n; i++) {
+    const bool is_surrogate = f->p->rig->plan.surrogate != 0;
+    v->is_free |= is_surrogate && (n == 0 || is_replaced(v, rms));
+    for (size_t i = 0; i < v->n && !v->is_free; i++) {
         if (!(v->doubt[i] < INFINITY)) continue;
         const double tolerance = tolerance_of(v, i, rms);
         if (fabs((double)v->found[i] - v->slope[i]) <= tolerance) continue;
@@ -282,7 +301,7 @@ static bool check_variable(differ *f, variable *v)
         const size_t i = n == v->n ? k : (size_t)rng_below(random, 0, k, v->n);
         ok = slope_at(f, v, v0, NULL, i, &v->slope[i], &v->doubt[i]);
     }
-    ok = ok && judge(f, v, v0, n) && (n == v->n || judge_direction(f, v, v0, way));
+    ok = ok && judge(f, v, v0, n) && (n == v->n || v->is_free || judge_direction(f, v, v0, way));
     if (v0) memcpy(v->v, v0, v->n * sizeof *v0);
     free(v0);
     free(way);
@@ -396,7 +415,7 @@ static bool lay_out(differ *f)
 /* Whether nothing more is to be learnt of it from another point. */
 static bool is_settled(const variable *v)
 {
-    return v->is_verified && v->n_off == 0;
+    return v->is_free || (v->is_verified && v->n_off == 0);
 }
 
 static bool is_done(const differ *f)
@@ -411,12 +430,37 @@ static void warn_unverified(const differ *f)
 {
     char title[320];
     for (size_t i = 0; i < f->n_vars; i++) {
-        if (f->var[i].is_verified) continue;
+        if (f->var[i].is_verified || f->var[i].is_free) continue;
         check_warn(f->rep,
             "the gradient of %s could not be verified: differences of forward do not settle for "
             "most of its elements (%s)",
             f->var[i].name, layer_pass_title(f->p, title, sizeof title));
     }
+}
+
+/* What is not compared, and why; or that nothing needed to be left out. */
+static void tell_surrogate(const differ *f)
+{
+    char names[400] = "", title[320];
+    size_t used = 0;
+    (void)layer_pass_title(f->p, title, sizeof title);
+    for (size_t i = 0; i < f->n_vars && used < sizeof names; i++) {
+        if (!f->var[i].is_free) continue;
+        const int n =
+            snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", f->var[i].name);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    if (used == 0) {
+        check_warn(f->rep,
+            "plan sets surrogate, but backward is the derivative of forward: leave surrogate at 0, "
+            "so that gradients are held to it (%s)",
+            title);
+        return;
+    }
+    check_skip(f->rep,
+        "plan sets surrogate: backward is on purpose not the derivative of forward, so gradients "
+        "that pass through it are not compared: of %s (%s)",
+        names, title);
 }
 
 /* The gradients of a pass as it stands, from several points where one is not enough. */
@@ -436,6 +480,7 @@ static bool check_gradients(layer_pass *p, check_report *rep)
         p->is_unwatched = false;
     }
     if (ok) warn_unverified(&f);
+    if (ok && r->plan.surrogate) tell_surrogate(&f);
     layer_buffers_restore(&f.buffers);
     release(&f);
     return ok;

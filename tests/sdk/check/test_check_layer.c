@@ -18,6 +18,33 @@ static void test_layers__a_right_one_of_a_plugin_passes(void **state)
     expect_passes("layer", "none", FAULTY_PLUGIN("faulty_layers"));
 }
 
+/* The outcome of one test of a component of faulty_layers, and words of its message. */
+static void expect_outcome(
+    const char *id, const char *test, check_outcome outcome, const char *says)
+{
+    registry *r = NULL;
+    subject s;
+    scene_open(&r, &s, "layer", id, FAULTY_PLUGIN("faulty_layers"));
+    const check_report got = run_one(&s, test);
+    if (got.outcome != outcome || !strstr(got.message, says)) {
+        GIVE_UP("%s: %s gave %d \"%s\", expected %d \"%s\"", id, test, (int)got.outcome,
+            got.message, (int)outcome, says);
+    }
+    registry_free(r);
+}
+
+static void test_layers__a_surrogate_that_is_right_passes(void **state)
+{
+    (void)state;
+    static const char *const ids[] = { "reverses", "signs" };
+    for (size_t i = 0; i < 2; i++) {
+        expect_passes("layer", ids[i], FAULTY_PLUGIN("faulty_layers"));
+        expect_outcome(ids[i], "layer_gradient", CHECK_SKIPPED, "are not compared: of input 0");
+        expect_outcome(ids[i], "layer_gradient_single", CHECK_SKIPPED, "plan sets surrogate");
+    }
+    expect_outcome("signs", "layer_effects", CHECK_PASSED, "");
+}
+
 static void test_layers__faults_are_found(void **state)
 {
     (void)state;
@@ -61,6 +88,8 @@ static void test_layers__faults_are_found(void **state)
         { "writes_buffer", "layer_forward", "changes buffer \"rest\"", "couples samples" },
         { "shares_memory", "layer_threads", "four threads on one instance", "" },
         { "ignores_transposed", "layer_gradient_transposed", "stored transposed", "" },
+        { "reverses_and_drops", "layer_gradient", "parameter \"bias\" [4]", "it is missing" },
+        { "calls_itself_surrogate", "layer_gradient", "leave surrogate at 0", "" },
         { "idle_hyper", "layer_hypers", "\"knob\" shows nowhere", "" },
     };
     expect_faults(
@@ -78,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers__built_in_ones_pass),
         cmocka_unit_test(test_layers__a_right_one_of_a_plugin_passes),
+        cmocka_unit_test(test_layers__a_surrogate_that_is_right_passes),
         cmocka_unit_test(test_layers__faults_are_found),
         cmocka_unit_test(test_layers__speed_is_measured),
     };

@@ -44,6 +44,10 @@ typedef enum fault {
     SHARES_MEMORY,
     NOT_FINITE,
     IGNORES_TRANSPOSED,
+    REVERSES,
+    REVERSES_AND_DROPS,
+    CALLS_ITSELF_SURROGATE,
+    SIGNS,
 } fault;
 
 enum { WEIGHT, BIAS, THIRD };
@@ -59,6 +63,11 @@ static int has_third(fault f)
 static int is_square(fault f)
 {
     return has_third(f) && f != IGNORES_PARAMETER;
+}
+
+static int is_surrogate(fault f)
+{
+    return f == REVERSES || f == REVERSES_AND_DROPS || f == CALLS_ITSELF_SURROGATE || f == SIGNS;
 }
 
 static int64_t declare(assay_plan *plan, const char *name, uint64_t n, int square, const char *init)
@@ -82,6 +91,7 @@ static int plan_fault(fault f, assay_ctx *ctx, assay_plan *plan)
     const uint64_t n = in->shape.dim[0];
     plan->out = in->shape;
     plan->macs = 2 * (double)n;
+    plan->surrogate = (uint64_t)is_surrogate(f);
     ctx->self = ctx->host->alloc(ctx, 64);
     if (!ctx->self) return ASSAY_E_NOMEM;
     int64_t code = declare(plan, "weight", n, 0, f == UNKNOWN_INITIALISER ? "glorrot" : "ones");
@@ -134,7 +144,8 @@ static void forward_sample(
     float s = io->carry_in[0] ? io->carry_in[0][b * n + j] : 0;
     for (uint64_t t = 0; t < io->time; t++) {
         const uint64_t at = (t * io->batch + b) * n + j;
-        if (!is_padding(f, io, t, b)) s = 0.6F * s + w[j] * x[at];
+        const float in = f == SIGNS ? (x[at] < 0 ? -1.0F : 1.0F) : x[at];
+        if (!is_padding(f, io, t, b)) s = 0.6F * s + w[j] * in;
         float y = s + io->param[BIAS][j] + extra(f, ctx, io, t, b, n);
         for (uint64_t i = 0; is_square(f) && i < n; i++) {
             y += x[at - j + i] * io->param[THIRD][i * n + j];
@@ -193,7 +204,7 @@ static void backward_sample(
         *db += io->dy[at];
         if (!is_padding(f, io, t, b)) {
             d = ds * w[j];
-            *dw += ds * x[at];
+            *dw += ds * (f == SIGNS ? (x[at] < 0 ? -1.0F : 1.0F) : x[at]);
             ds *= 0.6F;
         } else if (f == LEAKS_PADDING) {
             d = 0.1F;
@@ -203,6 +214,7 @@ static void backward_sample(
         }
         if (f == KEEPS_IN_FILE) d += last_x - x[0];
         if (f == LEARNS_BACKWARDS || f == WRONG_SIGN) d = -d;
+        if (f == REVERSES || f == REVERSES_AND_DROPS) d *= -0.3F;
         if (io->dx[0]) io->dx[0][at] = d;
     }
     if (io->dcarry_in[0]) io->dcarry_in[0][b * n + j] = f == WRONG_CARRY_GRADIENT ? 0.99F * ds : ds;
@@ -218,7 +230,7 @@ static int backward_fault(fault f, assay_ctx *ctx, const assay_io *io)
         for (uint64_t b = 0; b < io->batch; b++) {
             backward_sample(f, io, b, j, &dw, &db);
         }
-        if (f == DROPPED_TERM && j + 1 == n) db = 0;
+        if ((f == DROPPED_TERM || f == REVERSES_AND_DROPS) && j + 1 == n) db = 0;
         if (f == TWICE) dw *= 2;
         if (f == LEARNS_BACKWARDS) dw = -dw, db = -db;
         if (io->dparam[WEIGHT]) add(f, io, WEIGHT, j, dw);
@@ -308,6 +320,10 @@ LAYER(sized_by_plan, SIZED_BY_PLAN);
 LAYER(shares_memory, SHARES_MEMORY);
 LAYER(not_finite, NOT_FINITE);
 LAYER(ignores_transposed, IGNORES_TRANSPOSED);
+LAYER(reverses, REVERSES);
+LAYER(reverses_and_drops, REVERSES_AND_DROPS);
+LAYER(calls_itself_surrogate, CALLS_ITSELF_SURROGATE);
+LAYER(signs, SIGNS);
 LAYER_WITH(idle_hyper, NONE, ASSAY_HYPERS(knob, hypers), .validate = NULL);
 
 ASSAY_PLUGIN(faulty_layers, "0.1.0", &none_component, &wrong_sign_component,
@@ -322,4 +338,5 @@ ASSAY_PLUGIN(faulty_layers, "0.1.0", &none_component, &wrong_sign_component,
     &rounds_up_component, &learns_backwards_component, &product_of_scratch_component,
     &product_twice_component, &writes_buffer_component, &sized_by_plan_component,
     &shares_memory_component, &not_finite_component, &ignores_transposed_component,
-    &idle_hyper_component);
+    &reverses_component, &reverses_and_drops_component, &calls_itself_surrogate_component,
+    &signs_component, &idle_hyper_component);
