@@ -46,6 +46,12 @@ static status check_slot_size(const assay_slot *s, error *why)
                 : s->flags & ASSAY_SLOT_SCRATCH ? "ASSAY_SLOT_SCRATCH"
                                                 : "ASSAY_SLOT_PER_BLOCK");
     }
+    if (s->shape == ASSAY_SLOT_MODEL && (s->times || s->when)) {
+        return fail(why, E_PLUGIN,
+            "slot \"%s\": `%s` is for slots of a tensor, not for ASSAY_SLOT_MODEL: there is always "
+            "one double",
+            s->name, s->times ? "times" : "when");
+    }
     const bool has_side = s->shape >= ASSAY_SLOT_ROWS &&
         s->shape <= ASSAY_SLOT_COLS_COLS; /* that a limit can be of */
     if (s->limit && !has_side) {

@@ -35,10 +35,10 @@ extern "C" {
 #define ASSAY_SLOT_MODEL \
     6u /* one double per group, at assay_step.global; assay_span.slot has NULL in its place */
 
-/* assay_slot.flags */
+/* assay_slot.flags, none of them for MODEL */
 #define ASSAY_SLOT_MATRICES 1u /* only tensors of two or more dimensions have it */
 /* One for each of assay_tensor.blocks, one after another: ROWS is [blocks, rows], ROWS_ROWS [blocks, rows, rows],
- * COLS_COLS [blocks, cols / blocks, cols / blocks], SCALAR [blocks]; SAME, COLS and MODEL are what they are without it. */
+ * COLS_COLS [blocks, cols / blocks, cols / blocks], SCALAR [blocks]; SAME and COLS are what they are without it. */
 #define ASSAY_SLOT_PER_BLOCK 2u
 /* Needed within one update alone (a copy of weights that are moved and put back): it holds anything when an update begins and is
  * not in checkpoints. */
@@ -50,10 +50,12 @@ typedef struct assay_slot {
     const char *name;
     uint64_t shape;
     double init; /* first value of every element */
-    const char *
-        times; /* an INT hyperparameter that says how many of it there are, one after another: a history; NULL: one */
+    /* An INT hyperparameter that says how many of it there are: a history; NULL: one. They lie one after another, each as large as
+     * one alone: item i of a SAME slot at slot + i * assay_span.slot_stride, of ROWS at slot + i * rows, of ROWS with PER_BLOCK
+     * at slot + i * blocks * rows. Not for MODEL. */
+    const char *times;
     /* A BOOL, INT, ENUM or REAL hyperparameter; where it is 0 the slot does not exist. NULL: it always does. Schedules
-     * multiply, so none brings a 0 to life. */
+     * multiply, so none brings a 0 to life. Not for MODEL. */
     const char *when;
     /* An INT hyperparameter: of a tensor with more rows (of a ROWS or ROWS_ROWS slot) or columns (COLS, COLS_COLS; of one block
      * with PER_BLOCK) than this the slot does not exist. NULL: no limit. */
