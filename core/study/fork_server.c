@@ -325,7 +325,7 @@ int fork_server_main(int fd, const procedure *procedures, size_t n_procedures)
 {
     error err;
     num_init();
-    crash_warm_up();
+    fatal_warm_up();
     if (fd != SOCKET_FD && dup2(fd, SOCKET_FD) < 0) return 1;
     confine_close_from(SOCKET_FD + 1);
     (void)fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC);

@@ -3,7 +3,7 @@
 #define ASSAY_CORE_STUDY_SERVER_H
 
 #include "base/arena.h"
-#include "study/crash.h"
+#include "study/fatal.h"
 #include "study/wire.h"
 
 enum { MOST_PROCEDURES = 32 };
@@ -40,7 +40,7 @@ struct worker_io {
     int pid;
     size_t i_procedure;
     const server_setup *server;
-    crash_context *crash; /* NULL at level none */
+    fatal_context *fatal; /* NULL at level none */
     arena memory; /* of worker_guarded at level none */
 };
 

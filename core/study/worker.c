@@ -85,8 +85,8 @@ static status confine(worker_io *io, int log_fd, error *err)
     TRY(confine_to_parent(io->server->pid, err));
     TRY(take_streams(log_fd, err));
     TRY(open_maps(err));
-    io->crash = crash_watch(io->page, MAPS_FD, err);
-    if (!io->crash) TRY(err->code);
+    io->fatal = fatal_watch(io->page, MAPS_FD, err);
+    if (!io->fatal) TRY(err->code);
     TRY(confine_limits(&io->limits, err));
     if (io->level == SANDBOX_STRICT) {
         TRY(confine_strictly(io, err));
@@ -108,8 +108,8 @@ static size_t count_threads(void)
 
 static void check_guarded(worker_io *io)
 {
-    for (size_t i = 0; io->crash && i < io->crash->n_guarded; i++) {
-        const guarded_array *g = &io->crash->guarded[i];
+    for (size_t i = 0; io->fatal && i < io->fatal->n_guarded; i++) {
+        const guarded_array *g = &io->fatal->guarded[i];
         for (const unsigned char *p = g->end; p < g->after; p++) {
             if (*p == CANARY) continue;
             (void)worker_refuse(io, OUTCOME_OUT_OF_BOUNDS, "wrote %zu bytes behind the end of %s",
@@ -235,7 +235,7 @@ int worker_refuse(worker_io *io, outcome_class c, const char *format, ...)
 }
 
 /* Guard page, [padding, array], padding behind up to 64 bytes, guard page. */
-static void *new_guarded(crash_context *c, const char *name, size_t bytes)
+static void *new_guarded(fatal_context *c, const char *name, size_t bytes)
 {
     const size_t page = 4096, kept = (bytes + 63) / 64 * 64;
     const size_t room = (kept + page - 1) / page * page;
@@ -255,8 +255,8 @@ void *worker_guarded(worker_io *io, const char *name, size_t bytes)
 {
     size_t n;
     if (!size_sum(bytes, 3 * 4096, &n)) return NULL;
-    if (!io->crash) return arena_alloc(&io->memory, bytes);
-    return io->crash->n_guarded < MOST_GUARDED ? new_guarded(io->crash, name, bytes) : NULL;
+    if (!io->fatal) return arena_alloc(&io->memory, bytes);
+    return io->fatal->n_guarded < MOST_GUARDED ? new_guarded(io->fatal, name, bytes) : NULL;
 }
 
 bool worker_is_forked(const worker_io *io)

@@ -10,7 +10,7 @@
  * once, so that it is loaded. Where libc has none the stack is searched, which may find an old address. A fault in all this
  * comes back to the handler, which then ends the process by the first signal. */
 #define _GNU_SOURCE /* REG_RIP */
-#include "study/crash.h"
+#include "study/fatal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CRASH_MAGIC UINT64_C(0x617373617943726f)
+#define FATAL_MAGIC UINT64_C(0x617373617943726f)
 
 enum { MOST_CODE_MAPS = 192, MOST_FRAMES = 64, MOST_STACK_WORDS = 4096, LINE_BYTES = 512 };
 
@@ -159,7 +159,7 @@ static const code_map *find_plugin(const code_maps *m, uint64_t pc, uint64_t sp,
     return NULL;
 }
 
-static void note_place(crash_context *c, uint64_t pc, uint64_t sp)
+static void note_place(fatal_context *c, uint64_t pc, uint64_t sp)
 {
     code_maps maps = { .n = 0, .stack_end = 0 };
     line_reader r = { .fd = c->maps_fd };
@@ -174,7 +174,7 @@ static void note_place(crash_context *c, uint64_t pc, uint64_t sp)
     c->page->offset = at - found->begin + found->file_offset;
 }
 
-static void note_guard(crash_context *c, const unsigned char *address)
+static void note_guard(fatal_context *c, const unsigned char *address)
 {
     const size_t page = (size_t)4096;
     for (size_t i = 0; i < c->n_guarded; i++) {
@@ -214,8 +214,8 @@ static void send_again(int number)
 static void handle(int number, siginfo_t *info, void *context)
 {
     const ucontext_t *u = context;
-    crash_context *c = u->uc_stack.ss_sp;
-    if (u->uc_stack.ss_size == CRASH_STACK_BYTES && c && c->magic == CRASH_MAGIC) {
+    fatal_context *c = u->uc_stack.ss_sp;
+    if (u->uc_stack.ss_size == FATAL_STACK_BYTES && c && c->magic == FATAL_MAGIC) {
         status_page *p = c->page;
         if (c->first) {
             send_again(c->first);
@@ -237,22 +237,22 @@ static void *new_stack(void)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     unsigned char *at =
-        mmap(NULL, CRASH_STACK_BYTES + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, FATAL_STACK_BYTES + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) return NULL;
-    if (mprotect(at + page, CRASH_STACK_BYTES, PROT_READ | PROT_WRITE) != 0) return NULL;
+    if (mprotect(at + page, FATAL_STACK_BYTES, PROT_READ | PROT_WRITE) != 0) return NULL;
     return at + page;
 }
 
-crash_context *crash_watch(status_page *page, int maps_fd, error *err)
+fatal_context *fatal_watch(status_page *page, int maps_fd, error *err)
 {
     static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS };
-    crash_context *c = new_stack();
+    fatal_context *c = new_stack();
     if (!c) {
         (void)fail_nomem(err, "the signal stack");
         return NULL;
     }
-    *c = (crash_context){ .magic = CRASH_MAGIC, .page = page, .maps_fd = maps_fd };
-    const stack_t stack = { .ss_sp = c, .ss_size = CRASH_STACK_BYTES };
+    *c = (fatal_context){ .magic = FATAL_MAGIC, .page = page, .maps_fd = maps_fd };
+    const stack_t stack = { .ss_sp = c, .ss_size = FATAL_STACK_BYTES };
     struct sigaction action = { .sa_sigaction = handle,
         .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
     sigemptyset(&action.sa_mask);
@@ -269,7 +269,7 @@ crash_context *crash_watch(status_page *page, int maps_fd, error *err)
     return c;
 }
 
-void crash_warm_up(void)
+void fatal_warm_up(void)
 {
     void *frame[1];
     if (backtrace) (void)backtrace(frame, 1);
