@@ -29,7 +29,7 @@ const check_test check_tests_layer[] = {
     { "layer_shards", "layer", "a batch cut into shards gives the same", check_layer_shards },
     { "layer_samples", "layer", "samples do not depend on each other, or that is declared",
         check_layer_samples },
-    { "layer_order", "layer", "steps do not depend on later ones, or that is declared",
+    { "layer_order", "layer", "steps do not depend on later or earlier ones, or that is declared",
         check_layer_order },
     { "layer_carry", "layer", "a sequence in two windows gives what it gives whole",
         check_layer_carry },

@@ -1,5 +1,5 @@
 /* What a layer's results may depend on: not on what was computed before, on random numbers in evaluation, on how a batch is cut, on
- * other samples unless declared, on later steps unless declared. */
+ * other samples unless declared, on later or earlier steps unless declared. */
 #include "check/layer_cases.h"
 
 #include "base/rng.h"
@@ -334,8 +334,18 @@ void check_layer_samples(const subject *s, check_report *rep)
 
 /* -- order of steps -- */
 
-/* Whether outputs before the last step change with the input of the last. */
-static bool looks_ahead(layer_rig *r, check_report *rep)
+/* Rows of one step of x are those of another pass. */
+static void take_step(layer_pass *p, const layer_pass *from, uint64_t t)
+{
+    for (size_t i = 0; i < p->rig->plan.n_in; i++) {
+        const size_t bytes = 4 * BATCH * assay_shape_size(&p->rig->in_shape[i]);
+        memcpy((char *)p->x[i].at + t * bytes, (const char *)from->x[i].at + t * bytes, bytes);
+    }
+}
+
+/* Whether outputs of steps [from, to) change with the input of a step, in evaluation. */
+static bool depends_on_step(
+    layer_rig *r, uint64_t step, uint64_t from, uint64_t to, check_report *rep)
 {
     layer_pass *p = NULL, *q = NULL, *other = NULL;
     bool found = false;
@@ -343,14 +353,11 @@ static bool looks_ahead(layer_rig *r, check_report *rep)
         layer_begin(r, TIME, BATCH, &other, rep) && layer_make_ready(r, false, rep)) {
         p->io.training = q->io.training = 0;
         layer_pass_fill(other, r->subject->seed + 78);
-        for (size_t i = 0; i < r->plan.n_in; i++) {
-            const size_t bytes = 4 * BATCH * assay_shape_size(&r->in_shape[i]);
-            memcpy((char *)q->x[i].at + (TIME - 1) * bytes,
-                (char *)other->x[i].at + (TIME - 1) * bytes, bytes);
-        }
-        const size_t n = (TIME - 1) * BATCH * assay_shape_size(&r->plan.out);
+        take_step(q, other, step);
+        const size_t row = BATCH * assay_shape_size(&r->plan.out), n = (to - from) * row;
         found = layer_run_forward(p, rep) && layer_run_forward(q, rep) &&
-            bits_differ(p->y.at, q->y.at, n) < n;
+            bits_differ(
+                (const float *)p->y.at + from * row, (const float *)q->y.at + from * row, n) < n;
     }
     layer_pass_free(p);
     layer_pass_free(q);
@@ -358,24 +365,58 @@ static bool looks_ahead(layer_rig *r, check_report *rep)
     return found;
 }
 
-static void order_case(layer_rig *r, check_report *rep)
+static void order_fault(const layer_rig *r, const char *what, check_report *rep)
 {
     error err = { 0 };
-    if (r->plan.time_mode == ASSAY_TIME_ONE) return; /* nothing comes before the end */
-    const bool found = looks_ahead(r, rep);
+    (void)!fail(&err, E_PLUGIN, "%s", what);
+    layer_fault(rep, r, &err);
+}
+
+static void ahead_case(layer_rig *r, check_report *rep)
+{
+    const bool found = depends_on_step(r, TIME - 1, 0, TIME - 1, rep);
     if (rep->outcome == CHECK_FAILED) return;
     if (found && !r->plan.looks_ahead) {
-        (void)!fail(&err, E_PLUGIN,
+        order_fault(r,
             "what forward puts out at early steps changes with the input of the last one: set "
-            "plan->looks_ahead, since such a layer cannot go step by step");
-        layer_fault(rep, r, &err);
+            "plan->looks_ahead, since such a layer cannot go step by step",
+            rep);
     }
     if (!found && r->plan.looks_ahead) {
         check_warn(rep,
             "plan sets looks_ahead, but no output changes with the input of a later step: the "
-            "layer "
-            "could go step by step without it");
+            "layer could go step by step without it");
     }
+}
+
+/* Whether what is carried is all that is known of earlier steps is layer_carry's to say. */
+static void back_case(layer_rig *r, check_report *rep)
+{
+    bool found = false;
+    if (r->n_carry > 0 && !r->plan.looks_back) return;
+    for (uint64_t t = 0; t + 1 < TIME && !found; t++) {
+        found = depends_on_step(r, t, t + 1, TIME, rep);
+    }
+    if (rep->outcome == CHECK_FAILED) return;
+    if (found && !r->plan.looks_back) {
+        order_fault(r,
+            "what forward puts out at a step changes with the input of an earlier one, but the "
+            "layer carries nothing: declare what it remembers by plan->carry and go on from "
+            "io->carry_in, or set plan->looks_back, since such a layer cannot go step by step",
+            rep);
+    }
+    if (!found && r->plan.looks_back) {
+        check_warn(rep,
+            "plan sets looks_back, but no output changes with the input of an earlier step: the "
+            "layer could go step by step without it");
+    }
+}
+
+static void order_case(layer_rig *r, check_report *rep)
+{
+    if (r->plan.time_mode == ASSAY_TIME_ONE) return; /* one output of all steps */
+    ahead_case(r, rep);
+    if (rep->outcome != CHECK_FAILED) back_case(r, rep);
 }
 
 void check_layer_order(const subject *s, check_report *rep)

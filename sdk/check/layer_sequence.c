@@ -103,8 +103,9 @@ static bool split(layer_rig *r, uint64_t cut, bool training, check_report *rep)
 static void carry_case(layer_rig *r, check_report *rep)
 {
     layer_pass *p = NULL;
-    if (r->n_carry == 0 || r->plan.looks_ahead) {
-        if (!r->settings[0]) check_skip(rep, "the layer carries no state at its defaults");
+    if (r->n_carry == 0 || r->plan.looks_ahead || r->plan.looks_back) {
+        if (!r->settings[0])
+            check_skip(rep, "the layer carries no state at its defaults, or not all that it needs");
         return;
     }
     const bool draws = layer_begin(r, 1, 1, &p, rep) && layer_draws(p, rep);

@@ -188,7 +188,7 @@ static inline int recurrent_plan(
     r->in = r->vocabulary ? r->vocabulary : assay_shape_size(&in->shape);
     plan->out = (assay_shape){ 1, { r->directions * r->units } };
     plan->time_mode = h->last ? ASSAY_TIME_ONE : ASSAY_TIME_SAME;
-    plan->looks_ahead = h->bidirectional != 0;
+    plan->looks_ahead = plan->looks_back = h->bidirectional != 0; /* then nothing is carried */
     plan->macs = (double)r->directions *
         ((double)((r->vocabulary ? 0 : r->in) + r->units) * (double)r->columns +
             (double)(cell->peepholes * r->units));

@@ -114,7 +114,7 @@ static void test_summary__tells_what_runs_once_a_sequence(void **state)
     rig_close(&rig);
 }
 
-static void test_summary__tells_what_looks_ahead(void **state)
+static void test_summary__tells_what_looks_ahead_and_back(void **state)
 {
     (void)state;
     model_rig rig;
@@ -128,7 +128,8 @@ static void test_summary__tells_what_looks_ahead(void **state)
     model_summary(rig.m, 3, &t);
     const char *second = strstr(t.s, "  gru2");
     assert_non_null(second);
-    assert_ptr_equal(strstr(t.s, "  looks ahead\n"), second + strcspn(second, "\n") - 13);
+    const char told[] = "  looks ahead  looks back\n";
+    assert_ptr_equal(strstr(t.s, told), second + strcspn(second, "\n") + 1 - strlen(told));
     text_release(&t);
     rig_close(&rig);
 }
@@ -193,7 +194,7 @@ int main(void)
         cmocka_unit_test(test_summary__counts_what_is_shared_once),
         cmocka_unit_test(test_summary__shows_time),
         cmocka_unit_test(test_summary__tells_what_runs_once_a_sequence),
-        cmocka_unit_test(test_summary__tells_what_looks_ahead),
+        cmocka_unit_test(test_summary__tells_what_looks_ahead_and_back),
         cmocka_unit_test(test_summary__says_where_other_inputs_come_from),
         cmocka_unit_test(test_summary__is_json_too),
     };

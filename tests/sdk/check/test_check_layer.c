@@ -16,6 +16,7 @@ static void test_layers__a_right_one_of_a_plugin_passes(void **state)
 {
     (void)state;
     expect_passes("layer", "none", FAULTY_PLUGIN("faulty_layers"));
+    expect_passes("layer", "says_it_looks_back", FAULTY_PLUGIN("faulty_layers"));
 }
 
 /* The outcome of one test of a component of faulty_layers, and words of its message. */
@@ -90,6 +91,8 @@ static void test_layers__faults_are_found(void **state)
         { "ignores_transposed", "layer_gradient_transposed", "stored transposed", "" },
         { "reverses_and_drops", "layer_gradient", "parameter \"bias\" [4]", "it is missing" },
         { "calls_itself_surrogate", "layer_gradient", "leave surrogate at 0", "" },
+        { "looks_back", "layer_order", "but the layer carries nothing", "set plan->looks_back" },
+        { "looks_back_for_nothing", "layer_order", "plan sets looks_back, but no output", "" },
         { "idle_hyper", "layer_hypers", "\"knob\" shows nowhere", "" },
     };
     expect_faults(

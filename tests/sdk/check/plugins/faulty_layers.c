@@ -48,6 +48,9 @@ typedef enum fault {
     REVERSES_AND_DROPS,
     CALLS_ITSELF_SURROGATE,
     SIGNS,
+    LOOKS_BACK,
+    SAYS_IT_LOOKS_BACK,
+    LOOKS_BACK_FOR_NOTHING,
 } fault;
 
 enum { WEIGHT, BIAS, THIRD };
@@ -68,6 +71,17 @@ static int is_square(fault f)
 static int is_surrogate(fault f)
 {
     return f == REVERSES || f == REVERSES_AND_DROPS || f == CALLS_ITSELF_SURROGATE || f == SIGNS;
+}
+
+static int carries(fault f)
+{
+    return f != LOOKS_BACK && f != SAYS_IT_LOOKS_BACK && f != LOOKS_BACK_FOR_NOTHING;
+}
+
+/* What is left of s one step later. */
+static float decay(fault f)
+{
+    return f == LOOKS_BACK_FOR_NOTHING ? 0 : 0.6F;
 }
 
 static int64_t declare(assay_plan *plan, const char *name, uint64_t n, int square, const char *init)
@@ -91,6 +105,7 @@ static int plan_fault(fault f, assay_ctx *ctx, assay_plan *plan)
     const uint64_t n = in->shape.dim[0];
     plan->out = in->shape;
     plan->macs = 2 * (double)n;
+    plan->looks_back = f == SAYS_IT_LOOKS_BACK || f == LOOKS_BACK_FOR_NOTHING;
     plan->surrogate = (uint64_t)is_surrogate(f);
     ctx->self = ctx->host->alloc(ctx, 64);
     if (!ctx->self) return ASSAY_E_NOMEM;
@@ -99,7 +114,7 @@ static int plan_fault(fault f, assay_ctx *ctx, assay_plan *plan)
     code = declare(plan, "bias", n, 0, "zeros");
     if (code >= 0 && has_third(f)) code = declare(plan, "third", n, is_square(f), "zeros");
     if (code >= 0) code = plan->saved(plan, n, 0);
-    if (code >= 0) code = plan->carry(plan, "s", n);
+    if (code >= 0 && carries(f)) code = plan->carry(plan, "s", n);
     if (code >= 0) code = plan->scratch(plan, sizeof(float) * n, 0);
     if (code >= 0 && f == PREPARES_ONCE) code = plan->prepared(plan, sizeof(float) * (n + 1));
     if (code >= 0 && (f == IGNORES_BUFFER || f == WRITES_BUFFER)) {
@@ -141,11 +156,11 @@ static void forward_sample(
 {
     const uint64_t n = io->out_shape->dim[0];
     const float *x = io->x[0];
-    float s = io->carry_in[0] ? io->carry_in[0][b * n + j] : 0;
+    float s = carries(f) && io->carry_in[0] ? io->carry_in[0][b * n + j] : 0;
     for (uint64_t t = 0; t < io->time; t++) {
         const uint64_t at = (t * io->batch + b) * n + j;
         const float in = f == SIGNS ? (x[at] < 0 ? -1.0F : 1.0F) : x[at];
-        if (!is_padding(f, io, t, b)) s = 0.6F * s + w[j] * in;
+        if (!is_padding(f, io, t, b)) s = decay(f) * s + w[j] * in;
         float y = s + io->param[BIAS][j] + extra(f, ctx, io, t, b, n);
         for (uint64_t i = 0; is_square(f) && i < n; i++) {
             y += x[at - j + i] * io->param[THIRD][i * n + j];
@@ -153,7 +168,7 @@ static void forward_sample(
         if (f == LEAVES_OUT && at + 1 == io->time * io->batch * n) continue;
         io->y[at] = y;
     }
-    io->carry_out[0][b * n + j] = f == CARRIES_LESS ? 0.9F * s : s;
+    if (carries(f)) io->carry_out[0][b * n + j] = f == CARRIES_LESS ? 0.9F * s : s;
 }
 
 static int forward_fault(fault f, assay_ctx *ctx, const assay_io *io)
@@ -196,7 +211,7 @@ static void backward_sample(
 {
     const uint64_t n = io->out_shape->dim[0];
     const float *x = io->x[0], *w = io->param[WEIGHT];
-    float ds = io->dcarry_out[0] ? io->dcarry_out[0][b * n + j] : 0;
+    float ds = carries(f) && io->dcarry_out[0] ? io->dcarry_out[0][b * n + j] : 0;
     for (uint64_t t = io->time; t-- > 0;) {
         const uint64_t at = (t * io->batch + b) * n + j;
         float d = 0;
@@ -205,7 +220,7 @@ static void backward_sample(
         if (!is_padding(f, io, t, b)) {
             d = ds * w[j];
             *dw += ds * (f == SIGNS ? (x[at] < 0 ? -1.0F : 1.0F) : x[at]);
-            ds *= 0.6F;
+            ds *= decay(f);
         } else if (f == LEAKS_PADDING) {
             d = 0.1F;
         }
@@ -217,7 +232,8 @@ static void backward_sample(
         if (f == REVERSES || f == REVERSES_AND_DROPS) d *= -0.3F;
         if (io->dx[0]) io->dx[0][at] = d;
     }
-    if (io->dcarry_in[0]) io->dcarry_in[0][b * n + j] = f == WRONG_CARRY_GRADIENT ? 0.99F * ds : ds;
+    if (carries(f) && io->dcarry_in[0])
+        io->dcarry_in[0][b * n + j] = f == WRONG_CARRY_GRADIENT ? 0.99F * ds : ds;
 }
 
 static int backward_fault(fault f, assay_ctx *ctx, const assay_io *io)
@@ -324,6 +340,9 @@ LAYER(reverses, REVERSES);
 LAYER(reverses_and_drops, REVERSES_AND_DROPS);
 LAYER(calls_itself_surrogate, CALLS_ITSELF_SURROGATE);
 LAYER(signs, SIGNS);
+LAYER(looks_back, LOOKS_BACK);
+LAYER(says_it_looks_back, SAYS_IT_LOOKS_BACK);
+LAYER(looks_back_for_nothing, LOOKS_BACK_FOR_NOTHING);
 LAYER_WITH(idle_hyper, NONE, ASSAY_HYPERS(knob, hypers), .validate = NULL);
 
 ASSAY_PLUGIN(faulty_layers, "0.1.0", &none_component, &wrong_sign_component,
@@ -339,4 +358,5 @@ ASSAY_PLUGIN(faulty_layers, "0.1.0", &none_component, &wrong_sign_component,
     &product_twice_component, &writes_buffer_component, &sized_by_plan_component,
     &shares_memory_component, &not_finite_component, &ignores_transposed_component,
     &reverses_component, &reverses_and_drops_component, &calls_itself_surrogate_component,
-    &signs_component, &idle_hyper_component);
+    &signs_component, &looks_back_component, &says_it_looks_back_component,
+    &looks_back_for_nothing_component, &idle_hyper_component);
