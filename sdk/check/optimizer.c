@@ -14,6 +14,8 @@ const check_test check_tests_optimizer[] = {
     ROW(threads, "nor does how many threads there are"),
     ROW(empty, "a chunk of no elements is all right"),
     ROW(places, "an element does not depend on its place in the tensor"),
+    ROW(draws, "numbers drawn for elements are not the same in every tensor"),
+    ROW(blocks, "each block of a tensor is a matrix of its own"),
     ROW(gradient, "every weight that has a gradient moves"),
     ROW(learns, "it brings the loss of small problems down"),
     ROW(direction, "its first steps do not go uphill"),

@@ -72,6 +72,11 @@ static void normals(const bench *b, const char *purpose, uint64_t stream, float 
     }
 }
 
+static uint64_t stream_of(const bench *b, size_t i_tensor)
+{
+    return b->alike ? 0 : i_tensor;
+}
+
 static void turn(const bench *b, float *x, size_t n)
 {
     if (b->turn == 0) {
@@ -112,7 +117,7 @@ void bench_fill_gradient(bench *b)
     const float *w[BENCH_TENSORS];
     for (size_t i = 0; i < b->shapes.n; i++) {
         w[i] = optimizer_rig_weights(b->rig, i);
-        normals(b, "gradient", t * 64 + i, b->g[i], b->size[i]);
+        normals(b, "gradient", t * 64 + stream_of(b, i), b->g[i], b->size[i]);
         for (size_t k = 0; k < b->size[i]; k++) {
             b->g[i][k] *= b->scale * powf(10.0f, -(float)(k % 4));
         }
@@ -141,8 +146,8 @@ static bool make_arrays(bench *b, error *err)
             (void)!fail_nomem(err, "the kit's tensors");
             return false;
         }
-        normals(b, "weights", i, b->w0[i], b->size[i]);
-        normals(b, "centre", i, b->centre[i], b->size[i]);
+        normals(b, "weights", stream_of(b, i), b->w0[i], b->size[i]);
+        normals(b, "centre", stream_of(b, i), b->centre[i], b->size[i]);
         turn(b, b->w0[i], b->size[i]);
     }
     return true;
@@ -173,6 +178,7 @@ bool bench_open_on(bench *b, const subject *s, const specimen *p, const char *se
     const bench_shapes *shapes, uint64_t seed, check_report *r)
 {
     const float sign = b->sign;
+    const bool is_alike = b->alike;
     const size_t turned = b->turn;
     *b = (bench){ .subject = s,
         .settings = settings,
@@ -181,6 +187,7 @@ bool bench_open_on(bench *b, const subject *s, const specimen *p, const char *se
         .seed = seed,
         .sign = sign == 0 ? 1 : sign,
         .scale = 1,
+        .alike = is_alike,
         .turn = turned };
     if (open_rig(b, r)) {
         return true;
@@ -372,6 +379,14 @@ bool bench_is_without_eps(const bench *b)
         }
     }
     return false;
+}
+
+void bench_switch_decay_off(bench *b)
+{
+    const assay_hyper *row = bench_real(b->subject, "weight_decay");
+    if (row && hyper_in_range(row, 0)) {
+        (void)optimizer_rig_set_hyper(b->rig, "weight_decay", 0);
+    }
 }
 
 void bench_each_setting(const subject *s, size_t most, check_report *r,

@@ -36,6 +36,7 @@ typedef struct bench {
     float sign; /* 1; -1: everything mirrored */
     float scale; /* of gradients; 0: all are zero */
     bool has_objective; /* the gradient is the objective's, whatever the tier */
+    bool alike; /* all tensors have the same numbers */
     size_t turn; /* elements are turned by this many places (one vector) */
     rig_update update; /* how the next ones are cut and called */
 } bench;
@@ -90,6 +91,9 @@ bool bench_has_sums(const bench *b);
 
 /* Whether a hyperparameter eps is 0: then divisions by zero are what was asked for. */
 bool bench_is_without_eps(const bench *b);
+
+/* Where it can be switched off, there is no decay. */
+void bench_switch_decay_off(bench *b);
 
 /* A REAL hyperparameter of the component's own; NULL when there is none. */
 const assay_hyper *bench_real(const subject *s, const char *name);

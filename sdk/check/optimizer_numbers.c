@@ -190,15 +190,6 @@ static bool has_moved(const bench *b, double least, char *out, size_t room)
     return false;
 }
 
-/* Where it can be switched off, there is no decay. */
-static void switch_decay_off(const subject *s, bench *b)
-{
-    const assay_hyper *row = bench_real(s, "weight_decay");
-    if (row && hyper_in_range(row, 0)) {
-        (void)optimizer_rig_set_hyper(b->rig, "weight_decay", 0);
-    }
-}
-
 static void rest_under(const subject *s, const char *settings, check_report *r)
 {
     bench b;
@@ -206,7 +197,7 @@ static void rest_under(const subject *s, const char *settings, check_report *r)
     if (!bench_open(&b, s, settings, &bench_small, r)) {
         return;
     }
-    switch_decay_off(s, &b);
+    bench_switch_decay_off(&b);
     b.scale = 0;
     if (!bench_is_without_eps(&b) && bench_run(&b, 4, r)) {
         if (!bench_is_finite(&b, true, where, sizeof where)) {

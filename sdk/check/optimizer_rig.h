@@ -90,6 +90,9 @@ typedef struct rig_array {
     const char *name; /* of the slot; NULL: the weights */
     size_t i_tensor; /* SIZE_MAX: of the model */
     size_t n;
+    bool is_same; /* has the tensor's shape */
+    size_t n_items; /* by `times` */
+    size_t n_blocks; /* parts one after another in each item; 1 where none is of a block alone */
     float *floats; /* [n] */
     double *doubles; /* [n] of the model */
 } rig_array;

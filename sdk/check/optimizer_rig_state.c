@@ -12,11 +12,17 @@ static bool find_array(const rig_node *k, size_t *i, rig_array *out)
     const optimizer_rig *r = k->rig;
     for (size_t j = 0; j < r->n * k->n_slots; j++) {
         const rig_block *b = k->slot[j];
-        const bool is_state = !(k->slots[j % k->n_slots].flags & ASSAY_SLOT_SCRATCH);
+        const rig_slot *s = &k->slots[j % k->n_slots];
+        const bool is_state = !(s->flags & ASSAY_SLOT_SCRATCH);
+        const bool is_same = s->shape == ASSAY_SLOT_SAME;
+        const bool by_block = !is_same && (s->flags & ASSAY_SLOT_PER_BLOCK);
         if (b && is_state && (*i)-- == 0) {
-            *out = (rig_array){ .name = k->slots[j % k->n_slots].label,
+            *out = (rig_array){ .name = s->label,
                 .i_tensor = r->all_of[j / k->n_slots],
                 .n = b->memory.bytes / sizeof(float),
+                .is_same = is_same,
+                .n_items = s->times,
+                .n_blocks = by_block ? (size_t)r->tensor[j / k->n_slots].blocks : 1,
                 .floats = b->memory.at };
             return true;
         }
@@ -27,6 +33,8 @@ static bool find_array(const rig_node *k, size_t *i, rig_array *out)
             *out = (rig_array){ .name = s->label,
                 .i_tensor = SIZE_MAX,
                 .n = 1,
+                .n_items = 1,
+                .n_blocks = 1,
                 .doubles = (double *)k->globals->memory.at + s->i_global };
             return true;
         }

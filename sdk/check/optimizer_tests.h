@@ -20,6 +20,10 @@ void optimizer_test_lr_zero(const subject *s, check_report *r);
 void optimizer_test_decay(const subject *s, check_report *r);
 void optimizer_test_mirror(const subject *s, check_report *r);
 
+/* optimizer_tensors.c */
+void optimizer_test_draws(const subject *s, check_report *r);
+void optimizer_test_blocks(const subject *s, check_report *r);
+
 /* optimizer_state.c */
 void optimizer_test_resume(const subject *s, check_report *r);
 void optimizer_test_instances(const subject *s, check_report *r);

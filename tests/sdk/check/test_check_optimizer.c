@@ -114,6 +114,13 @@ static void test_faults__are_found_each_by_its_test(void **state)
         { "writes_rows", "optimizer_bounds", CHECK_FAILED,
             "changed element 0 of the slot \"rows\" of in.weight" },
         { "hoards_scratch", "optimizer_finite", CHECK_FAILED, "after update 1 with gradients" },
+        { "draws_alike", "optimizer_draws", CHECK_FAILED, "use span->draw" },
+        { "draws_own", "optimizer_draws", CHECK_FAILED, "use span->draw" },
+        { "crosses_blocks", "optimizer_blocks", CHECK_FAILED,
+            "a gradient in block 0 of gates.weight alone moves element 3, which is of block 1" },
+        { "crosses_in_matrices", "optimizer_blocks", CHECK_FAILED, "which is of block 1" },
+        { "one_block_slot", "optimizer_blocks", CHECK_FAILED, "that of block 3 was not written" },
+        { "mixes_blocks", "optimizer_blocks", CHECK_WARNED, "as a tensor of its own" },
         { "rounds_up", "optimizer_finite", CHECK_FAILED, "changed the rounding mode" },
         { "wants_elements", "optimizer_empty", CHECK_FAILED, "no elements" },
         { "takes_roots", "optimizer_finite", CHECK_FAILED, "after update 1 with gradients" },
@@ -185,7 +192,8 @@ static void test_steps_over_an_end__are_signals(void **state)
 static void test_right_ones__pass(void **state)
 {
     static const char *const ids[] = { "right", "claims_rightly", "right_sums", "right_tensor",
-        "right_model", "right_place", "right_own", "right_scratch", "right_clip" };
+        "right_model", "right_place", "right_own", "right_scratch", "right_clip", "right_draws",
+        "draws_once", "right_blocks" };
     check_report last;
     registry *r = open_registry();
     (void)state;
