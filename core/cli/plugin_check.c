@@ -360,7 +360,7 @@ static void run_here(const check_request *q, size_t i_job, const check_target *t
     registry_free(s.registry);
 }
 
-static void run_all_here(const check_request *q, check_result *results)
+static void run_all_here(const check_request *q, const runner_options *o, check_result *results)
 {
     for (size_t i = 0; i < q->n_targets; i++) {
         const check_target *t = &q->targets[i];
@@ -369,6 +369,7 @@ static void run_all_here(const check_request *q, check_result *results)
                 cli_say(q->cli, "%s:%s %s", t->kind, t->id, q->jobs[k].test->name);
             }
             run_here(q, k, t, &results[k]);
+            if (q->report_fd < 0) o->done(o->self, k, &results[k]);
         }
     }
 }
@@ -376,20 +377,31 @@ static void run_all_here(const check_request *q, check_result *results)
 /* -- The command -- */
 
 typedef struct check_progress {
-    const cli *cli;
-    size_t n, n_done;
+    check_teller teller;
+    bool is_text; /* not JSON, which is whole or nothing */
+    size_t n_done;
+    int code; /* of what was written */
 } check_progress;
 
+/* Into a file or pipe, too, whatever is known appears at once. */
 static void show_progress(void *self, size_t i_job, const check_result *r)
 {
     check_progress *p = self;
+    const cli *c = p->teller.cli;
+    const size_t n = p->teller.outcomes->n_jobs;
+    const bool moves = c->err.moves && !c->quiet;
+    text t = { 0 };
     (void)i_job;
     (void)r;
     p->n_done++;
-    if (!p->cli->err.moves || p->cli->quiet) return;
+    if (p->is_text) check_text_go_on(&p->teller, &t);
+    if (moves && t.n) terminal_printf(&c->err, "\r\033[K");
+    if (t.n && p->code == EXIT_DONE) p->code = cli_put(c, &t);
+    text_release(&t);
+    if (!moves) return;
     terminal_printf(
-        &p->cli->err, "\r%zu of %zu tests%s", p->n_done, p->n, p->n_done == p->n ? "\r\033[K" : "");
-    (void)fflush(p->cli->err.file);
+        &c->err, "\r%zu of %zu tests%s", p->n_done, n, p->n_done == n ? "\r\033[K" : "");
+    (void)fflush(c->err.file);
 }
 
 static int run_jobs(check_request *q, error *err)
@@ -401,7 +413,17 @@ static int run_jobs(check_request *q, error *err)
         return cli_error(q->cli, err);
     }
     const double start_s = clock_wall_s();
-    check_progress p = { .cli = q->cli, .n = q->n_jobs };
+    check_outcomes all = { .program = q->cli->program,
+        .targets = q->targets,
+        .n_targets = q->n_targets,
+        .jobs = q->jobs,
+        .results = results,
+        .n_jobs = q->n_jobs,
+        .seed = q->seed,
+        .against = option_get(q->arguments, "against"),
+        .tolerance = q->tolerance };
+    check_progress p = { .teller = { .outcomes = &all, .cli = q->cli },
+        .is_text = !option_has(q->arguments, "json") };
     const runner_options o = { .program = "/proc/self/exe",
         .seed = q->seed,
         .time_limit_s = q->time_limit_s,
@@ -412,27 +434,19 @@ static int run_jobs(check_request *q, error *err)
         .done = show_progress,
         .self = &p };
     if (q->is_here) {
-        run_all_here(q, results);
+        run_all_here(q, &o, results);
         if (q->report_fd >= 0) return EXIT_DONE;
     } else if (runner_run(q->jobs, q->n_jobs, &o, &q->memory, results, err) != OK) {
         return cli_error(q->cli, err);
     }
-    const check_outcomes all = { .program = q->cli->program,
-        .targets = q->targets,
-        .n_targets = q->n_targets,
-        .jobs = q->jobs,
-        .results = results,
-        .n_jobs = q->n_jobs,
-        .seed = q->seed,
-        .against = option_get(q->arguments, "against"),
-        .tolerance = q->tolerance,
-        .duration_s = clock_wall_s() - start_s };
-    if (option_has(q->arguments, "json")) {
-        check_json(&all, &t);
+    all.duration_s = clock_wall_s() - start_s;
+    if (p.is_text) {
+        check_text_end(&p.teller, &t);
     } else {
-        check_text(&all, q->cli, &t);
+        check_json(&all, &t);
     }
-    const int code = cli_put(q->cli, &t);
+    const int code = p.code == EXIT_DONE ? cli_put(q->cli, &t) : p.code;
+    if (p.code != EXIT_DONE) text_release(&t);
     if (code != EXIT_DONE) return code;
     return check_count_outcomes(&all).failed ? EXIT_FAILED : EXIT_DONE;
 }

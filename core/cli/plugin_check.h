@@ -34,7 +34,26 @@ typedef struct check_counts {
 
 check_counts check_count_outcomes(const check_outcomes *o);
 
-void check_text(const check_outcomes *o, const cli *c, text *t);
+/* Text is told as tests end, in the order of the jobs. */
+typedef struct check_teller {
+    const check_outcomes *outcomes;
+    const cli *cli;
+    size_t n_told; /* jobs */
+    const check_target *headed; /* whose heading was told last; NULL: none yet */
+} check_teller;
+
+/* What can be told by now: jobs that have ended, up to the first that has not. */
+void check_text_go_on(check_teller *teller, text *t);
+
+/* All that is left, and the counts; once the results are whole. */
+void check_text_end(check_teller *teller, text *t);
+
+/* The first test of the component that went wrong for the same reason; NULL: none before. */
+const char *check_same_before(const check_outcomes *o, const check_target *target, size_t i);
+
+/* The test whose failure explains this one's; NULL: none does. */
+const char *check_follows_from(const check_outcomes *o, const check_target *target, size_t i);
+
 void check_json(const check_outcomes *o, text *t);
 
 /* All tests there are: names, and what each holds a plugin to. */

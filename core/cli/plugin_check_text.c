@@ -153,31 +153,32 @@ static void add_rest(const char *words, size_t used, const terminal *s, text *t)
     text_add(t, "...");
 }
 
-/* The first test of the component that went wrong with the same message. */
-static const char *same_before(const check_outcomes *o, const check_target *target, size_t i)
+/* A debugger helps where code has run. What is wrong in a file or a table is said in full. */
+static bool has_repeat(const check_result *r, const check_test *test)
 {
-    const check_report *r = &o->results[i].report;
-    if (r->outcome < CHECK_WARNED) return NULL;
-    for (size_t k = target->first_job; k < i; k++) {
-        const check_report *other = &o->results[k].report;
-        if (other->outcome == r->outcome && strcmp(other->message, r->message) == 0) {
-            return o->jobs[k].test->name;
-        }
-    }
-    return NULL;
+    const bool is_static = check_is_of_loading(test) || strcmp(test->name, "hypers") == 0;
+    return r->report.outcome == CHECK_FAILED && !(is_static && r->end == CHECK_REPORTED);
 }
 
+/* The first lines that it printed, and the count of the others. What a sanitizer says before a crash is longer. */
 static void add_output(const check_result *r, text *t)
 {
+    const size_t most = r->end == CHECK_REPORTED ? 5 : 20;
+    size_t n_lines = 0;
     if (!r->output[0]) return;
     add_spaces(INDENT, t);
     text_add(t, "it printed:\n");
-    for (const char *line = r->output; line;) {
+    for (const char *line = r->output; line && n_lines < most; n_lines++) {
         const size_t n = strcspn(line, "\n");
         add_spaces(INDENT + 2, t);
         text_add_bytes(t, line, n);
         text_add(t, "\n");
         line = line[n] ? line + n + 1 : NULL;
+    }
+    if (r->n_lines > n_lines) {
+        const size_t rest = r->n_lines - n_lines;
+        add_spaces(INDENT + 2, t);
+        text_printf(t, "... and %zu %s more\n", rest, rest == 1 ? "line" : "lines");
     }
 }
 
@@ -193,19 +194,22 @@ static void add_job(const check_outcomes *o, const check_target *target, size_t 
     if (r->end == CHECK_NOT_RUN || (c->quiet && !is_bad && !is_warned)) return;
     text_printf(
         t, "  %s%-5s%s ", terminal_style(s, m.style), m.word, terminal_style(s, STYLE_PLAIN));
-    const char *same = same_before(o, target, i);
+    const char *same = check_same_before(o, target, i);
+    const char *root = same ? NULL : check_follows_from(o, target, i);
     const char *beside = r->report.outcome == CHECK_SKIPPED ? r->report.message : test->doc;
     text_printf(t, "%-*s  %s", (int)width, test->name, terminal_style(s, STYLE_DIM));
     if (same) {
         text_printf(t, "as %s", same);
+    } else if (root) {
+        text_printf(t, "may follow from %s: mend that first", root);
     } else {
         add_rest(beside, INDENT + width + 2, s, t);
     }
     text_printf(t, "%s\n", terminal_style(s, STYLE_PLAIN));
-    if ((!is_bad && !is_warned) || same) return;
+    if ((!is_bad && !is_warned) || same || root) return;
     add_wrapped(r->report.message, INDENT, terminal_width(s), t);
     add_output(r, t);
-    if (is_bad) {
+    if (has_repeat(r, test)) {
         add_spaces(INDENT, t);
         text_add(t, terminal_style(s, STYLE_DIM));
         add_repeat(o, target, &o->jobs[i], t);
@@ -237,15 +241,6 @@ static void add_figures(const check_outcomes *o, const check_target *target, con
     }
 }
 
-static bool has_lines(const check_outcomes *o, const check_target *target, bool quiet)
-{
-    for (size_t i = target->first_job; i < target->first_job + target->n_jobs; i++) {
-        const check_result *r = &o->results[i];
-        if (r->end != CHECK_NOT_RUN && (!quiet || r->report.outcome >= CHECK_WARNED)) return true;
-    }
-    return false;
-}
-
 static void add_count(size_t n, const char *what, const terminal *s, text_style style, text *line)
 {
     if (n == 0) return;
@@ -262,25 +257,84 @@ static void add_counts(const check_outcomes *o, const terminal *s, text *t)
     add_count(n.passed, "passed", s, STYLE_GREEN, &line);
     add_count(n.skipped, "skipped", s, STYLE_PLAIN, &line);
     add_count(n.not_run, "not run", s, STYLE_PLAIN, &line);
-    text_printf(t, "%s%s in %.1f s\n", t->n ? "\n" : "", line.s ? line.s : "", o->duration_s);
+    text_printf(t, "%s in %.1f s\n", line.s ? line.s : "", o->duration_s);
     text_release(&line);
 }
 
-void check_text(const check_outcomes *o, const cli *c, text *t)
+static const check_target *target_of(const check_outcomes *o, size_t i_job)
 {
-    const size_t width = name_width();
-    const terminal *s = &c->out;
-    for (size_t i = 0; i < o->n_targets; i++) {
-        const check_target *target = &o->targets[i];
-        if (!has_lines(o, target, c->quiet)) continue;
-        text_printf(t, "%s%s%s%s %s  %s%s%s\n", t->n ? "\n" : "", terminal_style(s, STYLE_BOLD),
-            target->id, terminal_style(s, STYLE_PLAIN), target->kind, terminal_style(s, STYLE_DIM),
-            target->is_file ? target->word : target->path, terminal_style(s, STYLE_PLAIN));
-        for (size_t k = target->first_job; k < target->first_job + target->n_jobs; k++)
-            add_job(o, target, k, c, width, t);
-        if (!c->quiet) add_figures(o, target, c, t);
+    size_t i = 0;
+    while (i_job >= o->targets[i].first_job + o->targets[i].n_jobs)
+        i++;
+    return &o->targets[i];
+}
+
+/* Whether the job has ended, or will never begin since the component's file does not load. */
+static bool is_settled(const check_outcomes *o, size_t i_job)
+{
+    const size_t first = target_of(o, i_job)->first_job;
+    return o->results[i_job].end != CHECK_NOT_RUN ||
+        (check_is_of_loading(o->jobs[first].test) &&
+            o->results[first].report.outcome == CHECK_FAILED);
+}
+
+static void add_heading(check_teller *teller, const check_target *target, text *t)
+{
+    const terminal *s = &teller->cli->out;
+    if (teller->headed == target) return;
+    text_printf(t, "%s%s%s%s %s  %s%s%s\n", teller->headed ? "\n" : "",
+        terminal_style(s, STYLE_BOLD), target->id, terminal_style(s, STYLE_PLAIN), target->kind,
+        terminal_style(s, STYLE_DIM), target->is_file ? target->word : target->path,
+        terminal_style(s, STYLE_PLAIN));
+    teller->headed = target;
+}
+
+/* Why some tests have no line. */
+static void add_not_run(const check_outcomes *o, const check_target *target, text *t)
+{
+    size_t n_hangs = 0, n_not_run = 0;
+    for (size_t i = target->first_job; i < target->first_job + target->n_jobs; i++) {
+        n_hangs += o->results[i].end == CHECK_TIMED_OUT;
+        n_not_run += o->results[i].end == CHECK_NOT_RUN;
     }
-    add_counts(o, s, t);
+    if (n_hangs == 0 || n_not_run == 0) return;
+    add_spaces(INDENT, t);
+    text_printf(t, "after %zu that hung, the other %zu %s not run\n", n_hangs, n_not_run,
+        n_not_run == 1 ? "test is" : "tests are");
+}
+
+static void tell_next(check_teller *teller, text *t)
+{
+    const check_outcomes *o = teller->outcomes;
+    const size_t i = teller->n_told++;
+    const check_target *target = target_of(o, i);
+    text line = { 0 };
+    add_job(o, target, i, teller->cli, name_width(), &line);
+    if (i + 1 == target->first_job + target->n_jobs) {
+        add_not_run(o, target, &line);
+        if (!teller->cli->quiet) add_figures(o, target, teller->cli, &line);
+    }
+    if (line.n) {
+        add_heading(teller, target, t);
+        text_add_bytes(t, line.s, line.n);
+    }
+    t->failed = t->failed || line.failed;
+    text_release(&line);
+}
+
+void check_text_go_on(check_teller *teller, text *t)
+{
+    const check_outcomes *o = teller->outcomes;
+    while (teller->n_told < o->n_jobs && is_settled(o, teller->n_told))
+        tell_next(teller, t);
+}
+
+void check_text_end(check_teller *teller, text *t)
+{
+    while (teller->n_told < teller->outcomes->n_jobs)
+        tell_next(teller, t);
+    text_add(t, teller->headed ? "\n" : "");
+    add_counts(teller->outcomes, &teller->cli->out, t);
 }
 
 /* -- JSON -- */
@@ -294,6 +348,7 @@ static void result_json_of(const check_outcomes *o, const check_target *target, 
     json_key_string(j, "outcome", check_result_name(r));
     json_key_string(j, "message", r->report.message[0] ? r->report.message : NULL);
     json_key_string(j, "output", r->output[0] ? r->output : NULL);
+    json_key_int(j, "output_lines", (int64_t)r->n_lines);
     json_key_real(j, "duration_s", r->duration_s);
     json_key(j, "figures");
     json_begin_array(j);

@@ -21,9 +21,13 @@
 
 extern char **environ;
 
-enum { REPORT_FD = 3, TICK_MS = 50, MOST_PROCESSES = 64 };
+enum { REPORT_FD = 3, TICK_MS = 50, MOST_PROCESSES = 64, MOST_REPORT = 1 << 20 };
 
 static const double last_words_s = 0.5; /* between SIGTERM and SIGKILL */
+
+/* A component that hangs in one test hangs in most of them: the next ones get less time, and after some none at all. */
+static const double limit_after_hang_s = 1;
+enum { MOST_HANGS = 3 };
 
 /* A test at work. */
 typedef struct child {
@@ -31,13 +35,16 @@ typedef struct child {
     size_t i_job;
     int report, output; /* ends of pipes; -1: at its end */
     text said; /* on `report` */
-    text printed;
-    double start_s;
+    text printed; /* its beginning */
+    size_t n_lines; /* in all */
+    char last_printed; /* character; 0: none */
+    double start_s, limit_s;
     bool is_late, is_killed;
 } child;
 
 typedef struct runner {
-    const check_job *jobs;
+    const check_job *jobs; // [n]
+    size_t n;
     const runner_options *o;
     arena *memory;
     check_result *results;
@@ -60,6 +67,38 @@ const char *check_result_name(const check_result *r)
     return "";
 }
 
+/* -- Components -- */
+
+static bool is_of_same(const check_job *a, const check_job *b)
+{
+    return strcmp(a->word, b->word) == 0 && strcmp(a->kind, b->kind) == 0 &&
+        strcmp(a->id, b->id) == 0;
+}
+
+/* The first job of the same component. */
+static size_t first_of(const runner *w, size_t i)
+{
+    size_t first = i;
+    while (first > 0 && is_of_same(&w->jobs[first - 1], &w->jobs[i]))
+        first--;
+    return first;
+}
+
+/* Of the same component, so far. */
+static size_t n_hangs(const runner *w, size_t i)
+{
+    size_t n = 0;
+    for (size_t k = first_of(w, i); k < w->n && is_of_same(&w->jobs[k], &w->jobs[i]); k++)
+        n += w->results[k].end == CHECK_TIMED_OUT;
+    return n;
+}
+
+static double limit_of(const runner *w, size_t i)
+{
+    const double usual_s = w->o->time_limit_s;
+    return n_hangs(w, i) > 0 && usual_s > limit_after_hang_s ? limit_after_hang_s : usual_s;
+}
+
 /* -- Starting -- */
 
 static status make_pipe(int ends[2], error *err)
@@ -79,12 +118,13 @@ static int above_report(int fd)
     return moved;
 }
 
-static int start(const runner *w, const check_job *j, int report, int output, pid_t *out)
+static int start(
+    const runner *w, const check_job *j, double limit_s, int report, int output, pid_t *out)
 {
     char subject_name[256], seed[32], limit[32], tolerance[32], fd[16];
     snprintf(subject_name, sizeof subject_name, "%s:%s", j->kind, j->id);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)w->o->seed);
-    snprintf(limit, sizeof limit, "%.17g", w->o->time_limit_s);
+    snprintf(limit, sizeof limit, "%.17g", limit_s);
     snprintf(tolerance, sizeof tolerance, "%.17g", w->o->tolerance);
     snprintf(fd, sizeof fd, "%d", REPORT_FD);
     const char *const argv[] = { "assay", "plugin", "check", "--component", subject_name, "--test",
@@ -107,6 +147,7 @@ static int start(const runner *w, const check_job *j, int report, int output, pi
 
 static status child_start(runner *w, child *c, size_t i_job)
 {
+    const double limit_s = limit_of(w, i_job);
     int report[2] = { -1, -1 }, output[2] = { -1, -1 };
     pid_t pid = 0;
     status st = make_pipe(report, w->err);
@@ -114,7 +155,7 @@ static status child_start(runner *w, child *c, size_t i_job)
     if (st == OK) {
         report[1] = above_report(report[1]);
         output[1] = above_report(output[1]);
-        const int code = start(w, &w->jobs[i_job], report[1], output[1], &pid);
+        const int code = start(w, &w->jobs[i_job], limit_s, report[1], output[1], &pid);
         if (code) st = fail_errno(w->err, code, w->o->program, "a test cannot be started");
     }
     if (report[1] >= 0) close(report[1]);
@@ -128,24 +169,38 @@ static status child_start(runner *w, child *c, size_t i_job)
         .i_job = i_job,
         .report = report[0],
         .output = output[0],
-        .start_s = clock_wall_s() };
+        .start_s = clock_wall_s(),
+        .limit_s = limit_s };
     return OK;
 }
 
 /* -- Listening -- */
 
-/* Reads what is there; the descriptor becomes -1 at its end. Of what is printed the end is kept. */
-static void drain(int *fd, text *to, size_t most)
+static void keep_report(child *c, const char *some, size_t n)
+{
+    if (c->said.n < MOST_REPORT) text_add_bytes(&c->said, some, n);
+}
+
+/* The first lines, and how many there are in all. */
+static void keep_printed(child *c, const char *some, size_t n)
+{
+    const size_t room = CHECK_OUTPUT_BYTES - 1 - c->printed.n;
+    text_add_bytes(&c->printed, some, n < room ? n : room);
+    for (size_t i = 0; i < n; i++)
+        c->n_lines += some[i] == '\n';
+    if (n > 0) c->last_printed = some[n - 1];
+}
+
+typedef void keeper(child *c, const char *some, size_t n);
+
+/* Reads what is there; the descriptor becomes -1 at its end. */
+static void drain(child *c, int *fd, keeper *keep)
 {
     char some[4096];
     while (*fd >= 0) {
         const ssize_t n = read(*fd, some, sizeof some);
         if (n > 0) {
-            text_add_bytes(to, some, (size_t)n);
-            if (to->n > 2 * most) {
-                memmove(to->s, to->s + to->n - most, most + 1);
-                to->n = most;
-            }
+            keep(c, some, (size_t)n);
             continue;
         }
         if (n < 0 && errno == EINTR) continue;
@@ -155,14 +210,14 @@ static void drain(int *fd, text *to, size_t most)
     }
 }
 
-static void keep_output(const text *printed, check_result *r)
+static void keep_output(const child *c, check_result *r)
 {
-    size_t n = printed->n;
-    while (n > 0 && (printed->s[n - 1] == '\n' || printed->s[n - 1] == ' '))
+    size_t n = c->printed.n;
+    while (n > 0 && (c->printed.s[n - 1] == '\n' || c->printed.s[n - 1] == ' '))
         n--;
-    const size_t most = sizeof r->output - 1, from = n > most ? n - most : 0;
-    if (n > 0) memcpy(r->output, printed->s + from, n - from);
-    r->output[n - from] = '\0';
+    if (n > 0) memcpy(r->output, c->printed.s, n);
+    r->output[n] = '\0';
+    r->n_lines = c->n_lines + (c->last_printed && c->last_printed != '\n');
 }
 
 /* -- Judging -- */
@@ -207,7 +262,7 @@ static void judge(runner *w, const child *c, int how, check_result *r)
     if (has_words && callback[0]) snprintf(where, sizeof where, " in %s", callback);
     if (c->is_late) {
         r->end = CHECK_TIMED_OUT;
-        check_fail(&r->report, "still running%s after %g s", where, w->o->time_limit_s);
+        check_fail(&r->report, "still running%s after %g s", where, c->limit_s);
     } else if (WIFSIGNALED(how)) {
         r->end = CHECK_CRASHED;
         if (fault[0] && WTERMSIG(how) == SIGSEGV) {
@@ -240,12 +295,12 @@ static void judge(runner *w, const child *c, int how, check_result *r)
 static void child_end(runner *w, child *c, int how)
 {
     check_result *r = &w->results[c->i_job];
-    drain(&c->report, &c->said, 1 << 20);
-    drain(&c->output, &c->printed, CHECK_OUTPUT_BYTES);
+    drain(c, &c->report, keep_report);
+    drain(c, &c->output, keep_printed);
     if (c->report >= 0) close(c->report);
     if (c->output >= 0) close(c->output);
     r->duration_s = clock_wall_s() - c->start_s;
-    keep_output(&c->printed, r);
+    keep_output(c, r);
     judge(w, c, how, r);
     text_release(&c->said);
     text_release(&c->printed);
@@ -265,9 +320,9 @@ static bool try_end(runner *w, child *c, bool wait_for_it)
     return true;
 }
 
-static void watch_clock(const runner *w, child *c)
+static void watch_clock(child *c)
 {
-    const double late_s = clock_wall_s() - c->start_s - w->o->time_limit_s;
+    const double late_s = clock_wall_s() - c->start_s - c->limit_s;
     if (late_s > 0 && !c->is_late) {
         c->is_late = true;
         kill(c->pid, SIGTERM);
@@ -294,11 +349,11 @@ static void listen_once(runner *w)
     for (size_t i = 0; i < w->n_children; i++) {
         child *c = &w->children[i];
         if (!c->pid) continue;
-        drain(&c->report, &c->said, 1 << 20);
-        drain(&c->output, &c->printed, CHECK_OUTPUT_BYTES);
+        drain(c, &c->report, keep_report);
+        drain(c, &c->output, keep_printed);
         const bool is_silent = c->report < 0 && c->output < 0;
         if (!try_end(w, c, false)) {
-            watch_clock(w, c);
+            watch_clock(c);
             if (is_silent && c->is_killed) (void)try_end(w, c, true);
         }
     }
@@ -345,20 +400,11 @@ static status run_some(runner *w, size_t n, job_choice *choose, size_t most)
     return st;
 }
 
-/* The first job of the same component. */
-static size_t first_of(const runner *w, size_t i)
-{
-    size_t first = i;
-    while (first > 0 && strcmp(w->jobs[first - 1].word, w->jobs[i].word) == 0 &&
-        strcmp(w->jobs[first - 1].kind, w->jobs[i].kind) == 0 &&
-        strcmp(w->jobs[first - 1].id, w->jobs[i].id) == 0)
-        first--;
-    return first;
-}
-
-static bool is_loadable(const runner *w, size_t i)
+/* Whether anything can be said of the component: it loads, and does not hang whatever is done. */
+static bool is_worth_it(const runner *w, size_t i)
 {
     const size_t first = first_of(w, i);
+    if (n_hangs(w, i) >= MOST_HANGS) return false;
     const check_result *r = &w->results[first];
     if (!check_is_of_loading(w->jobs[first].test) || r->end == CHECK_NOT_RUN) return true;
     return r->report.outcome != CHECK_FAILED;
@@ -371,12 +417,12 @@ static bool is_first(const runner *w, size_t i)
 
 static bool is_ordinary(const runner *w, size_t i)
 {
-    return !is_first(w, i) && !check_is_speed(w->jobs[i].test) && is_loadable(w, i);
+    return !is_first(w, i) && !check_is_speed(w->jobs[i].test) && is_worth_it(w, i);
 }
 
 static bool is_alone(const runner *w, size_t i)
 {
-    return !is_first(w, i) && check_is_speed(w->jobs[i].test) && is_loadable(w, i);
+    return !is_first(w, i) && check_is_speed(w->jobs[i].test) && is_worth_it(w, i);
 }
 
 status runner_run(const check_job *jobs, size_t n, const runner_options *o, arena *a,
@@ -386,6 +432,7 @@ status runner_run(const check_job *jobs, size_t n, const runner_options *o, aren
         : o->n_processes > MOST_PROCESSES  ? MOST_PROCESSES
                                            : o->n_processes;
     runner w = { .jobs = jobs,
+        .n = n,
         .o = o,
         .memory = a,
         .results = results,

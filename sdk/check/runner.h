@@ -28,7 +28,8 @@ typedef struct check_result {
     check_end end;
     check_report report;
     double duration_s;
-    char output[CHECK_OUTPUT_BYTES]; /* the end of what the plugin printed */
+    char output[CHECK_OUTPUT_BYTES]; /* the beginning of what the plugin printed */
+    size_t n_lines; /* that it printed in all */
 } check_result;
 
 /* "passed", "skipped", "warned", "failed", "crashed", "timed out", "exited", "not run" */
@@ -47,7 +48,8 @@ typedef struct runner_options {
 } runner_options;
 
 /* Runs all jobs: first those of loading, and where a component's first one fails its others are not run; then several at a time; at
- * last, one by one, those that measure speed. The results' texts live in the arena. Errors are those of the runner itself: E_IO,
+ * last, one by one, those that measure speed. Once a component has timed out its further tests get a second each, and after
+ * three of those none is run. The results' texts live in the arena. Errors are those of the runner itself: E_IO,
  * E_NOMEM. */
 status runner_run(const check_job *jobs, size_t n, const runner_options *o, arena *a,
     check_result *results, error *err) MUST_CHECK;
@@ -68,8 +70,5 @@ status child_report(int fd, const check_report *r, error *err) MUST_CHECK;
 void check_report_to_json(const check_report *r, text *t);
 status check_report_from_json(
     const char *line, size_t n, arena *a, check_report *out, error *err) MUST_CHECK;
-
-/* The callback of a component that an address lies in: the one that begins last before it. NULL: none. */
-const char *callback_at(const component *c, const void *address);
 
 #endif

@@ -19,6 +19,8 @@ static const fault faults[] = {
         { "crashed in validate: SIGSEGV (it read or wrote through a NULL pointer) gdb" } },
     { "crashes_loading", "loads", 1, { "CRASH", "crashed in begin: SIGSEGV" } },
     { "prints", "defaults", 0, { "warn", "it prints to standard output", "here I am" } },
+    { "prints", "keeps_hypers", 0,
+        { "here I am here I am here I am here I am here I am ... and " } },
     { "leaves_file", "creates_quietly", 1, { "(/dev/zero) was left open" } },
     { "meddles", "creates_quietly", 1,
         { "the floating-point mode was changed", "the working directory was changed to /",
@@ -99,6 +101,41 @@ static void test_hang__ends_at_the_limit(void **state)
     forget(&s);
 }
 
+static void test_hang__leaves_the_others_less_time_and_then_none(void **state)
+{
+    (void)state;
+    said s = assay("plugin", "check", FAULTY("hangs"), "--time-limit", "1.5");
+    unbroken(s.out);
+    assert_code(&s, 1);
+    const char *first = strstr(s.out, "still running in validate after 1.5 s");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "still running"));
+    assert_contains(s.out, " that hung, the other ");
+    assert_contains(s.out, " not run in ");
+    forget(&s);
+}
+
+/* A test that ended is told while another one runs. */
+static void test_lines__are_written_as_tests_end(void **state)
+{
+    (void)state;
+    char *const argv[] = { (char[]){ PROGRAM }, "plugin", "check", (char[]){ FAULTY("hangs") },
+        "--test", "loads", "--test", "defaults", "--time-limit", "5", NULL };
+    const pid_t pid = start(argv);
+    const struct timespec a_while = { 0, 20000000 };
+    bool is_told = false;
+    int how;
+    while (!is_told && waitpid(pid, &how, WNOHANG) == 0) {
+        char *so_far = slurp("said.out");
+        is_told = strstr(so_far, "ok    loads") && !strstr(so_far, "defaults");
+        free(so_far);
+        nanosleep(&a_while, NULL);
+    }
+    assert_true(is_told);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+}
+
 static void test_callbacks_of_an_update__are_named_too(void **state)
 {
     (void)state;
@@ -169,6 +206,43 @@ static void test_failure__is_told_once(void **state)
     assert_null(strstr(first + 1, "crashed in validate"));
     assert_contains(s.out, "CRASH keeps_hypers as defaults CRASH creates_quietly as defaults ");
     assert_contains(s.out, " 3 failed in ");
+    forget(&s);
+}
+
+static void test_one_cause__is_told_once_whatever_the_numbers(void **state)
+{
+    (void)state;
+    said s = assay("plugin", "check", FAULTY("optimizers_elem"), "--component",
+        "optimizer:writes_over_end", LIMIT);
+    unbroken(s.out);
+    const char *first = strstr(s.out, "crashed in elem");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "crashed in elem"));
+    assert_contains(s.out, "CRASH optimizer_learns as optimizer_finite ");
+    forget(&s);
+    s = assay("plugin", "check", FAULTY("optimizers_elem"), "--component", "optimizer:takes_roots",
+        "--test", "optimizer_finite", "--test", "optimizer_slots", "--test", "optimizer_hypers",
+        LIMIT);
+    unbroken(s.out);
+    assert_contains(s.out, "FAIL optimizer_finite ");
+    assert_null(strstr(s.out, "has no effect"));
+    assert_null(strstr(s.out, "is a term missing"));
+    forget(&s);
+}
+
+static void test_loading_and_tables__need_no_debugger(void **state)
+{
+    (void)state;
+    said s = check_fault("describes_anew", "describes_twice");
+    assert_code(&s, 1);
+    assert_null(strstr(s.out, "gdb"));
+    forget(&s);
+    s = check_fault("odd_texts", "hypers");
+    assert_code(&s, 1);
+    assert_null(strstr(s.out, "gdb"));
+    forget(&s);
+    s = check_fault("crashes_loading", "loads");
+    assert_contains(s.out, "gdb --args ");
     forget(&s);
 }
 
@@ -292,11 +366,15 @@ int main(void)
         cmocka_unit_test(test_faults__are_told),
         cmocka_unit_test(test_openmp__is_not_needed),
         cmocka_unit_test(test_hang__ends_at_the_limit),
+        cmocka_unit_test(test_hang__leaves_the_others_less_time_and_then_none),
+        cmocka_unit_test(test_lines__are_written_as_tests_end),
         cmocka_unit_test(test_callbacks_of_an_update__are_named_too),
         cmocka_unit_test(test_crash__names_the_array_that_was_left),
         cmocka_unit_test(test_crash_while_loading__spares_the_other_tests),
         cmocka_unit_test(test_failure__shows_how_to_repeat_it),
         cmocka_unit_test(test_failure__is_told_once),
+        cmocka_unit_test(test_one_cause__is_told_once_whatever_the_numbers),
+        cmocka_unit_test(test_loading_and_tables__need_no_debugger),
         cmocka_unit_test(test_refused_file__has_the_message_of_a_run),
         cmocka_unit_test(test_builtins__pass),
         cmocka_unit_test(test_file__goes_before_the_builtin_of_its_name),
