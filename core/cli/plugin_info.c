@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/keys.h"
+#include "cli/last_words.h"
 #include "cli/session.h"
 
 #include <math.h>
@@ -292,6 +293,7 @@ static int run_info(cli *c, const arguments *a)
     found f = { .n = 0 };
     const char *word = a->word[0], *kind = option_get(a, "kind");
     status st = session_open_registry(&s, c, &err);
+    if (st == OK) last_words_prepare(c, s.registry);
     if (st == OK && option_has(a, "json") && option_has(a, "cfg")) {
         st = fail(&err, E_USAGE, "plugin info: --json and --cfg exclude each other");
     }

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "cli/data_sets.h"
+#include "cli/last_words.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -146,6 +147,7 @@ status session_open(session *s, const cli *c, const char *path, char *const *ove
     if (st != OK) {
         return st;
     }
+    last_words_prepare(c, s->registry);
     TRY(config_path(s, path, &file, err));
     if (!file_exists(file)) {
         TRY(fail(err, E_USAGE, "%s: no such config file or run folder", path));
@@ -190,6 +192,7 @@ status session_train(session *s, const trainer_options *o, error *err)
 void session_close(session *s)
 {
     trainer_free(s->trainer);
+    last_words_forget(s->registry);
     registry_free(s->registry);
     config_free(s->config);
     arena_release(&s->memory);

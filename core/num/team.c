@@ -30,7 +30,7 @@
 
 #define SPIN_S 20e-6
 
-enum { MOST_THREADS = 4096 };
+enum { MOST_THREADS = 4096, HANDLER_STACK_BYTES = 1 << 16 };
 
 /* The gate: the low half counts who joined, then one bit, then the round. */
 #define GATE_JOINED UINT64_C(0x7fffffff)
@@ -166,10 +166,24 @@ static bool wait_for_round(team *t, uint64_t *last_round)
     return is_joined;
 }
 
+/* Where a thread's own stack is used up, its crash can be told of on this one alone. Sanitizers give threads their own. */
+static void lend_handler_stack(unsigned char *bytes, size_t n)
+{
+#if !defined(NUM_IS_SANITIZED)
+    const stack_t stack = { .ss_sp = bytes, .ss_size = n };
+    (void)sigaltstack(&stack, NULL);
+#else
+    (void)bytes;
+    (void)n;
+#endif
+}
+
 static void *worker_main(void *arg)
 {
     const worker *self = arg;
     team *t = self->owner;
+    unsigned char handler_stack[HANDLER_STACK_BYTES];
+    lend_handler_stack(handler_stack, sizeof handler_stack);
     this_worker = self;
     if (t->flush_denormals) float_mode_set(float_mode_get() | FLOAT_MODE_FLUSH);
     uint64_t last_round = 0;

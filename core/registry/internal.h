@@ -28,12 +28,14 @@ typedef struct entry {
     component *components; /* [file.n_components] once loaded; beside a refused info: zero */
     const component **working; /* [n_working] the others */
     size_t n_working;
+    uintptr_t code_begin, code_end; /* its instructions in memory, once loaded */
 } entry;
 
 struct registry {
     arena memory;
     entry **entries; // [n]
     size_t n, capacity;
+    const entry *loading; /* whose code is being loaded; NULL: none's */
     team *threads;
     registry_log log;
     void *log_self;
@@ -76,6 +78,9 @@ bool is_id(const char *s);
 /* Opens the file, runs its entry, checks and copies what it describes. A fault is kept as the
  * file's (or the component's) refusal; only E_NOMEM comes back. */
 status entry_load(registry *r, entry *e, error *err) MUST_CHECK;
+
+/* Takes down where the code of what dlopen has given lies. */
+void entry_note_code(entry *e, void *library);
 
 /* What this host knows of a kind of components. */
 typedef struct kind_info {

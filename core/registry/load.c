@@ -146,6 +146,7 @@ static status call_entry(entry *e, const assay_plugin **out, error *why)
     entry_function *function = NULL;
     error changed;
     status st = open_library(e->real, &library, why);
+    if (st == OK) entry_note_code(e, library);
     if (fp_restore(&mode, "loading it", &changed) != OK && st == OK) {
         *why = changed;
         return changed.code;
@@ -282,7 +283,9 @@ status entry_load(registry *r, entry *e, error *err)
     error why = { 0 };
     const assay_plugin *p = NULL;
     status st = fingerprint(&e->file, &why);
+    r->loading = e;
     if (st == OK) st = call_entry(e, &p, &why);
+    r->loading = NULL;
     if (st == OK) st = check_plugin(p, &e->file, &why);
     if (st == OK) st = take_components(r, e, p, &why);
     if (st == OK) {

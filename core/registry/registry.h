@@ -92,4 +92,23 @@ status registry_find(registry *r, const char *kind, const char *type, const orig
 status registry_load_file(registry *r, const plugin_file *f, const component *const **out,
     size_t *out_n, error *err) MUST_CHECK;
 
+/* -- For what is said of a crash: nothing of this allocates, locks or fails, so that a signal handler may ask -- */
+
+/* Whose code lies at an address. */
+typedef struct code_place {
+    const plugin_file *file;
+    const component *component; /* NULL: no callback begins before it */
+    const char *callback; /* "elem"; NULL with the component */
+} code_place;
+
+/* False: no loaded plugin's. Of callbacks, the one that begins last before the address. */
+bool registry_code_at(const registry *r, const void *address, code_place *out);
+
+/* The file that is being loaded, constructors and entry included; NULL: none. */
+const plugin_file *registry_loading(const registry *r);
+
+/* The callback of one component that an address lies in, as above; the one that begins at an address. NULL: none. */
+const char *component_callback_at(const component *c, const void *address);
+const char *component_callback_from(const component *c, const void *begin);
+
 #endif

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* dladdr */
 
 #include "check/elf_file.h"
+#include "check/frames.h"
 #include "check/guard.h"
 #include "check/runner.h"
 
@@ -18,11 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <ucontext.h>
 #include <unistd.h>
-#include <unwind.h>
 
-enum { MOST_FRAMES = 100000, HANDLER_STACK_BYTES = 1 << 17, SPARE_S = 5 };
+enum { HANDLER_STACK_BYTES = 1 << 17, SPARE_S = 5 };
 
 static const rlim_t memory_limit_bytes = (rlim_t)8 << 30;
 
@@ -32,88 +31,12 @@ static struct {
     const subject *subject;
     elf_file file; /* of the plugin, for its symbols */
     void *stack; /* of the handler */
-    _Unwind_Reason_Code (*backtrace)(_Unwind_Trace_Fn, void *); /* NULL: there is no unwinder */
-    uintptr_t (*address_of)(struct _Unwind_Context *, int *);
+    unwinder unwinder;
     int fd;
     volatile sig_atomic_t is_done;
 } here = { .fd = -1 };
 
 /* -- Which callback -- */
-
-typedef struct callback_place {
-    const char *kind, *name;
-    size_t offset; /* in the ops */
-} callback_place;
-
-#define PLACE(kind_, type, field) \
-    { \
-        ASSAY_KIND_##kind_, #field, offsetof(type, field) \
-    }
-
-static const callback_place places[] = {
-    PLACE(OPTIMIZER, assay_optimizer, elem),
-    PLACE(OPTIMIZER, assay_optimizer, tensor),
-    PLACE(OPTIMIZER, assay_optimizer, model),
-    PLACE(OPTIMIZER, assay_optimizer, validate),
-    PLACE(OPTIMIZER, assay_optimizer, reduce),
-    PLACE(OPTIMIZER, assay_optimizer, combine),
-    PLACE(OPTIMIZER, assay_optimizer, eval_weights),
-    PLACE(OPTIMIZER, assay_optimizer, create),
-    PLACE(OPTIMIZER, assay_optimizer, destroy),
-    PLACE(OPTIMIZER, assay_optimizer, save),
-    PLACE(OPTIMIZER, assay_optimizer, load),
-    PLACE(OPTIMIZER, assay_optimizer, accept),
-    PLACE(SCHEDULE, assay_schedule, factor),
-    PLACE(SCHEDULE, assay_schedule, validate),
-    PLACE(LAYER, assay_layer, plan),
-    PLACE(LAYER, assay_layer, forward),
-    PLACE(LAYER, assay_layer, backward),
-    PLACE(LAYER, assay_layer, validate),
-    PLACE(LAYER, assay_layer, prepare),
-    PLACE(LAYER, assay_layer, create),
-    PLACE(LAYER, assay_layer, destroy),
-    PLACE(LOSS, assay_loss, plan),
-    PLACE(LOSS, assay_loss, loss),
-    PLACE(LOSS, assay_loss, validate),
-    PLACE(METRIC, assay_metric, plan),
-    PLACE(METRIC, assay_metric, add),
-    PLACE(METRIC, assay_metric, result),
-    PLACE(METRIC, assay_metric, merge),
-    PLACE(METRIC, assay_metric, validate),
-    PLACE(DATASET, assay_dataset, open),
-    PLACE(DATASET, assay_dataset, validate),
-};
-
-enum { N_PLACES = sizeof places / sizeof places[0] };
-
-static uintptr_t callback_address(const component *c, const callback_place *p)
-{
-    void (*callback)(void);
-    if (strcmp(p->kind, c->kind) != 0) return 0;
-    memcpy(&callback, (const char *)c->ops + p->offset, sizeof callback);
-    return (uintptr_t)callback;
-}
-
-const char *callback_at(const component *c, const void *address)
-{
-    const callback_place *best = NULL;
-    uintptr_t begin = 0;
-    for (size_t i = 0; i < N_PLACES; i++) {
-        const uintptr_t a = callback_address(c, &places[i]);
-        if (a == 0 || a > (uintptr_t)address || a < begin) continue;
-        best = &places[i];
-        begin = a;
-    }
-    return best ? best->name : NULL;
-}
-
-static const char *callback_from(const component *c, const void *begin)
-{
-    for (size_t i = 0; i < N_PLACES; i++) {
-        if (callback_address(c, &places[i]) == (uintptr_t)begin) return places[i].name;
-    }
-    return NULL;
-}
 
 static bool is_in_plugin(const subject *s, const void *address, Dl_info *out)
 {
@@ -153,39 +76,34 @@ static const char *name_of(const subject *s, const char *address, const char *ba
     elf_symbol function, whole;
     const component *c = s->component;
     if (!find_function(&here.file, (uint64_t)(address - base), &function)) {
-        const char *name = c ? callback_at(c, address) : NULL;
+        const char *name = c ? component_callback_at(c, address) : NULL;
         return name ? name : "its code that runs when it is loaded";
     }
     if (find_whole(&here.file, function.name, &whole)) function = whole;
-    const char *name = c ? callback_from(c, base + function.entry.st_value) : NULL;
+    const char *name = c ? component_callback_from(c, base + function.entry.st_value) : NULL;
     return name ? name : function.name;
 }
 
 /* The walk up the stack; the last frame of the plugin's that it meets is the outermost one. */
 typedef struct walk {
     const subject *subject;
-    size_t n_frames;
     const char *name; /* "": none yet */
 } walk;
 
-static _Unwind_Reason_Code visit_frame(struct _Unwind_Context *frame, void *arg)
+static void visit_frame(void *self, const void *address)
 {
-    walk *w = arg;
+    walk *w = self;
     Dl_info info;
-    int is_interrupted = 0;
-    const uintptr_t address = here.address_of(frame, &is_interrupted);
-    if (address == 0 || w->n_frames++ > MOST_FRAMES) return _URC_END_OF_STACK;
-    /* a return address may lie behind the function, where the call was its last instruction */
-    const char *at = (const char *)(address - (is_interrupted ? 0 : 1));
-    if (is_in_plugin(w->subject, at, &info)) w->name = name_of(w->subject, at, info.dli_fbase);
-    return _URC_NO_REASON;
+    if (is_in_plugin(w->subject, address, &info)) {
+        w->name = name_of(w->subject, address, info.dli_fbase);
+    }
 }
 
 /* "" where nothing on the stack is the plugin's. */
 static const char *running_callback(const subject *s)
 {
     walk w = { .subject = s, .name = "" };
-    if (here.backtrace) (void)here.backtrace(visit_frame, &w);
+    unwinder_walk(&here.unwinder, visit_frame, &w);
     return w.name;
 }
 
@@ -267,17 +185,6 @@ static void on_exit_call(void)
     if (!here.is_done) write_last_words(0, NULL, NULL);
 }
 
-/* The unwinder is the compiler's, in a library that the program itself does not need; without it a message names no callback. */
-static void find_unwinder(void)
-{
-    void *library = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
-    void *backtrace = library ? dlsym(library, "_Unwind_Backtrace") : NULL;
-    void *address_of = library ? dlsym(library, "_Unwind_GetIPInfo") : NULL;
-    if (!backtrace || !address_of) return;
-    memcpy(&here.backtrace, &backtrace, sizeof backtrace); /* C has no cast for it */
-    memcpy(&here.address_of, &address_of, sizeof address_of);
-}
-
 static status catch_signals(error *err)
 {
     static const int caught[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGSYS };
@@ -317,7 +224,7 @@ status child_begin(const subject *s, int fd, error *err)
     limit(s);
     here.subject = s;
     here.fd = fd;
-    find_unwinder();
+    unwinder_find(&here.unwinder);
     const status st = elf_file_open(s->file->path, &here.file, err);
     return st == OK ? catch_signals(err) : st;
 }

@@ -534,9 +534,43 @@ static void test_elf__random_damage_never_harms_the_reader(void **state)
     fixture_release(&f);
 }
 
+static const char *address_of_model(const component *c)
+{
+    const assay_optimizer *o = c->ops;
+    const char *address;
+    memcpy(&address, &o->model, sizeof address);
+    return address;
+}
+
+static void test_code__of_a_loaded_plugin_is_found_by_address(void **state)
+{
+    (void)state;
+    plugin_fixture f;
+    const component *c;
+    code_place place = { 0 };
+    const origin at = { "x.cfg", 1 };
+    open_with(&f, "good_plugins/every_kind.so", "dir/every_kind.so");
+    assert_null(registry_loading(f.r));
+    assert_int_equal(registry_find(f.r, ASSAY_KIND_OPTIMIZER, "tiny", &at, &c, &f.err), OK);
+    assert_null(registry_loading(f.r));
+    const char *model = address_of_model(c);
+    assert_true(registry_code_at(f.r, model + 1, &place));
+    assert_ptr_equal(place.file, c->file);
+    assert_ptr_equal(place.component, c);
+    assert_string_equal(place.callback, "model");
+    assert_string_equal(component_callback_at(c, model + 1), "model");
+    assert_string_equal(component_callback_from(c, model), "model");
+    assert_null(component_callback_from(c, model + 1));
+    assert_null(component_callback_at(c, NULL));
+    assert_false(registry_code_at(f.r, c->ops, &place)); /* data, and the host's */
+    assert_false(registry_code_at(f.r, NULL, &place));
+    fixture_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_code__of_a_loaded_plugin_is_found_by_address),
         cmocka_unit_test(test_listing__tells_what_the_section_says),
         cmocka_unit_test(test_listing__runs_no_plugin_code),
         cmocka_unit_test(test_find__gives_a_component_of_every_kind),
