@@ -2,8 +2,9 @@
  * belong to them.
  *
  * Statistics are those of the inputs that layers see under the weights that are trained; under others they are wrong. So they are
- * taken anew: from where training has them, by forward passes in training mode over the first batches of the epoch, as many as
- * leave little of the old (a mean that keeps 0.9 of itself at every batch keeps half a per cent after 50). They stand in buffers
+ * taken anew: from where training has them, by forward passes in training mode over the first batches of the epoch, `recalibrate`
+ * of them: by default as many as leave little of the old (a mean that keeps 0.9 of itself at every batch keeps half a per cent
+ * after 50); none where the statistics of training are to stand. They are in buffers
  * of their own, and training goes on from its own as if nothing had been. Izmailov et al. 2018, "Averaging weights leads to wider
  * optima and better generalization", section 3.2, do so once at the end; a check judges a point that is fit to be used.
  *
@@ -12,7 +13,7 @@
 
 #include <string.h>
 
-enum { RECALIBRATION_BATCHES = 50, DRY_RECALIBRATION = 2 };
+enum { MOST_DRY = 2 };
 
 void swap_floats(float *a, float *b, size_t n)
 {
@@ -32,7 +33,8 @@ static void swap_points(trainer *t)
 /* Carried states that the passes leave are dropped: the next update begins with those that the last one left. */
 static status recalibrate(trainer *t, error *err)
 {
-    const uint64_t n = t->options.dry_run ? DRY_RECALIBRATION : RECALIBRATION_BATCHES;
+    const uint64_t asked = (uint64_t)t->settings.train.recalibrate;
+    const uint64_t n = t->options.dry_run && asked > MOST_DRY ? MOST_DRY : asked;
     status st = OK;
     objective_begin(t->objective, 1, false);
     for (uint64_t i = 0; i < n && st == OK; i++) {

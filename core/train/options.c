@@ -36,6 +36,9 @@ static const assay_hyper train_rows[] = {
     ASSAY_ENUM(train_options, validate_unit, UNIT_EPOCH, units, "what validate_every counts"),
     ASSAY_INT(train_options, train_eval, 0, 0, 1e12,
         "training samples also evaluated in evaluation mode at every validation; 0: none"),
+    ASSAY_INT(train_options, recalibrate, 50, 0, 1e12,
+        "batches over which running statistics are taken anew before an evaluation, where the "
+        "optimizer evaluates elsewhere than it trains; 0: they stay those of training"),
     ASSAY_INT(train_options, log_every, 0, 0, 1e12,
         "steps from one record of the running loss to the next; 0: only per epoch"),
     ASSAY_BOOL(train_options, tensorboard, 0,

@@ -21,7 +21,7 @@ struct train_options {
     int64_t accumulate;
     int64_t replicas, threads;
     int64_t validate_every, validate_unit;
-    int64_t train_eval, log_every;
+    int64_t train_eval, recalibrate, log_every;
     int64_t tensorboard;
     int64_t flush_denormals;
     const char *init_from;

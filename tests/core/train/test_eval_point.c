@@ -13,11 +13,13 @@
 #include <math.h>
 #include <stdio.h>
 
-#define RUNNING \
+#define RUNNING_WITH(settings) \
     "data = { type = \"blobs\"; samples = 60; classes = 3; features = 4; batch_size = 13;" \
     " split = { validation = 0.25; test = 0.0; }; };" \
     "model = ( { type = \"dense\"; units = 5; }, \"running\", \"tanh\"," \
-    " { type = \"dense\"; units = 3; } ); loss = \"softmax_xent\"; train = { epochs = 6; }; "
+    " { type = \"dense\"; units = 3; } ); loss = \"softmax_xent\"; train = { epochs = " \
+    "6; " settings "}; "
+#define RUNNING RUNNING_WITH("")
 
 /* The mean of what the layer `running` sees of a batch: dense1's output at the weights W, b. */
 static double mean_seen(const batch *b, const float *W, const float *bias)
@@ -32,6 +34,32 @@ static double mean_seen(const batch *b, const float *W, const float *bias)
         }
     }
     return sum / (double)(b->n * 5);
+}
+
+/* Those of training where none are asked for, and other weights under them all the same. */
+static void test_eval_point__leaves_the_statistics_where_none_are_asked_for(void **state)
+{
+    train_rig g, plain;
+    safetensors *f = NULL;
+    const void *saved;
+    (void)state;
+    rig_init(&g);
+    rig_init(&plain);
+    rig_open(&g, RUNNING_WITH("recalibrate = 0;") "optimizer = { type = \"averaged\"; lr = 0.5; };",
+        NULL);
+    rig_open(&plain, RUNNING "optimizer = { type = \"sgd\"; lr = 0.5; };", NULL);
+    rig_run(&g);
+    rig_run(&plain);
+    assert_true(g.validation_loss != plain.validation_loss);
+    assert_int_equal(rig_spent(&g)->samples_forward, rig_spent(&plain)->samples_forward);
+    const float trained = g.t->model->b[0];
+    assert_int_equal(trainer_save_weights(g.t, false, rig_path(&g, "w"), &g.err), OK);
+    assert_int_equal(safetensors_open(rig_path(&g, "w"), &f, &g.err), OK);
+    assert_int_equal(safetensors_get(f, "running1.mean", ARRAY_F32, 1, &saved, &g.err), OK);
+    assert_true(*(const float *)saved == trained);
+    safetensors_close(f);
+    rig_release(&plain);
+    rig_release(&g);
 }
 
 /* 50 batches of the epoch at the weights that are evaluated, from where training has them: 45 samples are 4 batches. */
@@ -74,22 +102,32 @@ static void test_eval_point__has_running_statistics_of_its_own(void **state)
     rig_release(&g);
 }
 
-/* A check of each epoch, and the one at the end; 12 rounds of 4 batches of 45 samples together, and two of 13 more. */
-static void test_eval_point__counts_what_its_statistics_cost(void **state)
+/* What the passes of a run are over and above those of one without them. */
+static uint64_t cost_of(const char *written)
 {
     train_rig g, plain;
-    (void)state;
     rig_init(&g);
     rig_init(&plain);
-    rig_open(&g, RUNNING "optimizer = { type = \"averaged\"; lr = 0.5; };", NULL);
+    rig_open(&g, written, NULL);
     rig_open(&plain, RUNNING "optimizer = { type = \"sgd\"; lr = 0.5; };", NULL);
     rig_run(&g);
     rig_run(&plain);
-    assert_int_equal(rig_spent(&g)->samples_forward - rig_spent(&plain)->samples_forward,
-        (6 + 1) * (12 * 45 + 2 * 13));
     assert_int_equal(rig_spent(&g)->samples_backward, rig_spent(&plain)->samples_backward);
+    const uint64_t cost = rig_spent(&g)->samples_forward - rig_spent(&plain)->samples_forward;
     rig_release(&plain);
     rig_release(&g);
+    return cost;
+}
+
+/* A check of each epoch, and the one at the end; 4 batches are 45 samples together, two of them 13 each. */
+static void test_eval_point__counts_what_its_statistics_cost(void **state)
+{
+    (void)state;
+    assert_int_equal(cost_of(RUNNING "optimizer = { type = \"averaged\"; lr = 0.5; };"),
+        (6 + 1) * (12 * 45 + 2 * 13));
+    assert_int_equal(
+        cost_of(RUNNING_WITH("recalibrate = 6;") "optimizer = { type = \"averaged\"; lr = 0.5; };"),
+        (6 + 1) * (45 + 2 * 13));
 }
 
 /* Nor do carried states of streams come out of it changed, and what training draws. */
@@ -129,6 +167,7 @@ static void test_eval_point__leaves_training_as_it_was(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_eval_point__leaves_the_statistics_where_none_are_asked_for),
         cmocka_unit_test(test_eval_point__has_running_statistics_of_its_own),
         cmocka_unit_test(test_eval_point__counts_what_its_statistics_cost),
         cmocka_unit_test(test_eval_point__leaves_training_as_it_was),
