@@ -193,11 +193,6 @@ static void bounds_case(layer_rig *r, check_report *rep)
             layer_pass_carry(p, i != 1);
             (void)layer_run(p, rep);
         }
-        for (size_t k = 0; rep->outcome != CHECK_FAILED && k < r->n_prepared; k++) {
-            if (!guarded_is_intact(&r->prepared[k])) {
-                check_fail(rep, "prepare writes outside of prepared[%zu]", k);
-            }
-        }
         layer_pass_free(p);
     }
 }
@@ -261,12 +256,31 @@ static void refuse_scratch(layer_rig *r, check_report *rep)
     }
 }
 
+/* prepare with its k-th request refused. */
+static void refuse_prepare(layer_rig *r, check_report *rep)
+{
+    for (uint64_t k = 1; k < MOST_REQUESTS && rep->outcome != CHECK_FAILED; k++) {
+        error err = { 0 };
+        r->was_refused = false;
+        r->options.fail_alloc = r->n_allocs + r->n_scratches + k;
+        const status st = layer_rig_prepare(r, true, &err);
+        r->options.fail_alloc = 0;
+        if (!r->was_refused) return;
+        if (st == OK) {
+            check_fail(rep,
+                "host->scratch or host->alloc gave NULL in prepare, and the call returns ASSAY_OK "
+                "all the same: expected ASSAY_E_NOMEM");
+        }
+    }
+}
+
 static void memory_case(layer_rig *r, check_report *rep)
 {
     for (uint64_t k = 1; k < MOST_REQUESTS && refuse_plan(r, k, 0, rep); k++)
         ;
     for (uint64_t k = 1; k < MOST_REQUESTS && refuse_plan(r, 0, k, rep); k++)
         ;
+    if (rep->outcome != CHECK_FAILED) refuse_prepare(r, rep);
     if (rep->outcome != CHECK_FAILED) refuse_scratch(r, rep);
 }
 

@@ -67,7 +67,7 @@ static bool may_wait(
         is_kept |= lies_in(a, rows, ld, width, &p->x[i]);
     }
     for (size_t i = 0; i < r->n_saved; i++) {
-        is_kept |= lies_in(a, rows, ld, width, &p->saved[i]);
+        is_kept |= lies_in(a, rows, ld, width, &p->saved[i].memory);
     }
     return is_kept;
 }
@@ -160,12 +160,6 @@ static status lay(guarded *g, uint64_t floats, guard_side side, error *err)
     return guarded_new(floats * sizeof(float), side, g, err);
 }
 
-/* 64-byte aligned at both ends; what lies behind the last byte asked for is not the layer's, but cannot be closed. */
-static status lay_aligned(guarded *g, uint64_t bytes, guard_side side, error *err)
-{
-    return guarded_new((bytes + 63) / 64 * 64, side, g, err);
-}
-
 /* A table of io, n entries of so many bytes, all zero. */
 static status lay_table(
     layer_pass *p, const char *name, void *out, size_t n, size_t each, error *err)
@@ -227,13 +221,13 @@ static status lay_own(layer_pass *p, guard_side side, error *err)
     status st = OK;
     for (size_t i = 0; i < r->n_saved; i++) {
         const uint64_t floats = rows * r->saved[i].per_row + r->saved[i].fixed;
-        TRY(lay_aligned(&p->saved[i], floats * sizeof(float), side, err));
-        p->saved_view[i] = p->saved[i].at;
+        TRY(rounded_new(floats * sizeof(float), side, &p->saved[i], err));
+        p->saved_view[i] = p->saved[i].memory.at;
     }
     for (size_t i = 0; i < r->n_scratch; i++) {
-        TRY(lay_aligned(
-            &p->scratch[i], rows * r->scratch[i].per_row + r->scratch[i].fixed, side, err));
-        p->scratch_view[i] = p->scratch[i].at;
+        TRY(rounded_new(
+            rows * r->scratch[i].per_row + r->scratch[i].fixed, side, &p->scratch[i], err));
+        p->scratch_view[i] = p->scratch[i].memory.at;
     }
     for (size_t i = 0; i < r->n_params; i++) {
         TRY(lay(&p->dparam[i], r->param[i].n, side, err));
@@ -259,6 +253,12 @@ static void name_each(const guarded *g, size_t n, const char *name)
         guarded_name(&g[i], "io->%s[%zu]", name, i);
 }
 
+static void name_rounded(const rounded *r, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        guarded_name(&r[i].memory, "io->%s[%zu]", name, i);
+}
+
 /* For the message after a crash. */
 static void name_memory(const layer_pass *p)
 {
@@ -269,8 +269,8 @@ static void name_memory(const layer_pass *p)
     guarded_name(&p->length, "io->length");
     name_each(p->x, r->plan.n_in, "x");
     name_each(p->dx, r->plan.n_in, "dx");
-    name_each(p->saved, r->n_saved, "saved");
-    name_each(p->scratch, r->n_scratch, "scratch");
+    name_rounded(p->saved, r->n_saved, "saved");
+    name_rounded(p->scratch, r->n_scratch, "scratch");
     name_each(p->carry_in, r->n_carry, "carry_in");
     name_each(p->carry_out, r->n_carry, "carry_out");
     name_each(p->dcarry_in, r->n_carry, "dcarry_in");
@@ -339,8 +339,7 @@ static void free_all(guarded *g, size_t n)
 void layer_pass_free(layer_pass *p)
 {
     if (!p) return;
-    guarded *const many[] = { p->saved, p->scratch, p->carry_in, p->carry_out, p->dcarry_out,
-        p->dcarry_in, p->dparam };
+    guarded *const many[] = { p->carry_in, p->carry_out, p->dcarry_out, p->dcarry_in, p->dparam };
     for (size_t i = 0; i < sizeof many / sizeof many[0]; i++) {
         free_all(many[i], LAYER_RIG_MAX);
     }
@@ -352,6 +351,8 @@ void layer_pass_free(layer_pass *p)
     free_all(p->x, LAYER_RIG_INPUTS);
     free_all(p->dx, LAYER_RIG_INPUTS);
     for (size_t i = 0; i < LAYER_RIG_MAX; i++) {
+        rounded_free(&p->saved[i]);
+        rounded_free(&p->scratch[i]);
         free(p->product_now[i]);
     }
     free(p);
@@ -534,7 +535,7 @@ static status watch_both(watch *w, const layer_pass *p, error *err)
             w, r->param[i].v, r->param[i].memory.bytes, "parameter", i, r->param[i].name, err));
     }
     for (size_t i = 0; i < r->n_prepared; i++) {
-        TRY(watch_guarded(w, &r->prepared[i], "prepared", i, err));
+        TRY(watch_guarded(w, &r->prepared[i].memory, "prepared", i, err));
     }
     for (size_t i = 0; i < r->n_carry; i++) {
         if (!p->carry_in_view[i]) continue;
@@ -642,7 +643,7 @@ static void watch_release(watch *w)
 static void spoil(const layer_pass *p)
 {
     for (size_t i = 0; i < p->rig->n_scratch; i++) {
-        memset(p->scratch[i].at, 0xff, p->scratch[i].bytes);
+        memset(p->scratch[i].memory.at, 0xff, p->scratch[i].asked);
     }
 }
 
@@ -689,13 +690,15 @@ static status check_intact(const layer_pass *p, const char *op, error *err)
 {
     const layer_rig *r = p->rig;
     for (size_t i = 0; i < r->n_saved; i++) {
-        if (!guarded_is_intact(&p->saved[i])) {
-            return fail(err, E_PLUGIN, "%s writes outside of saved[%zu]", op, i);
+        if (!rounded_is_intact(&p->saved[i])) {
+            return fail(err, E_PLUGIN, "%s writes outside of saved[%zu], which is %zu floats", op,
+                i, p->saved[i].asked / sizeof(float));
         }
     }
     for (size_t i = 0; i < r->n_scratch; i++) {
-        if (!guarded_is_intact(&p->scratch[i])) {
-            return fail(err, E_PLUGIN, "%s writes outside of scratch[%zu]", op, i);
+        if (!rounded_is_intact(&p->scratch[i])) {
+            return fail(err, E_PLUGIN, "%s writes outside of scratch[%zu], which is %zu bytes", op,
+                i, p->scratch[i].asked);
         }
     }
     return OK;
@@ -714,7 +717,8 @@ status layer_pass_forward(layer_pass *p, error *err)
     }
     if (!p->is_unwatched) {
         for (size_t k = 0; k < r->n_saved; k++) {
-            fill_unwritten(&p->saved[k]);
+            fill_unwritten(&p->saved[k].memory);
+            rounded_mark(&p->saved[k]);
         }
         spoil(p);
         TRY(watch_begin(&w, p, false, err));

@@ -329,6 +329,35 @@ static status call_plan(layer_rig *r, error *err)
 
 /* -- memory -- */
 
+enum { REST = 0xc3 };
+
+status rounded_new(uint64_t asked, guard_side side, rounded *out, error *err)
+{
+    const status st = guarded_new((asked + 63) / 64 * 64, side, &out->memory, err);
+    out->asked = asked;
+    if (st == OK) rounded_mark(out);
+    return st;
+}
+
+void rounded_free(rounded *r)
+{
+    guarded_free(&r->memory);
+}
+
+void rounded_mark(const rounded *r)
+{
+    memset((char *)r->memory.at + r->asked, REST, r->memory.bytes - r->asked);
+}
+
+bool rounded_is_intact(const rounded *r)
+{
+    const unsigned char *at = r->memory.at;
+    for (size_t i = r->asked; i < r->memory.bytes; i++) {
+        if (at[i] != REST) return false;
+    }
+    return guarded_is_intact(&r->memory);
+}
+
 static status lay_array(layer_rig *r, layer_array *a, error *err)
 {
     const status st = guarded_new(a->n * sizeof(float), r->options.side, &a->memory, err);
@@ -349,10 +378,9 @@ static status lay_out(layer_rig *r, error *err)
         r->buffer_view[i] = r->buffer[i].v;
     }
     for (size_t i = 0; st == OK && i < r->n_prepared; i++) {
-        const size_t bytes = (r->prepared_bytes[i] + 63) / 64 * 64;
-        st = guarded_new(bytes, r->options.side, &r->prepared[i], err);
-        if (st == OK) guarded_name(&r->prepared[i], "io->prepared[%zu]", i);
-        r->prepared_view[i] = r->prepared[i].at;
+        st = rounded_new(r->prepared_bytes[i], r->options.side, &r->prepared[i], err);
+        if (st == OK) guarded_name(&r->prepared[i].memory, "io->prepared[%zu]", i);
+        r->prepared_view[i] = r->prepared[i].memory.at;
     }
     return st;
 }
@@ -406,7 +434,7 @@ void layer_rig_free(layer_rig *r)
     free_arrays(r->param, r->n_params);
     free_arrays(r->buffer, r->n_buffers);
     for (size_t i = 0; i < r->n_prepared; i++) {
-        guarded_free(&r->prepared[i]);
+        rounded_free(&r->prepared[i]);
     }
     specimen_close(&r->specimen);
     guarded_free(&r->in_memory);
@@ -461,8 +489,17 @@ status layer_rig_prepare(layer_rig *r, bool training, error *err)
     const status st = instance_status(i, r->ops->prepare(&i->ctx, i->hyper, &p), "prepare", err);
     const char *change = float_mode_change(&mode);
     float_mode_set(&mode);
-    if (st != OK || !change) return st;
-    return fail(err, E_PLUGIN, "prepare changes %s, which a callback leaves alone", change);
+    if (st == OK && change) {
+        return fail(err, E_PLUGIN, "prepare changes %s, which a callback leaves alone", change);
+    }
+    for (size_t k = 0; st == OK && k < r->n_prepared; k++) {
+        if (!rounded_is_intact(&r->prepared[k])) {
+            return fail(err, E_PLUGIN,
+                "prepare writes outside of prepared[%zu], of which plan asked for %zu bytes", k,
+                r->prepared[k].asked);
+        }
+    }
+    return st;
 }
 
 const char *layer_rig_title(const layer_rig *r, char *out, size_t n)

@@ -21,6 +21,17 @@ enum {
     LAYER_RIG_TABLES = 10,
 };
 
+/* Memory that is handed out in multiples of 64 bytes; `asked` of them are the layer's. Those behind hold a pattern. */
+typedef struct rounded {
+    guarded memory;
+    size_t asked;
+} rounded;
+
+status rounded_new(uint64_t asked, guard_side side, rounded *out, error *err) MUST_CHECK;
+void rounded_free(rounded *r);
+void rounded_mark(const rounded *r); /* lays the pattern out, after all of the memory was filled */
+bool rounded_is_intact(const rounded *r); /* the pattern and what borders the memory */
+
 /* One input. */
 typedef struct layer_in {
     assay_shape shape;
@@ -80,7 +91,7 @@ typedef struct layer_rig {
     layer_sizes saved[LAYER_RIG_MAX], scratch[LAYER_RIG_MAX];
     uint64_t carry[LAYER_RIG_MAX], prepared_bytes[LAYER_RIG_MAX];
     const char *carry_name[LAYER_RIG_MAX];
-    guarded prepared[LAYER_RIG_MAX];
+    rounded prepared[LAYER_RIG_MAX];
     void *prepared_view[LAYER_RIG_MAX];
     size_t n_params, n_buffers, n_saved, n_scratch, n_carry, n_prepared;
     struct {
@@ -119,9 +130,10 @@ typedef struct layer_product {
 typedef struct layer_pass {
     layer_rig *rig;
     assay_io io;
-    guarded x[LAYER_RIG_INPUTS], dx[LAYER_RIG_INPUTS], y, dy, saved[LAYER_RIG_MAX],
-        scratch[LAYER_RIG_MAX], carry_in[LAYER_RIG_MAX], carry_out[LAYER_RIG_MAX],
-        dcarry_out[LAYER_RIG_MAX], dcarry_in[LAYER_RIG_MAX], dparam[LAYER_RIG_MAX], weight, length;
+    guarded x[LAYER_RIG_INPUTS], dx[LAYER_RIG_INPUTS], y, dy, carry_in[LAYER_RIG_MAX],
+        carry_out[LAYER_RIG_MAX], dcarry_out[LAYER_RIG_MAX], dcarry_in[LAYER_RIG_MAX],
+        dparam[LAYER_RIG_MAX], weight, length;
+    rounded saved[LAYER_RIG_MAX], scratch[LAYER_RIG_MAX];
     /* What io points to, as many entries as were declared. A test may put NULL into an entry, and back. */
     guarded table[LAYER_RIG_TABLES];
     size_t n_tables;

@@ -93,6 +93,11 @@ static void test_layers__faults_are_found(void **state)
         { "calls_itself_surrogate", "layer_gradient", "leave surrogate at 0", "" },
         { "looks_back", "layer_order", "but the layer carries nothing", "set plan->looks_back" },
         { "looks_back_for_nothing", "layer_order", "plan sets looks_back, but no output", "" },
+        { "overruns_saved", "layer_forward", "forward writes outside of saved[1]", "3 floats" },
+        { "overruns_scratch", "layer_bounds", "writes outside of scratch[1]", "12 bytes" },
+        { "overruns_prepared", "layer_prepare", "prepare writes outside of prepared[0]",
+            "12 bytes" },
+        { "prepares_without_memory", "layer_out_of_memory", "gave NULL in prepare", "" },
         { "idle_hyper", "layer_hypers", "\"knob\" shows nowhere", "" },
     };
     expect_faults(

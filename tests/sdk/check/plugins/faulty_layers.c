@@ -51,6 +51,10 @@ typedef enum fault {
     LOOKS_BACK,
     SAYS_IT_LOOKS_BACK,
     LOOKS_BACK_FOR_NOTHING,
+    OVERRUNS_SAVED,
+    OVERRUNS_SCRATCH,
+    OVERRUNS_PREPARED,
+    PREPARES_WITHOUT_MEMORY,
 } fault;
 
 enum { WEIGHT, BIAS, THIRD };
@@ -116,6 +120,9 @@ static int plan_fault(fault f, assay_ctx *ctx, assay_plan *plan)
     if (code >= 0) code = plan->saved(plan, n, 0);
     if (code >= 0 && carries(f)) code = plan->carry(plan, "s", n);
     if (code >= 0) code = plan->scratch(plan, sizeof(float) * n, 0);
+    if (code >= 0 && f == OVERRUNS_SAVED) code = plan->saved(plan, 0, 3);
+    if (code >= 0 && f == OVERRUNS_SCRATCH) code = plan->scratch(plan, 0, 12);
+    if (code >= 0 && f == OVERRUNS_PREPARED) code = plan->prepared(plan, 12);
     if (code >= 0 && f == PREPARES_ONCE) code = plan->prepared(plan, sizeof(float) * (n + 1));
     if (code >= 0 && (f == IGNORES_BUFFER || f == WRITES_BUFFER)) {
         const assay_buffer b = { .struct_size = sizeof b, .name = "rest", .size = n };
@@ -196,6 +203,8 @@ static int forward_fault(fault f, assay_ctx *ctx, const assay_io *io)
         }
     }
     if (f == WRITES_BEFORE) io->y[-1] = 3;
+    if (f == OVERRUNS_SAVED) io->saved[1][3] = 1;
+    if (f == OVERRUNS_SCRATCH) ((float *)io->scratch[1])[3] = 1;
     return ASSAY_OK;
 }
 
@@ -273,6 +282,22 @@ static int prepare_once(assay_ctx *ctx, const void *hyper, const assay_prepare *
     return ASSAY_OK;
 }
 
+static int prepare_too_much(assay_ctx *ctx, const void *hyper, const assay_prepare *p)
+{
+    (void)ctx;
+    (void)hyper;
+    ((float *)p->prepared[0])[3] = 1;
+    return ASSAY_OK;
+}
+
+static int prepare_without_memory(assay_ctx *ctx, const void *hyper, const assay_prepare *p)
+{
+    float *once = ctx->host->scratch(ctx, 64);
+    (void)hyper;
+    if (once) once[0] = p->param[WEIGHT][0];
+    return ASSAY_OK;
+}
+
 struct knob {
     double knob;
 };
@@ -343,6 +368,11 @@ LAYER(signs, SIGNS);
 LAYER(looks_back, LOOKS_BACK);
 LAYER(says_it_looks_back, SAYS_IT_LOOKS_BACK);
 LAYER(looks_back_for_nothing, LOOKS_BACK_FOR_NOTHING);
+LAYER(overruns_saved, OVERRUNS_SAVED);
+LAYER(overruns_scratch, OVERRUNS_SCRATCH);
+LAYER_WITH(overruns_prepared, OVERRUNS_PREPARED, ASSAY_NO_HYPERS, .prepare = prepare_too_much);
+LAYER_WITH(prepares_without_memory, PREPARES_WITHOUT_MEMORY, ASSAY_NO_HYPERS,
+    .prepare = prepare_without_memory);
 LAYER_WITH(idle_hyper, NONE, ASSAY_HYPERS(knob, hypers), .validate = NULL);
 
 ASSAY_PLUGIN(faulty_layers, "0.1.0", &none_component, &wrong_sign_component,
@@ -359,4 +389,5 @@ ASSAY_PLUGIN(faulty_layers, "0.1.0", &none_component, &wrong_sign_component,
     &shares_memory_component, &not_finite_component, &ignores_transposed_component,
     &reverses_component, &reverses_and_drops_component, &calls_itself_surrogate_component,
     &signs_component, &looks_back_component, &says_it_looks_back_component,
-    &looks_back_for_nothing_component, &idle_hyper_component);
+    &looks_back_for_nothing_component, &overruns_saved_component, &overruns_scratch_component,
+    &overruns_prepared_component, &prepares_without_memory_component, &idle_hyper_component);
