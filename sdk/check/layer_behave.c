@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,6 +107,103 @@ static bool differs(const layer_pass *p, const layer_pass *q)
     return bits_differ(p->y.at, q->y.at, n) < n;
 }
 
+enum { N_DRAWS = 400 };
+
+/* Training output with these inputs and this stream, in out[] of the caller. */
+static bool output_of(layer_pass *p, const float *x, uint64_t draw, float *out, check_report *rep)
+{
+    memcpy(p->x[0].at, x, p->x[0].bytes);
+    p->io.draw = draw;
+    if (!layer_run_forward(p, rep)) return false;
+    memcpy(out, p->y.at, p->y.bytes);
+    return true;
+}
+
+/* Whether the output is affine in the input for given random numbers: f(a) + f(b) = f(a + b) + f(0). Of others the mean need
+ * not be what evaluation gives. Leaves x as it was. */
+static bool is_affine(layer_pass *p, check_report *rep)
+{
+    const size_t n_x = layer_pass_x_size(p, 0), n_y = layer_pass_y_size(p);
+    float *x = calloc(4 * n_x, sizeof *x), *y = calloc(4 * n_y, sizeof *y);
+    bool is = x && y;
+    if (is) {
+        float *a = x, *b = x + n_x, *sum = x + 2 * n_x;
+        memcpy(a, p->x[0].at, p->x[0].bytes);
+        ugly_numbers(b, n_x, 0.2, 1.7, p->rig->subject->seed + 91);
+        for (size_t i = 0; i < n_x; i++) {
+            sum[i] = a[i] + b[i];
+        }
+        for (size_t k = 0; is && k < 4; k++) {
+            is = output_of(p, x + k * n_x, p->io.draw, y + k * n_y, rep);
+        }
+        for (size_t i = 0; is && i < n_y; i++) {
+            const double left = (double)y[i] + (double)y[n_y + i],
+                         right = (double)y[2 * n_y + i] + (double)y[3 * n_y + i];
+            is = fabs(left - right) <= 1e-5 * (fabs((double)y[i]) + fabs((double)y[n_y + i]) + 1);
+        }
+        memcpy(p->x[0].at, a, p->x[0].bytes);
+    }
+    free(x);
+    free(y);
+    return is;
+}
+
+/* How large a training output is along the one of evaluation: 1 on average where the scale is right. */
+static double share_of(const layer_pass *p, const float *expected)
+{
+    const float *y = p->y.at;
+    double along = 0, square = 0;
+    for (size_t i = 0; i < layer_pass_y_size(p); i++) {
+        along += (double)y[i] * (double)expected[i];
+        square += (double)expected[i] * (double)expected[i];
+    }
+    return square > 0 ? along / square : 1;
+}
+
+static void compare_mean(layer_pass *p, const float *expected, check_report *rep)
+{
+    char title[320];
+    double sum = 0, squares = 0;
+    for (uint64_t k = 0; k < N_DRAWS; k++) {
+        p->io.draw = 5000 + k;
+        if (!layer_run_forward(p, rep)) return;
+        const double share = share_of(p, expected);
+        sum += share;
+        squares += share * share;
+    }
+    const double mean = sum / N_DRAWS,
+                 error_of_mean = sqrt(fmax(0, squares / N_DRAWS - mean * mean) / N_DRAWS);
+    if (fabs(mean - 1) <= 5 * error_of_mean + 1e-4) return;
+    check_warn(rep,
+        "forward: over %d draws the output in training is on average %.4g times that of "
+        "evaluation (standard error %.2g), expected 1: scale what is kept, by 1 / (1 - rate) for "
+        "dropout (%s)",
+        N_DRAWS, mean, error_of_mean, layer_pass_title(p, title, sizeof title));
+}
+
+/* The mean over random numbers must be what evaluation gives, where it can be told. */
+static void mean_case(layer_rig *r, check_report *rep)
+{
+    layer_pass *p = NULL;
+    float *expected = NULL;
+    if (r->plan.couples_samples || r->plan.n_in != 1 || r->in[0].dtype != ASSAY_F32) return;
+    bool ok = layer_begin(r, TIME, BATCH, &p, rep);
+    if (ok) {
+        p->is_unwatched = true;
+        expected = malloc(p->y.bytes);
+    }
+    ok = ok && expected && is_affine(p, rep) && layer_make_ready(r, false, rep);
+    if (ok) {
+        p->io.training = 0;
+        ok = layer_run_forward(p, rep) && layer_make_ready(r, true, rep);
+        memcpy(expected, p->y.at, p->y.bytes);
+        p->io.training = 1;
+    }
+    if (ok) compare_mean(p, expected, rep);
+    free(expected);
+    layer_pass_free(p);
+}
+
 static void draws_case(layer_rig *r, check_report *rep)
 {
     layer_pass *p = NULL, *q = NULL;
@@ -122,6 +220,7 @@ static void draws_case(layer_rig *r, check_report *rep)
                 "forward asks for random numbers but gives the same output for nine values of "
                 "io->draw: expected that stream, which is new for every batch");
         }
+        if (ok && rep->outcome != CHECK_FAILED) mean_case(r, rep);
     }
     layer_pass_free(p);
     layer_pass_free(q);

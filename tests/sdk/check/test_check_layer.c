@@ -1,6 +1,21 @@
 /* The tests of layers: every built-in one passes them, and each fault that a layer may have is found by the test that is for it. */
 #include "check_scene.h"
 
+/* The outcome of one test of a component of faulty_layers, and words of its message. */
+static void expect_outcome(
+    const char *id, const char *test, check_outcome outcome, const char *says)
+{
+    registry *r = NULL;
+    subject s;
+    scene_open(&r, &s, "layer", id, FAULTY_PLUGIN("faulty_layers"));
+    const check_report got = run_one(&s, test);
+    if (got.outcome != outcome || !strstr(got.message, says)) {
+        GIVE_UP("%s: %s gave %d \"%s\", expected %d \"%s\"", id, test, (int)got.outcome,
+            got.message, (int)outcome, says);
+    }
+    registry_free(r);
+}
+
 static void test_layers__built_in_ones_pass(void **state)
 {
     (void)state;
@@ -17,21 +32,8 @@ static void test_layers__a_right_one_of_a_plugin_passes(void **state)
     (void)state;
     expect_passes("layer", "none", FAULTY_PLUGIN("faulty_layers"));
     expect_passes("layer", "says_it_looks_back", FAULTY_PLUGIN("faulty_layers"));
-}
-
-/* The outcome of one test of a component of faulty_layers, and words of its message. */
-static void expect_outcome(
-    const char *id, const char *test, check_outcome outcome, const char *says)
-{
-    registry *r = NULL;
-    subject s;
-    scene_open(&r, &s, "layer", id, FAULTY_PLUGIN("faulty_layers"));
-    const check_report got = run_one(&s, test);
-    if (got.outcome != outcome || !strstr(got.message, says)) {
-        GIVE_UP("%s: %s gave %d \"%s\", expected %d \"%s\"", id, test, (int)got.outcome,
-            got.message, (int)outcome, says);
-    }
-    registry_free(r);
+    expect_passes("layer", "drops", FAULTY_PLUGIN("faulty_layers"));
+    expect_outcome("drops", "layer_draws", CHECK_PASSED, "");
 }
 
 static void test_layers__a_surrogate_that_is_right_passes(void **state)
@@ -98,6 +100,7 @@ static void test_layers__faults_are_found(void **state)
         { "overruns_prepared", "layer_prepare", "prepare writes outside of prepared[0]",
             "12 bytes" },
         { "prepares_without_memory", "layer_out_of_memory", "gave NULL in prepare", "" },
+        { "drops_without_scale", "layer_draws", "on average 0.7", "scale what is kept" },
         { "idle_hyper", "layer_hypers", "\"knob\" shows nowhere", "" },
     };
     expect_faults(

@@ -55,6 +55,8 @@ typedef enum fault {
     OVERRUNS_SCRATCH,
     OVERRUNS_PREPARED,
     PREPARES_WITHOUT_MEMORY,
+    DROPS,
+    DROPS_WITHOUT_SCALE,
 } fault;
 
 enum { WEIGHT, BIAS, THIRD };
@@ -158,6 +160,17 @@ static float extra(fault f, assay_ctx *ctx, const assay_io *io, uint64_t t, uint
     }
 }
 
+/* What an element of y is multiplied by while training, by the fault. */
+static float kept(fault f, assay_ctx *ctx, const assay_io *io, uint64_t t, uint64_t b, uint64_t j)
+{
+    const uint64_t n = io->out_shape->dim[0];
+    float u = 1;
+    if (!io->training || (f != DROPS && f != DROPS_WITHOUT_SCALE)) return 1;
+    ctx->host->uniform_f32(
+        ctx, io->draw, (t * io->batch_total + io->batch_begin + b) * n + j, &u, 1);
+    return u < 0.25F ? 0 : f == DROPS ? 1 / 0.75F : 1;
+}
+
 static void forward_sample(
     fault f, assay_ctx *ctx, const assay_io *io, const float *w, uint64_t b, uint64_t j)
 {
@@ -173,7 +186,7 @@ static void forward_sample(
             y += x[at - j + i] * io->param[THIRD][i * n + j];
         }
         if (f == LEAVES_OUT && at + 1 == io->time * io->batch * n) continue;
-        io->y[at] = y;
+        io->y[at] = y * kept(f, ctx, io, t, b, j);
     }
     if (carries(f)) io->carry_out[0][b * n + j] = f == CARRIES_LESS ? 0.9F * s : s;
 }
@@ -216,7 +229,7 @@ static void add(fault f, const assay_io *io, uint64_t i, uint64_t j, float d)
 
 /* The gradient of feature j of sample b; sums of dw and db are added to. */
 static void backward_sample(
-    fault f, const assay_io *io, uint64_t b, uint64_t j, float *dw, float *db)
+    fault f, assay_ctx *ctx, const assay_io *io, uint64_t b, uint64_t j, float *dw, float *db)
 {
     const uint64_t n = io->out_shape->dim[0];
     const float *x = io->x[0], *w = io->param[WEIGHT];
@@ -224,8 +237,9 @@ static void backward_sample(
     for (uint64_t t = io->time; t-- > 0;) {
         const uint64_t at = (t * io->batch + b) * n + j;
         float d = 0;
-        ds += io->dy[at];
-        *db += io->dy[at];
+        const float dy = io->dy[at] * kept(f, ctx, io, t, b, j);
+        ds += dy;
+        *db += dy;
         if (!is_padding(f, io, t, b)) {
             d = ds * w[j];
             *dw += ds * (f == SIGNS ? (x[at] < 0 ? -1.0F : 1.0F) : x[at]);
@@ -249,11 +263,10 @@ static int backward_fault(fault f, assay_ctx *ctx, const assay_io *io)
 {
     const uint64_t n = io->out_shape->dim[0], rows = io->time * io->batch;
     const float *a = f == PRODUCT_OF_SCRATCH ? io->scratch[0] : io->x[0];
-    (void)ctx;
     for (uint64_t j = 0; j < n; j++) {
         float dw = 0, db = 0;
         for (uint64_t b = 0; b < io->batch; b++) {
-            backward_sample(f, io, b, j, &dw, &db);
+            backward_sample(f, ctx, io, b, j, &dw, &db);
         }
         if ((f == DROPPED_TERM || f == REVERSES_AND_DROPS) && j + 1 == n) db = 0;
         if (f == TWICE) dw *= 2;
@@ -373,6 +386,8 @@ LAYER(overruns_scratch, OVERRUNS_SCRATCH);
 LAYER_WITH(overruns_prepared, OVERRUNS_PREPARED, ASSAY_NO_HYPERS, .prepare = prepare_too_much);
 LAYER_WITH(prepares_without_memory, PREPARES_WITHOUT_MEMORY, ASSAY_NO_HYPERS,
     .prepare = prepare_without_memory);
+LAYER(drops, DROPS);
+LAYER(drops_without_scale, DROPS_WITHOUT_SCALE);
 LAYER_WITH(idle_hyper, NONE, ASSAY_HYPERS(knob, hypers), .validate = NULL);
 
 ASSAY_PLUGIN(faulty_layers, "0.1.0", &none_component, &wrong_sign_component,
@@ -390,4 +405,5 @@ ASSAY_PLUGIN(faulty_layers, "0.1.0", &none_component, &wrong_sign_component,
     &reverses_component, &reverses_and_drops_component, &calls_itself_surrogate_component,
     &signs_component, &looks_back_component, &says_it_looks_back_component,
     &looks_back_for_nothing_component, &overruns_saved_component, &overruns_scratch_component,
-    &overruns_prepared_component, &prepares_without_memory_component, &idle_hyper_component);
+    &overruns_prepared_component, &prepares_without_memory_component, &drops_component,
+    &drops_without_scale_component, &idle_hyper_component);
