@@ -95,6 +95,17 @@ status server_prepare(server_setup *s, error *err)
     return OK;
 }
 
+void server_release(server_setup *s)
+{
+    for (size_t i = 0; i < s->n_procedures; i++) {
+        void *made = s->prepared[i];
+        if (made && s->procedures[i].release) s->procedures[i].release(made);
+        for (size_t k = i; made && k < s->n_procedures; k++) {
+            if (s->prepared[k] == made) s->prepared[k] = NULL;
+        }
+    }
+}
+
 /* What every program needs to load a library. */
 static status allow_system(server_setup *s, error *err)
 {
@@ -338,6 +349,7 @@ int fork_server_main(int fd, const procedure *procedures, size_t n_procedures)
     while (f->n > 0)
         (void)kill(f->workers[--f->n].pid, SIGKILL);
     (void)sweep(f);
+    server_release(&f->setup);
     free(f);
     return st == OK ? 0 : 1;
 }

@@ -88,7 +88,7 @@ static int run(const void *input, size_t n, worker_io *io)
     return 0;
 }
 
-const procedure probe_procedure = { "probe", run, NULL };
+const procedure probe_procedure = { "probe", run, NULL, NULL };
 
 static status run_one(sandbox *s, uint32_t i, sandbox_probe *out, error *err)
 {

@@ -291,6 +291,7 @@ void sandbox_close(sandbox *s)
     for (size_t i = 0; i < MOST_INPUTS; i++) {
         if (s->input_fds[i] >= 0) close(s->input_fds[i]);
     }
+    if (s->here) server_release(s->here);
     free(s->here);
     arena_release(&s->memory);
     free(s);
@@ -445,6 +446,7 @@ static status run_here(sandbox *s, sandbox_job *j, error *err)
         }
         const status st = server_prepare(setup, err);
         if (st != OK) {
+            server_release(setup);
             free(setup);
             return st;
         }

@@ -30,6 +30,7 @@ void sandbox_look(sandbox_state *s, uint32_t pretend_lacking);
 
 /* Runs what all procedures prepare. */
 status server_prepare(server_setup *s, error *err) MUST_CHECK;
+void server_release(server_setup *s);
 
 struct worker_io {
     status_page *page;

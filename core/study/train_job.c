@@ -346,5 +346,10 @@ static status find_plugins(server_setup *s, void **out, error *err)
     return OK;
 }
 
-const procedure plan_procedure = { "plan", plan, find_plugins };
-const procedure train_procedure = { "train", train, find_plugins };
+static void forget_plugins(void *prepared)
+{
+    registry_free(prepared);
+}
+
+const procedure plan_procedure = { "plan", plan, find_plugins, forget_plugins };
+const procedure train_procedure = { "train", train, find_plugins, forget_plugins };

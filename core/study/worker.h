@@ -21,6 +21,7 @@ typedef struct procedure {
     /* Once, in the fork server, before it forks: what all workers share, found again by worker_prepared. It must run no
      * plugin code. May be NULL. */
     status (*prepare)(server_setup *s, void **out, error *err);
+    void (*release)(void *prepared); /* what prepare made, at the end; may be NULL */
 } procedure;
 
 /* -- While the fork server starts -- */

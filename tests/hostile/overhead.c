@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     sandbox *s;
     text short_run = { 0 }, long_run = { 0 };
     const text nothing = { 0 };
-    const procedure procedures[] = { { "nothing", do_nothing, NULL }, train_procedure };
+    const procedure procedures[] = { { "nothing", do_nothing, NULL, NULL }, train_procedure };
     if (argc == 3 && strcmp(argv[1], "--fork-server") == 0)
         return fork_server_main(atoi(argv[2]), procedures, 2);
     const size_t asked = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 200;

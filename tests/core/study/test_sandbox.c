@@ -180,13 +180,14 @@ static int give_prepared(const void *input, size_t n, worker_io *io)
     return 0;
 }
 
-static const procedure procedures[] = { { "echo", echo, NULL }, { "sum input", sum_input, NULL },
-    { "write input", write_input, NULL }, { "touch guarded", touch_guarded, NULL },
-    { "wait", wait_for_ever, NULL }, { "leave process", leave_process, NULL },
-    { "stop server", stop_server, NULL }, { "open after loading", open_after_loading, NULL },
-    { "read declared", read_declared, NULL }, { "refuse", refuse_politely, NULL },
-    { "half done", half_done, NULL }, { "pid", tell_pid, NULL },
-    { "prepared", give_prepared, prepare_text } };
+static const procedure procedures[] = { { "echo", echo, NULL, NULL },
+    { "sum input", sum_input, NULL, NULL }, { "write input", write_input, NULL, NULL },
+    { "touch guarded", touch_guarded, NULL, NULL }, { "wait", wait_for_ever, NULL, NULL },
+    { "leave process", leave_process, NULL, NULL }, { "stop server", stop_server, NULL, NULL },
+    { "open after loading", open_after_loading, NULL, NULL },
+    { "read declared", read_declared, NULL, NULL }, { "refuse", refuse_politely, NULL, NULL },
+    { "half done", half_done, NULL, NULL }, { "pid", tell_pid, NULL, NULL },
+    { "prepared", give_prepared, prepare_text, NULL } };
 
 enum { N_PROCEDURES = sizeof procedures / sizeof *procedures };
 
