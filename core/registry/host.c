@@ -159,28 +159,17 @@ static void host_pack_b(assay_ctx *ctx, const assay_gemm *g, void *out)
     }
 }
 
-static int code_from(status st)
-{
-    switch (st) {
-    case OK: return ASSAY_OK;
-    case E_NOMEM: return ASSAY_E_NOMEM;
-    case E_NUMERIC: return ASSAY_E_NUMERIC;
-    case E_SHAPE: return ASSAY_E_SHAPE;
-    default: return ASSAY_E_INTERNAL;
-    }
-}
-
 static int host_potrf(assay_ctx *ctx, uint64_t n, float *a, uint64_t lda)
 {
     (void)ctx;
-    return code_from(linalg_potrf(n, a, lda, NULL));
+    return instance_code_of(linalg_potrf(n, a, lda, NULL));
 }
 
 static int host_trsm(assay_ctx *ctx, uint32_t right, uint32_t trans, uint64_t m, uint64_t n,
     const float *l, uint64_t ldl, float *b, uint64_t ldb)
 {
     (void)ctx;
-    return code_from(linalg_trsm(right != 0, trans != 0, m, n, l, ldl, b, ldb, NULL));
+    return instance_code_of(linalg_trsm(right != 0, trans != 0, m, n, l, ldl, b, ldb, NULL));
 }
 
 /* Whose scratch is work space: a callback allocates nothing. */
@@ -191,19 +180,19 @@ static team *team_of(assay_ctx *ctx)
 
 static int host_syevd(assay_ctx *ctx, uint64_t n, float *a, uint64_t lda, float *w)
 {
-    return code_from(linalg_syevd(n, a, lda, w, team_of(ctx), NULL));
+    return instance_code_of(linalg_syevd(n, a, lda, w, team_of(ctx), NULL));
 }
 
 static int host_geqrf(
     assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *r, uint64_t ldr)
 {
-    return code_from(linalg_geqrf(m, n, a, lda, r, ldr, team_of(ctx), NULL));
+    return instance_code_of(linalg_geqrf(m, n, a, lda, r, ldr, team_of(ctx), NULL));
 }
 
 static int host_gesdd(assay_ctx *ctx, uint64_t m, uint64_t n, float *a, uint64_t lda, float *s,
     float *u, uint64_t ldu, float *vt, uint64_t ldvt)
 {
-    return code_from(linalg_gesdd(m, n, a, lda, s, u, ldu, vt, ldvt, team_of(ctx), NULL));
+    return instance_code_of(linalg_gesdd(m, n, a, lda, s, u, ldu, vt, ldvt, team_of(ctx), NULL));
 }
 
 /* A range cut into pieces. How depends on n and grain alone, never on the number of threads: a

@@ -193,6 +193,15 @@ static const code_meaning *meaning_of(int code)
     return NULL;
 }
 
+int instance_code_of(status st)
+{
+    if (st == OK) return ASSAY_OK;
+    for (size_t k = 0; k < sizeof meanings / sizeof meanings[0]; k++) {
+        if (meanings[k].st == st) return meanings[k].code;
+    }
+    return ASSAY_E_INTERNAL;
+}
+
 report *instance_report(instance *i)
 {
     const pthread_t self = pthread_self();
@@ -240,7 +249,9 @@ static status tell(const instance *i, const report *r, int code, const char *op,
     const code_meaning *m = meaning_of(code);
     const origin *at = place_of_fault(i, r ? r->hyper : NULL);
     if (!m) {
-        return fail_at(err, E_PLUGIN, at, "%s: %s returned %d, which is no code of the plugin ABI",
+        return fail_at(err, E_PLUGIN, at,
+            "%s: %s returned %d, which is no code of the plugin ABI: return ASSAY_OK, or what "
+            "host->fail returns",
             i->label, op, code);
     }
     if (!r || r->code == ASSAY_OK || !r->text[0]) {

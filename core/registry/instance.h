@@ -74,6 +74,10 @@ status instance_status(instance *i, int code, const char *op, error *err) MUST_C
  * impossible sizes), the code of that. */
 int instance_code(instance *i, int code);
 
+/* The code by which a plugin hears of a status: instance_status turns it back into the same one, and ASSAY_E_INTERNAL where the
+ * ABI has no word for it into E_PLUGIN. */
+int instance_code_of(status st);
+
 /* The nested instance behind a COMPONENT hyperparameter's handle. */
 instance *instance_of(const assay_instance *handle);
 

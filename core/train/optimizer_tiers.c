@@ -186,8 +186,7 @@ static int run_closure(const assay_closure *closure, uint64_t flags, double *out
     if (st == OK) {
         return ASSAY_OK;
     }
-    return (ctx->host->fail)(
-        ctx, st == E_NUMERIC ? ASSAY_E_NUMERIC : ASSAY_E_INTERNAL, NULL, err.text);
+    return (ctx->host->fail)(ctx, instance_code_of(st), NULL, err.text);
 }
 
 static void begin_step(group *k, const update *u)
@@ -265,7 +264,7 @@ int group_inner_update(void *self, instance *outer, instance *inner, const assay
     }
     team_scratch_leave(k->team);
     if (st != OK) {
-        return (outer->ctx.host->fail)(&outer->ctx, ASSAY_E_INVALID, NULL, err.text);
+        return (outer->ctx.host->fail)(&outer->ctx, instance_code_of(st), NULL, err.text);
     }
     return ASSAY_OK;
 }

@@ -169,7 +169,8 @@ static const struct bad_block {
     { "optimizer", "x = { type = \"tiny\";\n steps = 99; };", E_UNSUPPORTED,
         "x.cfg:1: optimizer \"tiny\": validate: unsupported (it gave no reason)" },
     { "optimizer", "x = { type = \"tiny\"; steps = 98; };", E_PLUGIN,
-        "x.cfg:1: optimizer \"tiny\": validate returned 5, which is no code of the plugin ABI" },
+        "x.cfg:1: optimizer \"tiny\": validate returned 5, which is no code of the plugin ABI: "
+        "return ASSAY_OK, or what host->fail returns" },
     { "dataset", "x = { type = \"tiny_data\"; };", E_MISSING,
         "x.cfg:1: dataset \"tiny_data\": \"file\" is required: the table to read" },
     { "optimizer", "x = { type = \"tiny\"; inner = {\n type = \"tiny\";\n rl = 1; }; };", E_UNKNOWN,
@@ -365,6 +366,24 @@ static void test_status__the_first_report_counts_and_is_cleared(void **state)
     longest[sizeof longest - 1] = '\0';
     host->fail(&i->ctx, ASSAY_E_INVALID, longest, longest); /* cut, not overrun */
     assert_int_equal(instance_status(i, ASSAY_E_INVALID, "elem", &f.err), E_RANGE);
+    instance_free(i);
+    fixture_release(&f);
+}
+
+/* What fails inside of a service reaches whoever asked the plugin as what it was. */
+static void test_status__goes_through_a_plugin_unchanged(void **state)
+{
+    static const status kept[] = { OK, E_NOMEM, E_IO, E_PARSE, E_RANGE, E_SHAPE, E_UNSUPPORTED,
+        E_PLUGIN, E_NUMERIC };
+    (void)state;
+    plugin_fixture f;
+    open_tiny(&f);
+    instance *i = must_make(&f, "optimizer", "x = { type = \"tiny\"; };");
+    for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++) {
+        const int code = instance_code_of(kept[k]);
+        assert_int_equal(instance_status(i, code, "elem", &f.err), kept[k]);
+    }
+    assert_int_equal(instance_code_of(E_CONFLICT), ASSAY_E_INTERNAL);
     instance_free(i);
     fixture_release(&f);
 }
@@ -633,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_nested__optimizers_are_updated_by_the_hook),
         cmocka_unit_test(test_nested__a_handle_of_somebody_else_is_refused),
         cmocka_unit_test(test_status__the_first_report_counts_and_is_cleared),
+        cmocka_unit_test(test_status__goes_through_a_plugin_unchanged),
         cmocka_unit_test(test_host__log_and_metric),
         cmocka_unit_test(test_host__memory_and_random_numbers),
         cmocka_unit_test(test_host__products),
