@@ -254,6 +254,9 @@ static status tell(const instance *i, const report *r, int code, const char *op,
             "host->fail returns",
             i->label, op, code);
     }
+    if ((!r || r->code == ASSAY_OK || !r->text[0]) && code == ASSAY_E_NOMEM) {
+        return fail_at(err, m->st, at, "%s: %s: %s", i->label, op, m->text); /* reason enough */
+    }
     if (!r || r->code == ASSAY_OK || !r->text[0]) {
         return fail_at(err, m->st, at, "%s: %s: %s (it gave no reason)", i->label, op, m->text);
     }

@@ -202,7 +202,7 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step, con
     float *b = ctx->host->scratch(ctx, cols * sizeof *b);
     double *sum = ctx->host->scratch(ctx, cols * sizeof *sum);
     if (!a || !b || !sum) {
-        return ctx->host->fail(ctx, ASSAY_E_NOMEM, NULL, "no memory for the means of a matrix");
+        return ASSAY_E_NOMEM;
     }
     for (uint64_t i = 0; i < n_blocks && t->size > 0; i++) {
         const matrix x = { .rows = t->rows,

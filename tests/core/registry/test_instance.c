@@ -359,6 +359,7 @@ static void test_status__the_first_report_counts_and_is_cleared(void **state)
     assert_int_equal(instance_status(i, ASSAY_E_DATA, "elem", &f.err), E_PARSE);
     assert_string_equal(f.err.text, "x.cfg:1: optimizer \"tiny\": decay: a default");
     assert_int_equal(instance_status(i, ASSAY_E_NOMEM, "elem", &f.err), E_NOMEM);
+    assert_string_equal(f.err.text, "x.cfg:1: optimizer \"tiny\": elem: out of memory");
     assert_int_equal(instance_status(i, ASSAY_E_INTERNAL, "elem", &f.err), E_PLUGIN);
     assert_int_equal(instance_status(i, ASSAY_OK, "elem", &f.err), OK);
     char longest[2000];
