@@ -30,7 +30,6 @@ static const assay_special_case special_cases[] = {
     { .of = "lamb",
         .when = "amsgrad = false; weight_decay = 0.0;",
         .as = "ratio = false; exclude = false; weight_decay = 0.0;",
-        .tolerance = 1e-5,
         .doc = "LAMB takes Adam's step and scales it" },
     { .of = "rmsprop",
         .when = "beta1 = 0.0; beta2 = 0.9; amsgrad = false;",

@@ -26,7 +26,6 @@ static const assay_special_case special_cases[] = {
     { .of = "lamb",
         .when = "amsgrad = false;",
         .as = "ratio = false; exclude = false;",
-        .tolerance = 1e-5,
         .doc = "LAMB takes AdamW's step and scales it" },
 };
 
