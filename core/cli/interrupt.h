@@ -1,4 +1,5 @@
-/* Ctrl-C: the first one asks the run to end cleanly, the second one ends the program. */
+/* Ctrl-C: the first one asks the run to end cleanly, the second one ends the program. SIGTERM and SIGHUP ask, too, and end the
+ * program themselves, with EXIT_AGAIN, where it has not ended after 10 s. */
 #ifndef ASSAY_CORE_CLI_INTERRUPT_H
 #define ASSAY_CORE_CLI_INTERRUPT_H
 

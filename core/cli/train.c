@@ -236,7 +236,9 @@ const command command_train = { .name = "train",
            "checkpoints, the best and the last weights.\n\n"
            "KEY=VALUE sets anything in the config, +KEY=VALUE adds it, ~KEY removes it. Ctrl-C "
            "ends a run "
-           "so that it can be resumed; a second one ends it at once. A resumed run gives the same "
+           "so that it can be resumed; a second one ends it at once, with what its last checkpoint "
+           "has. SIGTERM and SIGHUP are the first and, where no step ends within 10 s, the second, "
+           "with exit code 75. A resumed run gives the same "
            "numbers as one that was never stopped.\n\n"
            "The result is printed to standard output, everything else to standard error.",
     .examples = "assay train configs/digits.cfg\n"
