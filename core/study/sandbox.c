@@ -163,17 +163,20 @@ static status send_set_up(sandbox *s, error *err)
     return st;
 }
 
+static status fail_not_ready(const sandbox *s, error *err)
+{
+    return fail(err, E_IO,
+        "%s: the fork server ended before it was ready; can this program be run with "
+        "--fork-server?",
+        s->program);
+}
+
 static status take_ready(sandbox *s, error *err)
 {
     const status st = wire_take(s->socket, &s->message, err);
     const ready_message *m = (const void *)s->message.bytes;
     if (st != OK) return st;
-    if (s->message.n != sizeof *m || m->kind != MESSAGE_READY) {
-        return fail(err, E_IO,
-            "%s: the fork server ended before it was ready; can this program be run with "
-            "--fork-server?",
-            s->program);
-    }
+    if (s->message.n != sizeof *m || m->kind != MESSAGE_READY) return fail_not_ready(s, err);
     if (m->code != OK) return fail(err, m->code, "the fork server: %s", m->text);
     s->state = m->state;
     return OK;
@@ -201,7 +204,9 @@ static status start_server(sandbox *s, error *err)
     st = spawn(s, pair[1], err);
     close(pair[1]);
     TRY(st);
-    TRY(send_set_up(s, err));
+    st = send_set_up(s, err);
+    if (st == E_IO) st = fail_not_ready(s, err);
+    TRY(st);
     TRY(take_ready(s, err));
 done:
     if (st != OK) stop_server(s);

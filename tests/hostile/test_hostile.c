@@ -458,14 +458,16 @@ static void test_hostile__in_a_step_at_process(void **state)
     size_t n = 0;
     for (size_t i = 0; i < N_ACTS; i++) {
         const scene *c = *state;
-        const bool is_memory = strncmp(acts[i].act, "memory_", 7) == 0;
+        /* Instrumented, memory has no limit, and the allocator ends the process itself. */
+        const bool is_memory =
+            strncmp(acts[i].act, "memory_", 7) == 0 || strcmp(acts[i].act, "double_free") == 0;
         if (acts[i].at_process == SURE || (is_memory && sandbox_get_state(c->s)->is_instrumented))
             continue;
         optimizer_config(written, acts[i].act, "step");
         run(*state, SANDBOX_PROCESS, &acts[i], acts[i].at_process, written, NULL);
         n++;
     }
-    assert_true(n >= 25);
+    assert_true(n >= 24);
 }
 
 static void test_hostile__while_it_is_made(void **state)
@@ -496,6 +498,8 @@ static void test_hostile__with_its_own_weights(void **state)
     char written[MOST_TEXT];
     scene *c = *state;
     for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        /* Instrumented, that place is mapped. */
+        if (i == 1 && sandbox_get_state(c->s)->is_instrumented) continue;
         optimizer_config(written, some[i].act, "beyond");
         if (can_be_strict(c))
             run(c, SANDBOX_STRICT, &some[i], some[i].at_strict, written, "phase step");

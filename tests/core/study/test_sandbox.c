@@ -256,6 +256,16 @@ static bool strict_is_possible(const sandbox *s)
     return !sandbox_get_state(s)->is_instrumented && !sandbox_get_state(s)->lacking[0];
 }
 
+/* Skips the test, saying why, where strict cannot be. */
+static void need_strict(sandbox *s)
+{
+    if (strict_is_possible(s)) return;
+    print_message("skipped: strict is not possible here: %s\n",
+        sandbox_get_state(s)->lacking[0] ? sandbox_get_state(s)->lacking : "instrumented");
+    sandbox_close(s);
+    skip();
+}
+
 /* Not there, or dead and only waiting to be counted by whoever adopted it. */
 static bool is_gone(int pid)
 {
@@ -509,7 +519,7 @@ static void test_sandbox__opens_files_before_stage_b_alone(void **state)
     sandbox *s = open_plain();
     const sandbox_call c = { .level = SANDBOX_STRICT, .procedure = "open after loading" };
     (void)state;
-    if (!strict_is_possible(s)) skip();
+    need_strict(s);
     expect(run_with(s, &c), OUTCOME_VIOLATION, "forbidden system call openat, phase step, step 2");
     sandbox_close(s);
 }
@@ -521,7 +531,7 @@ static void test_sandbox__opens_declared_files_alone(void **state)
     sandbox *s = open_with(&o);
     sandbox_call c = { .level = SANDBOX_STRICT, .procedure = "read declared" };
     (void)state;
-    if (!strict_is_possible(s)) skip();
+    need_strict(s);
     c.input = "/etc/hostname";
     c.n_input = 14;
     expect(run_with(s, &c), OUTCOME_OK, "done");
@@ -577,7 +587,7 @@ static void test_sandbox__probes_are_denied(void **state)
     const sandbox_options o = { .program = TEST_BUILD_DIR "/assay" };
     sandbox *s = open_with(&o);
     (void)state;
-    if (!strict_is_possible(s)) skip();
+    need_strict(s);
     assert_int_equal(sandbox_run_probes(s, probes, &err), OK);
     for (size_t i = 0; i < N_PROBES; i++) {
         if (!probes[i].is_denied) print_error("%s: %s\n", probes[i].what, probes[i].text);
