@@ -207,7 +207,7 @@ static status lay_out(train_job *j, error *err)
 {
     size_t n;
     const model *m = trainer_model(j->trainer);
-    train_layout l;
+    train_layout l = { 0 };
     unsigned char *at = worker_result(j->io, &n);
     status st = train_layout_of(m->n_flat, m->n_flat_buffers, 0, &l, err);
     if (st != OK) return st;
