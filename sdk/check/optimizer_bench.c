@@ -252,7 +252,7 @@ static void name_array(const bench *b, const rig_array *a, char *out, size_t roo
 {
     const char *tensor = a->i_tensor == SIZE_MAX ? NULL : b->shapes.tensor[a->i_tensor].name;
     if (!a->name) {
-        snprintf(out, room, "weights of %s", tensor);
+        snprintf(out, room, "the weights of %s", tensor);
     } else {
         snprintf(out, room, "slot \"%s\"%s%s", a->name, tensor ? " of " : "", tensor ? tensor : "");
     }
@@ -327,7 +327,7 @@ bool bench_is_finite(const bench *b, bool with_state, char *out, size_t room)
             a.doubles ? isfinite(*a.doubles) != 0 : floats_are_finite(a.floats, a.n, &at);
         if (!is_finite) {
             name_array(b, &a, name, sizeof name);
-            snprintf(out, room, "%s, element %zu, is %g", name, at,
+            snprintf(out, room, "element %zu of %s is %g", at, name,
                 a.doubles ? *a.doubles : (double)a.floats[at]);
             return false;
         }

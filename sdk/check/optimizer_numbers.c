@@ -86,11 +86,15 @@ static void extreme(const subject *s, const char *settings, float v, bool strict
             break;
         }
         if (st != OK) {
-            check_fail(
-                r, "with %s and gradients of %g: %s", bench_under(settings), (double)v, err.text);
+            check_fail(r, "with %s and gradients of %g: update %d: %s", bench_under(settings),
+                (double)v, t + 1, err.text);
         } else if (strict && !bench_is_finite(&b, false, where, sizeof where)) {
-            check_fail(
-                r, "with %s and gradients of %g: %s", bench_under(settings), (double)v, where);
+            check_fail(r,
+                "with %s and gradients of %g: after update %d %s; look for squares and products "
+                "that leave the range of float, %s",
+                bench_under(settings), (double)v, t + 1, where,
+                v < 1 ? "become 0 and are divided by: eps belongs into that sum"
+                      : "become infinite and are divided by one another: take them in double");
         }
     }
     bench_close(&b);
@@ -190,6 +194,71 @@ static bool has_moved(const bench *b, double least, char *out, size_t room)
     return false;
 }
 
+static double moved_at_rest(const bench *b)
+{
+    return b->ops->model ? 1e-5 : 0;
+}
+
+/* Noise does not rest; the updates of a run draw alike, the last one tells. */
+static size_t n_drawn(const bench *b)
+{
+    return optimizer_rig_n_random(b->rig);
+}
+
+/* Four updates with these hyperparameters, by `is_off` (NULL: none), at 0; whether weights have
+ * moved. */
+static bool moves_with(const subject *s, const char *settings, const bool *is_off, float scale)
+{
+    bench b;
+    char where[300];
+    check_report own = { 0 };
+    bool has = true;
+    if (!bench_open(&b, s, settings, &bench_small, &own)) {
+        return true;
+    }
+    bench_switch_decay_off(&b);
+    for (size_t i = 0; i < s->component->hypers.n; i++) {
+        if (is_off && is_off[i]) {
+            (void)optimizer_rig_set_hyper(b.rig, hyper_row(&s->component->hypers, i)->name, 0);
+        }
+    }
+    b.scale = scale;
+    b.update.tolerates_nan = true;
+    if (bench_run(&b, 4, &own)) {
+        has = has_moved(&b, scale != 0 ? 0 : moved_at_rest(&b), where, sizeof where);
+    }
+    bench_close(&b);
+    return has;
+}
+
+bool optimizer_rests(const subject *s, const char *settings)
+{
+    return !moves_with(s, settings, NULL, 0);
+}
+
+/* Another term than the gradient's (a proximal L1, say) moves weights that have none: then they
+ * rest where its hyperparameter is 0. One without which nothing ever moves is a rate instead. */
+static bool rests_without_term(const subject *s, const char *settings)
+{
+    enum { MOST = 64 };
+    const hyper_table *t = &s->component->hypers;
+    bool terms[MOST] = { false };
+    for (size_t i = 0; i < t->n && i < MOST; i++) {
+        const assay_hyper *row = hyper_row(t, i);
+        bool one[MOST] = { false };
+        one[i] = true;
+        if (row->type != ASSAY_TYPE_REAL || !hyper_in_range(row, 0) ||
+            strncmp(row->name, "eps", 3) == 0 || !moves_with(s, settings, one, 1)) {
+            continue;
+        }
+        if (!moves_with(s, settings, one, 0)) {
+            return true;
+        }
+        terms[i] = true;
+    }
+    return t->n <= MOST && moves_with(s, settings, terms, 1) && !moves_with(s, settings, terms, 0);
+}
+
 static void rest_under(const subject *s, const char *settings, check_report *r)
 {
     bench b;
@@ -205,9 +274,11 @@ static void rest_under(const subject *s, const char *settings, check_report *r)
                 "with %s: after 4 updates with a gradient of zero %s; look for 0 / 0, where eps is "
                 "missing",
                 bench_under(settings), where);
-        } else if (has_moved(&b, b.ops->model ? 1e-5 : 0, where, sizeof where)) {
+        } else if (has_moved(&b, moved_at_rest(&b), where, sizeof where) && n_drawn(&b) == 0 &&
+            !rests_without_term(s, settings)) {
             check_warn(r,
-                "with %s: without gradient and weight_decay %s in 4 updates; weights should rest",
+                "with %s: without gradient and weight_decay %s in 4 updates, and with each other "
+                "hyperparameter at 0, too; weights should rest",
                 bench_under(settings), where);
         }
     }
@@ -291,16 +362,23 @@ static void decay_under(const subject *s, const char *settings, check_report *r)
         for (size_t i = 0; i < b.shapes.n; i++) {
             const double after = norm_of(&b, i);
             shrinks |= after < before[i];
-            if (!(after <= before[i] * (1 + 1e-6))) {
+            if (isnan(after)) {
+                check_fail(r,
+                    "with %s: a weight_decay of 0.2 without gradient made weights of %s NaN in 3 "
+                    "updates; look for 0 / 0 in the decay term, or where the gradient is zero",
+                    bench_under(settings), b.shapes.tensor[i].name);
+            } else if (!(after <= before[i] * (1 + 1e-6))) {
                 check_fail(r,
                     "with %s: a weight_decay of 0.2 without gradient brought the norm of %s from "
-                    "%.9g to %.9g in 3 updates; decay makes weights smaller",
+                    "%.9g to %.9g in 3 updates; decay makes weights smaller: look at the sign of "
+                    "the decay term",
                     bench_under(settings), b.shapes.tensor[i].name, before[i], after);
             }
         }
         if (!shrinks) {
             check_warn(r,
-                "with %s: a weight_decay of 0.2 without gradient changed no weight in 3 updates",
+                "with %s: a weight_decay of 0.2 without gradient changed no weight in 3 updates; "
+                "is its term multiplied by the gradient, or missing?",
                 bench_under(settings));
         }
     }

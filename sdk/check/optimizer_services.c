@@ -190,6 +190,76 @@ static void compare_evaluations(bench *b, size_t i, check_report *r)
     free(second);
 }
 
+/* The longest way that a weight has come so far. */
+static double way_of(const bench *b)
+{
+    double most = 0;
+    for (size_t i = 0; i < b->shapes.n; i++) {
+        const float *w = optimizer_rig_weights(b->rig, i);
+        for (size_t k = 0; k < b->size[i]; k++) {
+            most = fmax(most, fabs((double)w[k] - (double)b->w0[i][k]));
+        }
+    }
+    return most;
+}
+
+/* What eval_weights gives is no further from w than `most`; roundings do not count. */
+static void is_near(bench *b, double most, const char *rule, check_report *r)
+{
+    for (size_t i = 0; i < b->shapes.n && r->outcome != CHECK_FAILED; i++) {
+        const float *w = optimizer_rig_weights(b->rig, i);
+        float *out = calloc(b->size[i] + 1, sizeof *out);
+        if (out && evaluate(b, i, 0, false, out, r)) {
+            for (size_t k = 0; k < b->size[i] && r->outcome != CHECK_FAILED; k++) {
+                const double off = fabs((double)out[k] - (double)w[k]);
+                if (!(off <= most + 1e-6 * fabs((double)w[k]))) {
+                    check_fail(r,
+                        "with %s: after %llu updates eval_weights gives %.9g for element %zu of "
+                        "%s, where the weight is %.9g; %s",
+                        bench_under(b->settings),
+                        (unsigned long long)optimizer_rig_n_updates(b->rig), (double)out[k], k,
+                        b->shapes.tensor[i].name, (double)w[k], rule);
+                }
+            }
+        }
+        free(out);
+    }
+}
+
+/* Whether it says how many there are of a slot: large, it is a matter of memory. */
+static bool is_times(const assay_optimizer *o, const char *name)
+{
+    bool is = false;
+    for (size_t i = 0; i < (size_t)o->n_slots; i++) {
+        const assay_slot *row = (const void *)((const char *)o->slots + i * (size_t)o->slot_stride);
+        is |= row->times && strcmp(row->times, name) == 0;
+    }
+    return is;
+}
+
+/* An average that begins only at update 10^6, say, is asked for long before; steps are small. */
+static void far_off(const subject *s, const assay_hyper *row, check_report *r)
+{
+    char settings[160];
+    check_report own = { 0 };
+    specimen p;
+    bench b = { 0 };
+    snprintf(settings, sizeof settings, "%s = %.0f;", row->name, fmin(row->max, 1e6));
+    if (specimen_open(s, settings, &p, NULL) != OK ||
+        !bench_open_on(&b, s, &p, settings, &bench_small, s->seed, &own)) {
+        return; /* not together with the others' defaults */
+    }
+    const assay_hyper *lr = bench_real(s, "lr");
+    (void)optimizer_rig_set_hyper(b.rig, "lr", lr && lr->def > 0 ? 1e-4 * lr->def : 1e-6);
+    if (bench_run(&b, 3, r)) {
+        is_near(&b, 2 * way_of(&b),
+            "that is further than it has come from where it began; look for an average that is not "
+            "there yet",
+            r);
+    }
+    bench_close(&b);
+}
+
 /* Before the first update, and after some. */
 static void eval_weights_under(const subject *s, const char *settings, check_report *r)
 {
@@ -202,6 +272,9 @@ static void eval_weights_under(const subject *s, const char *settings, check_rep
     for (size_t p = 0; p < 3 && bench_run(&b, points[p], r); p++) {
         for (size_t i = 0; i < b.shapes.n && r->outcome != CHECK_FAILED; i++) {
             compare_evaluations(&b, i, r);
+        }
+        if (points[p] == 0 && r->outcome != CHECK_FAILED) {
+            is_near(&b, 0, "at step->t 0, before the first update, it gives w", r);
         }
     }
     if (r->outcome != CHECK_FAILED && bench_open(&plain, s, settings, &bench_small, r)) {
@@ -222,4 +295,11 @@ void optimizer_test_eval_weights(const subject *s, check_report *r)
         return;
     }
     bench_each_setting(s, 16, r, eval_weights_under);
+    const hyper_table *t = &s->component->hypers;
+    for (size_t i = 0; i < t->n && r->outcome != CHECK_FAILED; i++) {
+        const assay_hyper *row = hyper_row(t, i);
+        if (row->type == ASSAY_TYPE_INT && row->max > 100 && !is_times(o, row->name)) {
+            far_off(s, row, r);
+        }
+    }
 }

@@ -20,6 +20,9 @@ void optimizer_test_lr_zero(const subject *s, check_report *r);
 void optimizer_test_decay(const subject *s, check_report *r);
 void optimizer_test_mirror(const subject *s, check_report *r);
 
+/* Whether weights stay where they are without gradient and weight_decay. */
+bool optimizer_rests(const subject *s, const char *settings) MUST_CHECK;
+
 /* optimizer_tensors.c */
 void optimizer_test_draws(const subject *s, check_report *r);
 void optimizer_test_blocks(const subject *s, check_report *r);

@@ -311,6 +311,19 @@ static bool find_still(bench *b, size_t i, bool *has_moved, size_t *out_k)
     return any;
 }
 
+/* By which elements stay: the last ones, all, or others. */
+static const char *advise_on_still(const bool *has_moved, size_t n)
+{
+    size_t n_still = 0, at_end = 0;
+    for (size_t k = 0; k < n; k++) {
+        n_still += !has_moved[k];
+        at_end = has_moved[k] ? 0 : at_end + 1;
+    }
+    return n_still == n     ? "is this tensor left out?"
+        : at_end == n_still ? "are the last elements left out?"
+                            : "is it left out, or its step lost?";
+}
+
 static void gradient_under(const subject *s, const char *settings, check_report *r)
 {
     enum { MOST = 128 };
@@ -325,10 +338,9 @@ static void gradient_under(const subject *s, const char *settings, check_report 
             if (b.size[i] <= MOST && find_still(&b, i, has_moved[i], &k) && t == N_UPDATES) {
                 check_fail(r,
                     "with %s: element %zu of %s is at %.9g after each of %d updates with gradients "
-                    "that "
-                    "are not zero; are the last elements left out?",
+                    "that are not zero; %s",
                     bench_under(settings), k, b.shapes.tensor[i].name, (double)b.w0[i][k],
-                    (int)N_UPDATES);
+                    (int)N_UPDATES, advise_on_still(has_moved[i], b.size[i]));
             }
         }
     }

@@ -104,6 +104,76 @@ UPDATE(restless, move_all(h, s);
        for (uint64_t i = 0; i < s->n; i++) s->w[i] -= (float)h->lr * 1e-3f * s->w[i];);
 OPTIMIZER(never_rests, "decay that nobody asked for", .elem = restless, ASSAY_SLOTS(slots));
 
+UPDATE(nan_decay, move_all(h, s); for (uint64_t i = 0; i < s->n; i++) s->w[i] -=
+       (float)(h->weight_decay > 0 ? 1e-9 * s->g[i] / fabsf(s->g[i]) : 0););
+OPTIMIZER(
+    decays_to_nan, "a decay along the gradient's sign", .elem = nan_decay, ASSAY_SLOTS(slots));
+
+UPDATE(not_bias, if (s->tensor->role != ASSAY_ROLE_BIAS) move_all(h, s););
+OPTIMIZER(leaves_bias, "no step for biases", .elem = not_bias, ASSAY_SLOTS(slots));
+
+UPDATE(
+    not_first, for (uint64_t i = 0; i < s->n; i++) if (s->begin + i > 0) move(h, s, i, s->g[i]););
+OPTIMIZER(leaves_first, "no step for element 0", .elem = not_first, ASSAY_SLOTS(slots));
+
+/* -- right, but not of the usual kind -- */
+
+struct sparse {
+    double lr, l1, l2;
+};
+static const assay_hyper sparse_hypers[] = {
+    ASSAY_LR(sparse, 0.1, 0.01, 1),
+    ASSAY_REAL(sparse, l1, 1e-4, 0, 10, "weights shrink by this", .flags = ASSAY_SCHED),
+    ASSAY_REAL(sparse, l2, 1e-4, 0, 10, "and by this share", .flags = ASSAY_SCHED),
+};
+static int shrink(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
+{
+    const struct sparse *h = hyper;
+    (void)ctx;
+    (void)step;
+    for (uint64_t i = 0; i < s->n; i++) {
+        const float w = s->w[i] - (float)h->lr * (s->g[i] + (float)h->l2 * s->w[i]);
+        s->w[i] = copysignf(fmaxf(fabsf(w) - (float)(h->lr * h->l1), 0), w);
+    }
+    return ASSAY_OK;
+}
+ASSAY_DEFINE_OPTIMIZER(right_proximal, "0.1.0", "a proximal L1: nothing is wrong with it",
+    ASSAY_HYPERS(sparse, sparse_hypers), .elem = shrink);
+
+/* Without lr nothing moves at all: that says nothing of what moves without a gradient. */
+struct bare {
+    double lr;
+};
+static const assay_hyper bare_hypers[] = { ASSAY_LR(bare, 0.1, 0.01, 1) };
+static int wander(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
+{
+    const struct bare *h = hyper;
+    (void)ctx;
+    (void)step;
+    for (uint64_t i = 0; i < s->n; i++) {
+        s->w[i] -= (float)h->lr * (s->g[i] + 1e-3f * s->w[i]);
+    }
+    return ASSAY_OK;
+}
+ASSAY_DEFINE_OPTIMIZER(
+    wanders, "0.1.0", "moves without a gradient", ASSAY_HYPERS(bare, bare_hypers), .elem = wander);
+
+/* Exponentiated gradient: Kivinen and Warmuth 1997, with signs kept. */
+static int multiply(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
+{
+    const struct bare *h = hyper;
+    (void)ctx;
+    (void)step;
+    for (uint64_t i = 0; i < s->n; i++) {
+        const float by = -(float)h->lr * s->g[i] * copysignf(1, s->w[i]);
+        s->w[i] *= expf(fmaxf(fminf(by, 1), -1));
+    }
+    return ASSAY_OK;
+}
+ASSAY_DEFINE_OPTIMIZER(right_multiplying, "0.1.0",
+    "steps that keep signs: nothing is wrong with it", ASSAY_HYPERS(bare, bare_hypers),
+    .elem = multiply);
+
 /* -- what is declared and not used -- */
 
 UPDATE(
@@ -182,4 +252,6 @@ ASSAY_PLUGIN(optimizers_elem, "0.1.0", &right_component, &counts_from_chunk_comp
     &forgets_momentum_component, &spare_slot_component, &other_metric_component,
     &nan_metrics_component, &silent_metric_component, &allocates_in_elem_component,
     &ignores_nomem_component, &over_scratch_component, &claims_too_much_component,
-    &unknown_case_component, &claims_rightly_component);
+    &unknown_case_component, &claims_rightly_component, &decays_to_nan_component,
+    &leaves_bias_component, &leaves_first_component, &right_proximal_component, &wanders_component,
+    &right_multiplying_component);

@@ -131,6 +131,47 @@ EVALUATE(moves_w, for (uint64_t i = 0; i < s->n; i++) out[i] = s->w[i] *= 0.99f;
 OPTIMIZER(moves_when_asked, "moves when asked", .elem = good, ASSAY_SLOTS(slots),
     .eval_weights = moves_w);
 
+/* Before the first update slot 0 holds nothing yet. */
+EVALUATE(slot_alone, for (uint64_t i = 0; i < s->n; i++) out[i] = s->slot[0][i];);
+OPTIMIZER(answers_too_early, "an average that is not there yet", .elem = good, ASSAY_SLOTS(slots),
+    .eval_weights = slot_alone);
+
+struct late {
+    double lr;
+    int64_t start;
+};
+static const assay_hyper late_hypers[] = {
+    ASSAY_LR(late, 0.1, 0.01, 1),
+    ASSAY_INT(late, start, 1, 1, 1e9, "the update from which on weights are averaged"),
+};
+static const assay_slot late_slots[] = { { .name = "mean" } };
+
+static int average(assay_ctx *ctx, const void *hyper, const assay_step *step, const assay_span *s)
+{
+    const struct late *h = hyper;
+    const uint64_t start = (uint64_t)h->start;
+    (void)ctx;
+    for (uint64_t i = 0; i < s->n; i++) {
+        s->w[i] -= (float)h->lr * s->g[i];
+        if (step->t >= start) {
+            s->slot[0][i] += (s->w[i] - s->slot[0][i]) / (float)(step->t - start + 1);
+        }
+    }
+    return ASSAY_OK;
+}
+
+EVALUATE(mean, const struct late *h = hyper;
+         const float *from = step->t >= (uint64_t)h->start ? s->slot[0] : s->w;
+         memcpy(out, from, s->n * sizeof *out););
+EVALUATE(mean_if_any, const float *from = step->t > 0 ? s->slot[0] : s->w;
+         memcpy(out, from, s->n * sizeof *out););
+ASSAY_DEFINE_OPTIMIZER(right_late, "0.1.0", "nothing is wrong with it",
+    ASSAY_HYPERS(late, late_hypers), .elem = average, ASSAY_SLOTS(late_slots),
+    .eval_weights = mean);
+ASSAY_DEFINE_OPTIMIZER(answers_before_start, "0.1.0", "a mean that has not begun",
+    ASSAY_HYPERS(late, late_hypers), .elem = average, ASSAY_SLOTS(late_slots),
+    .eval_weights = mean_if_any);
+
 /* -- state of its own -- */
 
 struct own {
@@ -223,4 +264,5 @@ ASSAY_PLUGIN(optimizers_whole, "0.1.0", &right_sums_component, &sums_chunks_comp
     &trusts_loss_component, &stays_at_probe_component, &unknown_flags_component,
     &right_place_component, &counts_questions_component, &answers_half_component,
     &moves_when_asked_component, &right_own_component, &saves_nothing_component,
-    &loads_anything_component, &one_rate_late_component);
+    &loads_anything_component, &one_rate_late_component, &answers_too_early_component,
+    &right_late_component, &answers_before_start_component);
