@@ -149,10 +149,25 @@ static void add_speed(const train_job *j, text *t)
         t, "%s, %s %s/s", time, speed, dataset_sample_word(trainer_data(j->session.trainer), true));
 }
 
+/* What ran: under -q nothing else tells, and results of several runs are read one after the other. */
+static void add_header(const train_job *j, text *t)
+{
+    const session *s = &j->session;
+    const value *root = config_root(s->config), *optimizers = value_find(root, "optimizer");
+    const terminal *style = &j->cli->out;
+    text_printf(t, "%s%s%s  ", terminal_style(style, STYLE_BOLD), j->path,
+        terminal_style(style, STYLE_PLAIN));
+    for (size_t i = 0; i < value_n_items(optimizers); i++)
+        text_printf(t, "%s%s", i ? ", " : "", block_type(value_item(optimizers, i)));
+    text_printf(t, " (%s)  seed %.0f\n", tree_string(s, "name", "run"),
+        (double)value_find(root, "seed")->as.integer);
+}
+
 static void add_result(const train_job *j, text *t)
 {
     const run_result *r = &j->result;
     const terminal *style = &j->cli->out;
+    if (j->cli->quiet) add_header(j, t);
     const dataset *d = trainer_data(j->session.trainer);
     const result_column columns[] = { { "validation", &j->progress.final[1],
                                           result_rows(d, PART_VALIDATION) },

@@ -112,6 +112,24 @@ static void test_quiet__leaves_the_result_alone(void **state)
     forget(&s);
 }
 
+static void test_quiet__names_what_ran(void **state)
+{
+    (void)state;
+    static const char header[] = "out/quiet  adam (small)  seed 7\n  stopped ";
+    said s = assay("train", "small.cfg", "-q", "seed=7", "--output", "out/quiet");
+    assert_code(&s, 0);
+    assert_true(strncmp(s.out, header, strlen(header)) == 0);
+    forget(&s);
+    s = assay("train", "small.cfg", "-q", "--output", "out/json", "--json");
+    assert_code(&s, 0);
+    assert_true(s.out[0] == '{');
+    forget(&s);
+    s = assay("train", "small.cfg", "--output", "out/loud");
+    assert_code(&s, 0);
+    assert_null(strstr(s.out, "seed ")); /* the opening says it, on standard error */
+    forget(&s);
+}
+
 static void test_the_result__says_whose_weights_and_which_rule_it_is_of(void **state)
 {
     (void)state;
@@ -330,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_a_log__gets_no_escape_codes),
         cmocka_unit_test(test_a_bar__hides_the_cursor_and_shows_it_again),
         cmocka_unit_test(test_resume__of_a_run_that_had_ended_says_so),
+        cmocka_unit_test(test_quiet__names_what_ran),
         cmocka_unit_test(test_quiet__leaves_the_result_alone),
         cmocka_unit_test(test_the_result__says_whose_weights_and_which_rule_it_is_of),
         cmocka_unit_test(test_json__is_the_only_thing_on_standard_output),
