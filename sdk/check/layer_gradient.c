@@ -5,7 +5,7 @@
  *
  *   D(h) = (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h        error h^4 f^(5) / 30, noise about eps |f| / h
  *
- * with h = 1/16, 1/32, 1/64, 1/128 until two after one another agree; the later one counts. Where none do, there is a kink
+ * with h = 1/16, 1/32 ... 1/1024 until two after one another agree; the later one counts. Where none do, there is a kink
  * nearby, or rounding drowns the slope: such an element is passed over, and looked at again from another point. A kink very
  * close by shows in another way: the slopes to either side differ by as much however small h is. And an element that is off
  * must be off with h = 1/64, 1/256 ... 1/4096, too: two differences can agree by chance across several kinks.
@@ -27,10 +27,11 @@
 #include <string.h>
 
 enum {
-    N_STEPS = 4,
+    N_STEPS = 7,
     N_POINTS = 4,
     MOST_ELEMENTS = 160,
-    N_TRIES = 3,
+    N_TRIES = 6, /* from N_INPUTS_TRIED on with other weights, too */
+    N_INPUTS_TRIED = 3,
     MOST_VARIABLES = 2 * LAYER_RIG_MAX
 };
 
@@ -466,12 +467,13 @@ static void tell_surrogate(const differ *f)
 /* The gradients of a pass as it stands, from several points where one is not enough. */
 static bool check_gradients(layer_pass *p, check_report *rep)
 {
-    const layer_rig *r = p->rig;
+    layer_rig *r = p->rig;
     differ f = { .p = p, .rep = rep, .most_elements = affordable(p), .seed = r->subject->seed };
     bool ok = lay_out(&f);
     if (!ok) check_fail(rep, "out of memory for differences");
     for (size_t k = 0; ok && k < N_TRIES && !is_done(&f); k++) {
         if (k > 0) layer_pass_fill(p, r->subject->seed + 7 * k);
+        if (k >= N_INPUTS_TRIED) layer_rig_fill(r, r->subject->seed + 7 * k);
         ok = run_backward(&f);
         p->is_unwatched = true;
         for (size_t i = 0; ok && i < f.n_vars; i++) {
@@ -480,6 +482,7 @@ static bool check_gradients(layer_pass *p, check_report *rep)
         p->is_unwatched = false;
     }
     if (ok) warn_unverified(&f);
+    layer_rig_fill(r, r->subject->seed);
     if (ok && r->plan.surrogate) tell_surrogate(&f);
     layer_buffers_restore(&f.buffers);
     release(&f);
