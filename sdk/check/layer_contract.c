@@ -291,6 +291,17 @@ void check_layer_out_of_memory(const subject *s, check_report *rep)
 
 /* -- how gradients are asked for -- */
 
+/* What rounding leaves in an element: 2e-6 of itself, and of the partial sums that it is made of, which are as large as the
+ * largest elements, the unit of rounding times the root of how many there are: each number of dy may bring one. */
+static double rounding_of(const layer_pass *p, const float *alone, size_t n)
+{
+    double largest = 0;
+    for (size_t k = 0; k < n; k++) {
+        largest = fmax(largest, fabs((double)alone[k]));
+    }
+    return 6e-8 * sqrt((double)layer_pass_y_size(p)) * (largest + 2);
+}
+
 /* One array of gradients added to what stood there. */
 static bool is_added(
     const layer_pass *p, const layer_pass *q, size_t i, const float *before, check_report *rep)
@@ -299,10 +310,11 @@ static bool is_added(
     const float *alone = p->dparam[i].at, *added = q->dparam[i].at;
     char place[64], title[320];
     const assay_shape shape = p->rig->transposed[i] ? (assay_shape){ 1, { a->n } } : a->param.shape;
+    const double rounding = rounding_of(p, alone, a->n);
     for (size_t k = 0; k < a->n; k++) {
         const double expected = (double)before[k] + (double)alone[k];
         const double size = fabs((double)before[k]) + fabs((double)alone[k]);
-        if (fabs((double)added[k] - expected) <= 2e-6 * size + 1e-7) continue;
+        if (fabs((double)added[k] - expected) <= 2e-6 * size + rounding) continue;
         check_fail(rep,
             "backward: the gradient of \"%s\" %s is %.7g where io->accumulate is 1 and %.7g stood "
             "there, expected %.7g: with 1 it is added, with 0 overwritten (%s)",

@@ -263,7 +263,9 @@ static double somewhere(const assay_hyper *h, double uniform)
     double low = low_end(h), high = high_end(h);
     if (!isfinite(low)) low = isfinite(high) ? high - 10 : -10;
     if (!isfinite(high)) high = fmax(low, h->def) + 10;
-    if (h->type == ASSAY_TYPE_INT) high = fmin(high, fmax(low, 100));
+    /* Without a search range whole numbers are sizes more often than not: several at 100 times their default cost minutes. */
+    const double near = h->flags & ASSAY_TUNE ? 100 : 10 * fmax(1, fabs(h->def));
+    if (h->type == ASSAY_TYPE_INT) high = fmin(high, fmax(low, fmin(near, 100)));
     const double v = (h->flags & ASSAY_LOG) && low > 0 ? low * pow(high / low, uniform)
                                                        : low + (high - low) * uniform;
     return h->type == ASSAY_TYPE_INT ? round(v) : v;
