@@ -656,35 +656,28 @@ static inline void act_new_handlers(void)
 
 /* -- By name -- */
 
+/* The formatter does not come to rest on this list. */
+/* clang-format off */
 #define HOSTILE_ACTS(X) \
-    X(crash_null) \
-    X(crash_wild) \
-    X(crash_illegal) \
-    X(crash_divide) \
-    X(crash_bus) \
-    X(abort) \
-    X(double_free) X(stack_overflow) X(exit_zero) X(exit_seven) X(kill_self) X(stop_self) X( \
-        ignore_then_crash) X(block_then_crash) X(block_then_forbidden) X(hang_loop) X(hang_sleep) \
-        X(deadlock) X(hang_after_stopping_signals) X(memory_malloc) X(memory_map) X( \
-            memory_break) X(forge_done) X(forge_result) X(forge_nonsense) X(forge_progress) \
-            X(burn) X(log_flood) X(log_escapes) X(every_descriptor) X(rounding) X(float_traps) X( \
-                read_secret) X(read_passwd) X(list_folder) X(read_memory_of_parent) X(own_memory) \
-                X(write_file) X(write_data) X(temporary_file) X(truncate) X(unlink) X(unlinkat) X( \
-                    rename) X(make_folder) X(symlink) X(link) X(chmod) X(chown) X(touch) X(fifo) \
-                    X(lock) X(open_by_handle) X(grow_result) X(socket_inet) X(socket_udp) X( \
-                        socket_unix) X(socketpair) X(pipe) X(shared_memory) X(semaphore) \
-                        X(message_queue) X(posix_queue) X(keyring) X(keyctl) X(io_uring) X( \
-                            inotify) X(signal_parent) X(signal_all) X(signal_group) \
-                            X(signal_thread) X(queue_signal) X(pidfd) X(trace_parent) X(trace_me) \
-                                X(write_parent) X(lower_limits_of_parent) X(fork) X(fork_bomb) \
-                                    X(vfork) X(clone3) X(execute) X(execute_memory) X(thread) X( \
-                                        daemon) X(executable_memory) X(patch_host_code) \
-                                        X(other_architecture) X(foreign_numbers) X(unknown_number) \
-                                            X(outlive_parent) X(become_dumpable) X(become_root) \
-                                                X(raise_limits) X(namespace) X(chroot) X(mount) \
-                                                    X(bpf) X(perf) X(userfaultfd) X(filter_again) \
-                                                        X(schedule_itself) X(alarm) X(terminal) \
-                                                            X(personality) X(new_handlers)
+    X(crash_null) X(crash_wild) X(crash_illegal) X(crash_divide) X(crash_bus) X(abort) \
+    X(double_free) X(stack_overflow) X(exit_zero) X(exit_seven) X(kill_self) X(stop_self) \
+    X(ignore_then_crash) X(block_then_crash) X(block_then_forbidden) X(hang_loop) X(hang_sleep) \
+    X(deadlock) X(hang_after_stopping_signals) X(memory_malloc) X(memory_map) X(memory_break) \
+    X(forge_done) X(forge_result) X(forge_nonsense) X(forge_progress) X(burn) X(log_flood) \
+    X(log_escapes) X(every_descriptor) X(rounding) X(float_traps) X(read_secret) X(read_passwd) \
+    X(list_folder) X(read_memory_of_parent) X(own_memory) X(write_file) X(write_data) \
+    X(temporary_file) X(truncate) X(unlink) X(unlinkat) X(rename) X(make_folder) X(symlink) \
+    X(link) X(chmod) X(chown) X(touch) X(fifo) X(lock) X(open_by_handle) X(grow_result) \
+    X(socket_inet) X(socket_udp) X(socket_unix) X(socketpair) X(pipe) X(shared_memory) \
+    X(semaphore) X(message_queue) X(posix_queue) X(keyring) X(keyctl) X(io_uring) X(inotify) \
+    X(signal_parent) X(signal_all) X(signal_group) X(signal_thread) X(queue_signal) X(pidfd) \
+    X(trace_parent) X(trace_me) X(write_parent) X(lower_limits_of_parent) X(fork) X(fork_bomb) \
+    X(vfork) X(clone3) X(execute) X(execute_memory) X(thread) X(daemon) X(executable_memory) \
+    X(patch_host_code) X(other_architecture) X(foreign_numbers) X(unknown_number) \
+    X(outlive_parent) X(become_dumpable) X(become_root) X(raise_limits) X(namespace) X(chroot) \
+    X(mount) X(bpf) X(perf) X(userfaultfd) X(filter_again) X(schedule_itself) X(alarm) \
+    X(terminal) X(personality) X(new_handlers)
+/* clang-format on */
 
 static inline void act(const char *name)
 {
