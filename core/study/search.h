@@ -7,7 +7,8 @@
  * now, search_replay says which.
  *
  * The engine stands between the two: it repairs proposals, tells RUNNING of each, and in a space of finitely many points asks again where a
- * point has been proposed before, some times; then the repeat is a replicate. No files, no clock: who keeps the log is the caller. */
+ * point has been proposed before, some times; then the repeat is a replicate. No files, no clock: who keeps the log is the caller. After an
+ * error of the strategy or of memory a search may only be freed; one of the arguments leaves it as it was. */
 #ifndef ASSAY_CORE_STUDY_SEARCH_H
 #define ASSAY_CORE_STUDY_SEARCH_H
 

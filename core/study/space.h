@@ -17,7 +17,7 @@
  *
  *     optimizer.type=sgd,adam  optimizer.lr=1e-4..1e-1:log  optimizer.momentum=0..0.99?optimizer.type=sgd
  *
- *     LOW..HIGH                  whole numbers where both are written as such, else reals
+ *     LOW..HIGH                  whole numbers where both and the step are written as such, else reals
  *     A,B,C                      choices
  *     :log                       on a logarithmic scale
  *     :int  :real                whatever the ends look like

@@ -104,8 +104,8 @@ static const sobol_row sobol_rows[] = {
     /* clang-format on */
 };
 
-/* The direction numbers of a dimension below SOBOL_MOST_DIMENSIONS. */
-static inline void sobol_directions(uint64_t dimension, uint32_t v[SOBOL_BITS])
+/* The direction numbers v[SOBOL_BITS] of a dimension below SOBOL_MOST_DIMENSIONS. */
+static inline void sobol_directions(uint64_t dimension, uint32_t *v)
 {
     if (dimension == 0) {
         for (uint32_t k = 0; k < SOBOL_BITS; k++)
@@ -125,7 +125,7 @@ static inline void sobol_directions(uint64_t dimension, uint32_t v[SOBOL_BITS])
 
 /* Point `index` (below 2^32) of one dimension, not scrambled. In the order of the index's bits rather than of its Gray code: blocks of
  * 2^k points are the same. */
-static inline uint32_t sobol_bits(const uint32_t v[SOBOL_BITS], uint64_t index)
+static inline uint32_t sobol_bits(const uint32_t *v, uint64_t index)
 {
     uint32_t x = 0;
     for (uint32_t k = 0; index >> k; k++) {
@@ -155,18 +155,21 @@ static inline uint32_t sobol_scramble(uint32_t x, uint32_t seed)
     return sobol_reverse(x);
 }
 
-/* Coordinates u[n] of point `index`: scrambled by stream DRAW_OWN, last bits from `stream`. `v` is [n][SOBOL_BITS], as
- * sobol_directions gives it; n is at most SOBOL_MOST_DIMENSIONS. */
-static inline void sobol_point(assay_ctx *ctx, const uint32_t (*v)[SOBOL_BITS], uint64_t index,
-    uint64_t stream, double *u, uint64_t n)
+/* Seeds of the scrambling of n dimensions, by stream DRAW_OWN. */
+static inline void sobol_seeds(assay_ctx *ctx, uint32_t *seeds, uint64_t n)
+{
+    ctx->host->random_u32(ctx, DRAW_OWN, 0, seeds, n);
+}
+
+/* Coordinates u[n] of point `index`, last bits from `stream`. `v` is [n][SOBOL_BITS], as sobol_directions gives it; n is at most
+ * SOBOL_MOST_DIMENSIONS. */
+static inline void sobol_point(assay_ctx *ctx, const uint32_t *v, const uint32_t *seeds,
+    uint64_t index, uint64_t stream, double *u, uint64_t n)
 {
     draw_units(ctx, stream, 0, u, n);
     for (uint64_t i = 0; i < n; i++) {
-        uint32_t seed;
-        ctx->host->random_u32(ctx, DRAW_OWN, i, &seed, 1);
-        const uint32_t x = sobol_scramble(sobol_bits(v[i], index), seed);
-        u[i] = ((double)x + u[i]) * 0x1p-32;
-        if (u[i] >= 1) u[i] = 1 - 0x1p-53;
+        const uint32_t x = sobol_scramble(sobol_bits(v + i * SOBOL_BITS, index), seeds[i]);
+        u[i] = fmin(((double)x + u[i]) * 0x1p-32, 1 - 0x1p-53);
     }
 }
 
@@ -181,31 +184,49 @@ static inline uint64_t halton_prime(uint64_t i)
     }
 }
 
-/* Where a random permutation of [0, base) takes `digit`: Fisher and Yates, followed for one place. */
-static inline uint64_t halton_permuted(
-    assay_ctx *ctx, uint64_t stream, uint64_t base, uint64_t digit)
+/* The random permutations of the digits of one dimension, a row for each place. */
+struct halton_digits {
+    uint64_t base, n_places;
+    uint16_t *permuted; // [n_places, base]
+};
+
+/* Fisher and Yates, by a stream for each place. */
+static inline void halton_permute(
+    assay_ctx *ctx, uint64_t stream, uint64_t base, uint16_t *permuted)
 {
-    uint64_t place = digit;
+    for (uint64_t i = 0; i < base; i++)
+        permuted[i] = (uint16_t)i;
     for (uint64_t i = base - 1; i > 0; i--) {
         const uint64_t k = draw_below(ctx, stream, i, i + 1);
-        place = place == i ? k : place == k ? i : place;
+        const uint16_t other = permuted[k];
+        permuted[k] = permuted[i];
+        permuted[i] = other;
     }
-    return place;
 }
 
-/* Coordinate of point `index` in a prime base; `dimension` names the permutations, `last` in (0, 1) fills up what no digit says. */
-static inline double halton_unit(
-    assay_ctx *ctx, uint64_t dimension, uint64_t base, uint64_t index, double last)
+/* As many places as 32 bits have. 0 when memory is out. */
+static inline int halton_digits_new(assay_ctx *ctx, uint64_t dimension, struct halton_digits *out)
+{
+    out->base = halton_prime(dimension);
+    out->n_places = (uint64_t)ceil(32 / log2((double)out->base));
+    out->permuted = ctx->host->alloc(ctx, out->n_places * out->base * sizeof *out->permuted);
+    for (uint64_t i = 0; out->permuted && i < out->n_places; i++) {
+        halton_permute(
+            ctx, DRAW_OWN + 1 + (dimension << 8) + i, out->base, out->permuted + i * out->base);
+    }
+    return out->permuted != 0;
+}
+
+/* Coordinate of point `index`; `last` in (0, 1) fills up what no digit says. */
+static inline double halton_unit(const struct halton_digits *d, uint64_t index, double last)
 {
     double u = 0, scale = 1;
-    for (uint64_t place = 0; scale > 0x1p-32; place++) {
-        const uint64_t stream = DRAW_OWN + 1 + (dimension << 8) + place;
-        scale /= (double)base;
-        u += scale * (double)halton_permuted(ctx, stream, base, index % base);
-        index /= base;
+    for (uint64_t place = 0; place < d->n_places; place++) {
+        scale /= (double)d->base;
+        u += scale * (double)d->permuted[place * d->base + index % d->base];
+        index /= d->base;
     }
-    u += scale * last;
-    return u < 1 ? u : 1 - 0x1p-53;
+    return fmin(u + scale * last, 1 - 0x1p-53);
 }
 
 #endif

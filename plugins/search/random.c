@@ -1,0 +1,98 @@
+/* Random search: independent points, uniform on the scale of each dimension.
+ *
+ * Bergstra and Bengio 2012, "Random search for hyper-parameter optimization". Proposal k is a function of (seed, k) alone: number i of
+ * stream k is the coordinate of dimension i, whether that is active or not.
+ *
+ * With `use_priors` a dimension that has a prior is drawn from that normal distribution, cut to the range, in a share of the
+ * proposals. Defaults: half of them, so that a prior that is wrong costs a factor of two at most. */
+#include "shared/codec.h"
+#include "shared/draw.h"
+
+struct random {
+    double use_priors;
+};
+
+static const assay_hyper hypers[] = {
+    ASSAY_REAL(random, use_priors, 0.5, 0, 1,
+        "share of proposals that follow the priors that the space has"),
+};
+
+struct scene {
+    const assay_search_plan *plan;
+    double *u; // [n_dimensions]
+};
+
+static int start(assay_ctx *ctx, const void *hyper, const assay_search_plan *plan)
+{
+    struct scene *s = ctx->host->alloc(ctx, sizeof *s);
+    (void)hyper;
+    if (!s) return ASSAY_E_NOMEM;
+    s->plan = plan;
+    s->u = ctx->host->alloc(ctx, (plan->n_dimensions + 1) * sizeof *s->u);
+    ctx->self = s;
+    return s->u ? ASSAY_OK : ASSAY_E_NOMEM;
+}
+
+static double scaled(const assay_dimension *d, double v)
+{
+    return d->log ? log(v) : v;
+}
+
+/* The coordinate of a draw from the prior, by the first of ten draws that lies in the range; else as it was. */
+static double from_prior(assay_ctx *ctx, const assay_dimension *d, uint64_t k, uint64_t i, double u)
+{
+    const double low = scaled(d, d->low), high = scaled(d, d->high);
+    double normal[10];
+    draw_normals(ctx, k, (i + 1) << 20, normal, 10);
+    for (int try = 0; try < 10; try++) {
+        const double v = d->prior_mean + d->prior_sd * normal[try];
+        if (v >= low && v <= high) return codec_unit(d, d->log ? exp(v) : v);
+    }
+    return u;
+}
+
+static void propose(assay_ctx *ctx, const struct random *h, uint64_t k, double *x)
+{
+    const struct scene *s = ctx->self;
+    const uint64_t n = s->plan->n_dimensions;
+    draw_units(ctx, k, 0, s->u, n + 1);
+    const int by_prior = s->u[n] < h->use_priors;
+    for (uint64_t i = 0; i < n && by_prior; i++) {
+        const assay_dimension *d = assay_dimension_at(s->plan, i);
+        const int has_prior = d->type != ASSAY_SPACE_CATEGORY && !isnan(d->prior_mean);
+        if (has_prior) s->u[i] = from_prior(ctx, d, k, i, s->u[i]);
+    }
+    codec_point(s->plan, s->u, x);
+}
+
+static int ask(assay_ctx *ctx, const void *hyper, uint64_t number, uint64_t want,
+    assay_proposal *out, uint64_t stride, uint64_t *out_n, uint64_t *out_is_over)
+{
+    for (uint64_t i = 0; i < want; i++) {
+        assay_proposal *p = (assay_proposal *)(void *)((char *)out + i * stride);
+        propose(ctx, hyper, number + i, p->x);
+    }
+    *out_n = want;
+    *out_is_over = 0;
+    return ASSAY_OK;
+}
+
+static int tell(
+    assay_ctx *ctx, const void *hyper, const assay_event *events, uint64_t n, uint64_t stride)
+{
+    (void)ctx;
+    (void)hyper;
+    (void)events;
+    (void)n;
+    (void)stride;
+    return ASSAY_OK;
+}
+
+static void end(assay_ctx *ctx)
+{
+    ctx->self = NULL;
+}
+
+ASSAY_SEARCH(random, "0.1.0", "independent points, uniform on the scale of each dimension",
+    ASSAY_HYPERS(random, hypers), .can = ASSAY_SEARCH_CATEGORIES | ASSAY_SEARCH_CONDITIONS,
+    .open = start, .ask = ask, .tell = tell, .close = end);
