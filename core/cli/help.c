@@ -1,10 +1,11 @@
 /* Help for people, from the tables. */
 #include "cli/keys.h"
+#include "cli/place.h"
 #include "cli/session.h"
 
 #include <string.h>
 
-enum { NAME_WIDTH = 16, OPTION_WIDTH = 26, WIDEST_TEXT = 100 };
+enum { FIRST_STEP_BYTES = 4200, NAME_WIDTH = 16, OPTION_WIDTH = 26, WIDEST_TEXT = 100 };
 
 static void heading(const terminal *s, text *t, const char *words)
 {
@@ -47,6 +48,21 @@ static void add_paragraphs(const terminal *s, const char *doc, text *t)
     text_add(t, "\n");
 }
 
+/* With a config that is there. */
+static void add_first_steps(text *t)
+{
+    arena a = { 0 };
+    const char *found = place_of_example(&a, "digits.cfg");
+    const char *path = found ? found : "CONFIG";
+    char change[FIRST_STEP_BYTES], line[FIRST_STEP_BYTES];
+    const int width = snprintf(change, sizeof change, "assay train %s optimizer.type=sgd", path);
+    snprintf(line, sizeof line, "assay train %s", path);
+    text_printf(t, "  %-*s   train on real data\n", width, line);
+    text_printf(t, "  %s   change anything on the command line\n", change);
+    text_printf(t, "  %-*s   judge a run's weights\n", width, "assay eval runs/digits-1");
+    arena_release(&a);
+}
+
 void help_program(const terminal *s, text *t)
 {
     text_printf(t,
@@ -65,11 +81,8 @@ void help_program(const terminal *s, text *t)
     }
     text_printf(t, "  %-*s  %s\n", OPTION_WIDTH, "    --version", "print the version");
     heading(s, t, "First steps");
+    add_first_steps(t);
     text_add(t,
-        "  assay train configs/digits.cfg                      train on real data\n"
-        "  assay train configs/digits.cfg optimizer.type=sgd   change anything on the command "
-        "line\n"
-        "  assay eval runs/digits-1                            judge a run's weights\n"
         "\nassay COMMAND --help tells more. Exit codes: 0 done, 1 failed, 2 usage or config, 75 "
         "interrupted and resumable.\n");
 }

@@ -33,3 +33,13 @@ status place_find(arena *a, const char *built, const char *installed, const char
     }
     return OK;
 }
+
+const char *place_of_example(arena *a, const char *name)
+{
+    error none;
+    const char *path = path_join(a, "configs", name);
+    if (path && access(path, R_OK) == 0) return path;
+    const char *built = path, *installed = path_join(a, ASSAY_CONFIG_FOLDER, name);
+    if (!built || !installed || place_find(a, built, installed, &path, &none) != OK) return NULL;
+    return path;
+}

@@ -12,4 +12,8 @@ status place_of_program(arena *a, const char **out, error *err) MUST_CHECK;
 status place_find(
     arena *a, const char *built, const char *installed, const char **out, error *err) MUST_CHECK;
 
+/* An example config as it is written on a command line here: "configs/NAME" in a source tree, else the path of the one that
+ * comes with the program. NULL where there is none. */
+const char *place_of_example(arena *a, const char *name);
+
 #endif

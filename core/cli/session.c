@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/data_sets.h"
 #include "cli/last_words.h"
+#include "cli/place.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -139,6 +140,13 @@ static status config_path(session *s, const char *path, const char **out, error 
         : fail(err, E_MISSING, "%s: not the folder of a run: there is no config.cfg in it", path);
 }
 
+static status fail_absent(session *s, const char *path, error *err)
+{
+    const char *example = path[0] != '/' ? place_of_example(&s->memory, path_base(path)) : NULL;
+    return fail(err, E_USAGE, "%s: no such config file or run folder%s%s", path,
+        example ? "; there is an example " : "", example ? example : "");
+}
+
 status session_open(session *s, const cli *c, const char *path, char *const *overrides,
     size_t n_overrides, error *err)
 {
@@ -150,7 +158,7 @@ status session_open(session *s, const cli *c, const char *path, char *const *ove
     last_words_prepare(c, s->registry);
     TRY(config_path(s, path, &file, err));
     if (!file_exists(file)) {
-        TRY(fail(err, E_USAGE, "%s: no such config file or run folder", path));
+        TRY(fail_absent(s, path, err));
     }
     TRY(config_load(file, &s->config, err));
     for (size_t i = 0; i < n_overrides; i++) {

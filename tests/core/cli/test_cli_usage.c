@@ -12,6 +12,8 @@ static void test_version__goes_to_standard_output(void **state)
     forget(&s);
 }
 
+#define PROGRAM_CONFIGS TEST_BUILD_DIR "/configs/"
+
 static void test_nothing__is_answered_with_help_on_standard_error(void **state)
 {
     (void)state;
@@ -20,6 +22,26 @@ static void test_nothing__is_answered_with_help_on_standard_error(void **state)
     assert_string_equal(s.out, "");
     assert_contains(s.err, "usage: assay COMMAND");
     forget(&s);
+}
+
+/* Where there is no folder configs, the path of what comes with the program. */
+static void test_first_steps__name_a_config_that_is_there(void **state)
+{
+    (void)state;
+    said s = assay("--help");
+    assert_contains(s.out, "  assay train " PROGRAM_CONFIGS "digits.cfg   ");
+    forget(&s);
+    s = assay("config", (char[]){ PROGRAM_CONFIGS "digits.cfg" });
+    assert_code(&s, 0);
+    forget(&s);
+    assert_int_equal(mkdir("configs", 0777), 0);
+    spill("configs/digits.cfg", "");
+    s = assay("--help");
+    assert_contains(s.out, "  assay train configs/digits.cfg   ");
+    assert_null(strstr(s.out, PROGRAM_CONFIGS));
+    forget(&s);
+    assert_int_equal(unlink("configs/digits.cfg"), 0);
+    assert_int_equal(rmdir("configs"), 0);
 }
 
 static void expect_mistake(said s, const char *message)
@@ -48,7 +70,12 @@ static void test_mistakes__are_named_once_with_what_was_meant(void **state)
     expect_mistake(assay("train", "x.cfg", "--progress", "often"),
         "--progress: expected one of auto|bar|plain|none, found \"often\"");
     expect_mistake(assay("train"), "train: which config?");
-    expect_mistake(assay("train", "nope.cfg"), "nope.cfg: no such config file or run folder");
+    expect_mistake(assay("train", "nope.cfg"), "nope.cfg: no such config file or run folder\n");
+    expect_mistake(assay("train", "configs/iris.cfg"),
+        "configs/iris.cfg: no such config file or run folder; there is an example " PROGRAM_CONFIGS
+        "iris.cfg\n");
+    expect_mistake(assay("train", "/nowhere/iris.cfg"),
+        "/nowhere/iris.cfg: no such config file or run folder\n");
     expect_mistake(assay("train", "."), "a folder, not a config");
     expect_mistake(assay("train", "--resume", "nope"), "nope: not the folder of a run");
     expect_mistake(assay("train", "--resume", "."), "there is no config.cfg in it");
@@ -200,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_version__goes_to_standard_output),
         cmocka_unit_test(test_nothing__is_answered_with_help_on_standard_error),
+        cmocka_unit_test(test_first_steps__name_a_config_that_is_there),
         cmocka_unit_test(test_mistakes__are_named_once_with_what_was_meant),
         cmocka_unit_test(test_every_command__explains_itself),
         cmocka_unit_test(test_help_of_a_noun__shows_its_verbs),
