@@ -136,6 +136,7 @@ status optimizer_plan(optimizer *o, model *m, float *g, team *t, error *err)
         }
         TRY(group_plan(k, m, g, t, &o->memory, err));
     }
+    TRY(optimizer_name_values(o, err));
 done:
     return st;
 }
@@ -322,34 +323,6 @@ void optimizer_visit_hypers(const optimizer *o, size_t i_tensor,
 {
     for (size_t i = 0; i < o->n_groups; i++) {
         visit_hypers(&o->groups[i], i_tensor, each, self);
-    }
-}
-
-static size_t group_values(const group *k, record_value *out)
-{
-    size_t n = k->n_values;
-    for (size_t i = 0; out && i < n; i++) {
-        out[i] = k->values[i];
-    }
-    for (size_t i = 0; i < k->n_nested; i++) {
-        n += group_values(&k->nested[i], out ? out + n : NULL);
-    }
-    return n;
-}
-
-size_t optimizer_n_values(const optimizer *o)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < o->n_groups; i++) {
-        n += group_values(&o->groups[i], NULL);
-    }
-    return n;
-}
-
-void optimizer_values(const optimizer *o, record_value *out)
-{
-    for (size_t i = 0; i < o->n_groups; i++) {
-        out += group_values(&o->groups[i], out);
     }
 }
 

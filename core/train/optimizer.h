@@ -77,7 +77,8 @@ status optimizer_restore(optimizer *o, const safetensors *file, bool check, erro
 /* Seconds spent in updates. */
 double optimizer_seconds(const optimizer *o);
 
-/* What the optimizers report of themselves (host->metric), by name: "optimizer.d", "optimizer.trust.dense1.weight". Writes
+/* What the optimizers report of themselves (host->metric), by name: "optimizer.d", "optimizer.trust.dense1.weight";
+ * "optimizer.1.d" of the second block in the list where others report that, too, "optimizer.inner.d" of a nested one. Writes
  * them to out (room for optimizer_n_values) where it is not NULL; NaN before the first report. */
 size_t optimizer_n_values(const optimizer *o);
 void optimizer_values(const optimizer *o, record_value *out);

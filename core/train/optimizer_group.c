@@ -2,7 +2,6 @@
  * span per chunk with its slot pointers, a span per tensor, room for the sums. */
 #include "train/optimizer_group.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,17 +69,18 @@ static status plan_resolved(group *k, arena *a, error *err)
     return OK;
 }
 
-/* A layer's lr_scale must not be without effect. An outer optimizer without `lr` leaves it to its inner one. */
+/* A layer's lr_scale must not be without effect. An outer optimizer without `lr` leaves it to its inner one; one of the tier model
+ * has it in its spans, and `assay plugin check` sees whether it looks there. */
 static status check_lr_scale(const group *k, error *err)
 {
     const bool has_lr = hyper_real_at(k->instance->component, k->resolved[0], "lr") != NULL;
-    if (k->n_resolved == 1 || (has_lr ? !k->ops->model : k->n_nested > 0)) {
+    if (k->n_resolved == 1 || has_lr || k->n_nested > 0) {
         return OK;
     }
     return fail_at(err, E_UNSUPPORTED, &k->instance->block->at,
-        "%s: %s; take `lr_scale` from the layers that it trains", k->instance->label,
-        has_lr ? "steps all tensors at once and at one rate"
-               : "has no `lr` that a layer's `lr_scale` could change");
+        "%s: has no `lr` that a layer's `lr_scale` could change; take `lr_scale` from the layers "
+        "that it trains",
+        k->instance->label);
 }
 
 /* Whether the optimizer can update what it is given. */
@@ -98,58 +98,6 @@ static status ask_accept(const group *k, error *err)
         }
     }
     return OK;
-}
-
-static const assay_metric_row *metric_row(const assay_optimizer *ops, size_t i)
-{
-    const size_t stride = ops->metric_stride;
-    return (const assay_metric_row *)(const void *)((const char *)ops->metrics + i * stride);
-}
-
-/* Names for what the optimizer may report: "optimizer.d", "optimizer.trust.dense1.weight". */
-static status plan_values(group *k, arena *a, error *err)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < k->ops->n_metrics; i++) {
-        n += metric_row(k->ops, i)->per_tensor ? k->n_tensors : 1;
-    }
-    k->values = arena_alloc_array(a, n, sizeof *k->values);
-    k->first_value = arena_alloc_array(a, k->ops->n_metrics, sizeof *k->first_value);
-    if (!k->values || !k->first_value) {
-        return fail_nomem(err, "an optimizer's metrics");
-    }
-    for (size_t i = 0; i < k->ops->n_metrics; i++) {
-        const assay_metric_row *row = metric_row(k->ops, i);
-        k->first_value[i] = k->n_values;
-        for (size_t t = 0; t < (row->per_tensor ? k->n_tensors : 1); t++) {
-            const char *of = row->per_tensor ? k->model->tensors[k->tensor[t]].info.name : "";
-            const char *name = arena_printf(a, "optimizer.%s%s%s", row->name, of[0] ? "." : "", of);
-            if (!name) {
-                return fail_nomem(err, "an optimizer's metrics");
-            }
-            k->values[k->n_values++] = (record_value){ .name = name, .value = NAN };
-        }
-    }
-    return OK;
-}
-
-/* host->metric: may come from several workers, each for its own tensor. */
-static void take_metric(void *self, instance *i, uint64_t i_metric, uint64_t i_tensor, double v)
-{
-    group *k = self;
-    size_t at = k->first_value[i_metric];
-    (void)i;
-    if (metric_row(k->ops, i_metric)->per_tensor) {
-        size_t t = 0;
-        while (t < k->n_tensors && k->tensor[t] != i_tensor) {
-            t++;
-        }
-        if (t == k->n_tensors) {
-            return;
-        }
-        at += t;
-    }
-    k->values[at].value = v;
 }
 
 static status make_span(
@@ -287,9 +235,10 @@ status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err)
     TRY(group_plan_slots(k, a, err));
     TRY(plan_spans(k, a, err));
     TRY(plan_rooms(k, a, err));
-    TRY(plan_values(k, a, err));
-    k->instance->hooks =
-        (instance_hooks){ .self = k, .metric = take_metric, .inner_update = group_inner_update };
+    TRY(group_plan_values(k, a, err));
+    k->instance->hooks = (instance_hooks){
+        .self = k, .metric = group_take_metric, .inner_update = group_inner_update
+    };
     for (size_t i = 0; i < k->n_nested; i++) {
         k->nested[i].n_tensors = k->n_tensors;
         k->nested[i].tensor = k->tensor;

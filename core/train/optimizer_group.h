@@ -111,6 +111,14 @@ status group_plan(group *k, model *m, float *g, team *t, arena *a, error *err) M
 status group_open_slots(group *k, arena *a, error *err) MUST_CHECK;
 status group_plan_slots(group *k, arena *a, error *err) MUST_CHECK;
 
+/* Room for what it reports, without names yet; and an instance's hook that takes it: may come from several workers, each for its
+ * own tensor. (optimizer_values.c) */
+status group_plan_values(group *k, arena *a, error *err) MUST_CHECK;
+void group_take_metric(void *self, instance *i, uint64_t i_metric, uint64_t i_tensor, double v);
+
+/* Gives all groups' numbers their names, once all are planned. (optimizer_values.c) */
+status optimizer_name_values(optimizer *o, error *err) MUST_CHECK;
+
 /* One update. (optimizer_tiers.c) */
 status group_update(group *k, const update *u, update_finding *out, error *err) MUST_CHECK;
 

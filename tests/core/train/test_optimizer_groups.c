@@ -97,6 +97,25 @@ static void test_lr_scale__is_refused_where_it_would_have_no_effect(void **state
     rig_release(&g);
 }
 
+/* The tier model has it in its spans: weights of a layer whose lr_scale is 0 rest. */
+static void test_lr_scale__reaches_an_optimizer_of_the_whole_model(void **state)
+{
+    float start[20];
+    train_rig g;
+    (void)state;
+    rig_init(&g);
+    rig_open(&g,
+        DATA "model = ( { type = \"dense\"; units = 5; lr_scale = 0.0; }, \"tanh\","
+             " { type = \"dense\"; units = 3; lr_scale = 0.5; } ); optimizer = \"lbfgs\";",
+        NULL);
+    memcpy(start, rig_tensor(&g, "dense1.weight", NULL), sizeof start);
+    const float before = rig_tensor(&g, "dense2.weight", NULL)[7];
+    rig_steps(&g, 4);
+    assert_memory_equal(rig_tensor(&g, "dense1.weight", NULL), start, sizeof start);
+    assert_true(rig_tensor(&g, "dense2.weight", NULL)[7] != before);
+    rig_release(&g);
+}
+
 static void test_eval_weights__are_the_same_after_a_resume(void **state)
 {
     static const char source[] = DATA MODEL "optimizer = { type = \"place_probe\"; lr = 0.1; };";
@@ -136,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_closure__leaves_other_groups_their_gradient),
         cmocka_unit_test(test_closure__passes_on_why_it_failed),
         cmocka_unit_test(test_lr_scale__is_refused_where_it_would_have_no_effect),
+        cmocka_unit_test(test_lr_scale__reaches_an_optimizer_of_the_whole_model),
         cmocka_unit_test(test_eval_weights__are_the_same_after_a_resume),
         cmocka_unit_test(test_schedules__may_not_drive_one_number_twice),
     };
