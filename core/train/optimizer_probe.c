@@ -11,11 +11,18 @@
 
 #include <string.h>
 
+/* How many of a slot are looked at: what no update leaves for the next one says nothing. */
+static size_t probed_times(const slot *s)
+{
+    const bool is_kept = s->exists && !(s->flags & ASSAY_SLOT_SCRATCH);
+    return s->shape == ASSAY_SLOT_SAME && is_kept ? s->times : 0;
+}
+
 size_t group_probe_slots(const group *k)
 {
     size_t n = 0;
     for (size_t i = 0; i < k->n_slots; i++) {
-        n += k->slots[i].shape == ASSAY_SLOT_SAME && k->slots[i].exists ? k->slots[i].times : 0;
+        n += probed_times(&k->slots[i]);
     }
     for (size_t i = 0; i < k->n_nested; i++) {
         n += group_probe_slots(&k->nested[i]);
@@ -28,7 +35,7 @@ static status name_slots(group_probe *p, const group *k, const char *prefix, are
 {
     for (size_t i = 0; i < k->n_slots; i++) {
         const slot *s = &k->slots[i];
-        const size_t n = s->shape == ASSAY_SLOT_SAME && s->exists ? s->times : 0;
+        const size_t n = probed_times(s);
         for (size_t copy = 0; copy < n; copy++) {
             const char *name = s->times == 1 ? arena_printf(a, "%s%s", prefix, s->name)
                                              : arena_printf(a, "%s%s.%zu", prefix, s->name, copy);
