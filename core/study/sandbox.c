@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "num/gemm.h"
 #include "study/server.h"
 
 #include <errno.h>
@@ -437,6 +438,7 @@ static status run_here(sandbox *s, sandbox_job *j, error *err)
 {
     const int i = procedure_find(s->options.procedures, s->options.n_procedures, j->call.procedure);
     if (i < 0) return fail(err, E_UNKNOWN, "no procedure is called \"%s\"", j->call.procedure);
+    num_init(); /* as in the fork server: with OpenBLAS's own threads products have other bits */
     if (!s->here) {
         server_setup *setup = calloc(1, sizeof *setup);
         if (!setup) return fail_nomem(err, "the sandbox");

@@ -147,6 +147,61 @@ static void test_train_job__gives_the_bits_of_assay_train(void **state)
     sandbox_close(s);
 }
 
+/* Also with OpenBLAS's products, which a host that has not closed its threads would make otherwise, and with a team. */
+static void test_train_job__has_the_same_bits_at_every_level(void **state)
+{
+    static const struct {
+        const char *config;
+        const char *overrides[3];
+    } runs[] = { { CONFIGS "airline-lstm.cfg",
+                     { "train.epochs=2", "train.replicas=1", "train.threads=1" } },
+        { CONFIGS "spirals.cfg", { "train.epochs=5", "train.replicas=2", "train.threads=2" } } };
+    enum { ROOM = 1 << 24 };
+    error err;
+    sandbox *s = open_sandbox();
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        text input = { 0 };
+        char *written;
+        size_t n, at = 0, bytes = 0;
+        sandbox_job *first = NULL;
+        sandbox_limits limits = sandbox_default_limits;
+        limits.n_threads = 2;
+        assert_int_equal(file_read(runs[i].config, &written, &n, &err), OK);
+        assert_int_equal(
+            train_job_input(&input, runs[i].config, written, runs[i].overrides, 3, 1, &err), OK);
+        for (int level = SANDBOX_NONE; level <= SANDBOX_STRICT; level++) {
+            sandbox_job *j = NULL;
+            const sandbox_call c = { .level = (sandbox_level)level,
+                .procedure = "train",
+                .input = input.s,
+                .n_input = input.n,
+                .result_bytes = ROOM,
+                .limits = &limits };
+            assert_int_equal(sandbox_start(s, &c, &j, &err), OK);
+            assert_int_equal(sandbox_wait(s, -1, &j, &err), OK);
+            assert_string_equal(job_outcome(j)->text, "done");
+            if (!first) {
+                train_head h;
+                train_layout l;
+                memcpy(&h, job_result(j, &n), sizeof h);
+                assert_int_equal(train_layout_of(h.n_w, h.n_b, h.n_rows, &l, &err), OK);
+                at = l.floats_at;
+                bytes = l.bytes - at;
+                first = j;
+                continue;
+            }
+            assert_memory_equal((const char *)job_result(j, &n) + at,
+                (const char *)job_result(first, &n) + at, bytes);
+            job_free(j);
+        }
+        job_free(first);
+        free(written);
+        text_release(&input);
+    }
+    sandbox_close(s);
+}
+
 static void test_train_job__says_what_is_wrong(void **state)
 {
     static const struct {
@@ -245,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_train_job__gives_the_bits_of_assay_train, enter_scratch, leave_scratch),
+        cmocka_unit_test(test_train_job__has_the_same_bits_at_every_level),
         cmocka_unit_test(test_train_job__says_what_is_wrong),
         cmocka_unit_test(test_train_job__drops_rows_that_have_no_room),
         cmocka_unit_test(test_train_job__reads_results_with_suspicion),
