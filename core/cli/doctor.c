@@ -86,10 +86,11 @@ static void check_numbers(checkup *c)
                      "thread",
         "%s; concurrent calls are %s", num_blas_description(), concurrent ? "safe" : "not safe");
     note(c, "floats",
-        float_mode_get() & FLOAT_MODE_FLUSH ? "something has changed the mode before assay began"
-                                            : NULL,
+        float_control_get() & FLOAT_CONTROL_FLUSH
+            ? "something has changed the mode before assay began"
+            : NULL,
         "denormals are %s at the start; train.flush_denormals decides in a run",
-        float_mode_get() & FLOAT_MODE_FLUSH ? "flushed" : "kept");
+        float_control_get() & FLOAT_CONTROL_FLUSH ? "flushed" : "kept");
 }
 
 static void check_plugins(checkup *c, const registry *r)

@@ -185,7 +185,7 @@ static void *worker_main(void *arg)
     unsigned char handler_stack[HANDLER_STACK_BYTES];
     lend_handler_stack(handler_stack, sizeof handler_stack);
     this_worker = self;
-    if (t->flush_denormals) float_mode_set(float_mode_get() | FLOAT_MODE_FLUSH);
+    if (t->flush_denormals) float_control_set(float_control_get() | FLOAT_CONTROL_FLUSH);
     uint64_t last_round = 0;
     while (wait_for_round(t, &last_round)) {
         take_pieces(t, self->place);
@@ -313,14 +313,14 @@ status team_new(size_t n_threads, bool flush_denormals, team **out, error *err)
     pthread_cond_init(&t->all_left, NULL);
     t->n_threads = n_threads;
     t->flush_denormals = flush_denormals;
-    t->mode_before = float_mode_get();
+    t->mode_before = float_control_get();
     t->workers = mem_aligned(n_threads, sizeof *t->workers);
     if (!t->workers) TRY(fail_nomem(err, "thread team"));
     for (size_t i = 0; i < n_threads; i++) {
         t->workers[i].owner = t;
         t->workers[i].place = i;
     }
-    if (flush_denormals) float_mode_set(float_mode_get() | FLOAT_MODE_FLUSH);
+    if (flush_denormals) float_control_set(float_control_get() | FLOAT_CONTROL_FLUSH);
     TRY(start_workers(t, err));
     *out = t;
     t = NULL;
@@ -343,8 +343,8 @@ void team_free(team *t)
         scratch_release(&t->workers[i].scratches[1]);
     }
     if (t->flush_denormals) {
-        const uint64_t flush_before = t->mode_before & FLOAT_MODE_FLUSH;
-        float_mode_set((float_mode_get() & ~FLOAT_MODE_FLUSH) | flush_before);
+        const uint64_t flush_before = t->mode_before & FLOAT_CONTROL_FLUSH;
+        float_control_set((float_control_get() & ~FLOAT_CONTROL_FLUSH) | flush_before);
     }
     pthread_cond_destroy(&t->all_left);
     pthread_cond_destroy(&t->wake);

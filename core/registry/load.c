@@ -11,70 +11,23 @@
  * compiled so that numbers come out otherwise nobody can put back. */
 #include "registry/internal.h"
 
+#include "num/float_mode.h"
+
 #include <dlfcn.h>
-#include <fenv.h>
 #include <stdio.h>
 #include <string.h>
 
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
-
 typedef const assay_plugin *entry_function(const assay_host *host);
 
-/* How the processor rounds and what it does with denormals. */
-typedef struct fp_mode {
-    fenv_t all;
-    int rounding;
-    unsigned control;
-} fp_mode;
-
-/* Bits of the control word: with a name, what is said where they change. */
-#if defined(__SSE__)
-enum {
-    FP_FLUSH = 0x8000, /* results to zero */
-    FP_DENORMALS = 0x40, /* operands to zero */
-    FP_ROUNDING =
-        0x6000, /* of vectors, and so of all floats; fegetround tells that of the x87 alone */
-    FP_TRAPS = 0x1f80,
-};
-#elif defined(__aarch64__)
-enum { FP_FLUSH = 1 << 24, FP_DENORMALS = 1 << 0, FP_ROUNDING = 3 << 22, FP_TRAPS = 0x9f00 };
-#else
-enum { FP_FLUSH = 0, FP_DENORMALS = 0, FP_ROUNDING = 0, FP_TRAPS = 0 };
-#endif
-
-static unsigned fp_control(void)
-{
-    const unsigned watched = FP_FLUSH | FP_DENORMALS | FP_ROUNDING | FP_TRAPS;
-#if defined(__SSE__)
-    return _mm_getcsr() & watched;
-#elif defined(__aarch64__)
-    uint64_t fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    return (unsigned)fpcr & watched;
-#else
-    return watched;
-#endif
-}
-
-static fp_mode fp_save(void)
-{
-    fp_mode m = { .rounding = fegetround(), .control = fp_control() };
-    fegetenv(&m.all);
-    return m;
-}
-
 /* Puts the mode back; an error that names what had changed since. */
-static status fp_restore(const fp_mode *m, const char *who, error *why)
+static status restore_mode(const float_mode *m, const char *who, error *why)
 {
-    const unsigned changed = m->control ^ fp_control();
-    const bool is_rounding = fegetround() != m->rounding || (changed & FP_ROUNDING);
-    fesetenv(&m->all);
-    if (!changed && !is_rounding) return OK;
-    const char *const named[] = { changed & FP_FLUSH ? "flush-to-zero" : NULL,
-        changed & FP_DENORMALS ? "denormals-are-zero" : NULL, is_rounding ? "rounding" : NULL,
-        changed & FP_TRAPS ? "traps" : NULL };
+    const unsigned changes = float_mode_changes(m);
+    float_mode_set(m);
+    if (!changes) return OK;
+    const char *const named[] = { changes & FLOAT_RESULTS_FLUSHED ? "flush-to-zero" : NULL,
+        changes & FLOAT_OPERANDS_FLUSHED ? "denormals-are-zero" : NULL,
+        changes & FLOAT_ROUNDING ? "rounding" : NULL, changes & FLOAT_TRAPS ? "traps" : NULL };
     char what[96] = "";
     for (size_t i = 0, n = 0; i < sizeof named / sizeof named[0]; i++) {
         if (!named[i]) continue;
@@ -141,20 +94,20 @@ static status find_entry(void *library, entry_function **out, error *why)
 /* Gets the description, with the floating-point mode guarded. */
 static status call_entry(entry *e, const assay_plugin **out, error *why)
 {
-    const fp_mode mode = fp_save();
+    const float_mode mode = float_mode_get();
     void *library;
     entry_function *function = NULL;
     error changed;
     status st = open_library(e->real, &library, why);
     if (st == OK) entry_note_code(e, library);
-    if (fp_restore(&mode, "loading it", &changed) != OK && st == OK) {
+    if (restore_mode(&mode, "loading it", &changed) != OK && st == OK) {
         *why = changed;
         return changed.code;
     }
     if (st == OK) st = find_entry(library, &function, why);
     if (st != OK) return st;
     *out = function(host_table());
-    TRY(fp_restore(&mode, "its entry", why));
+    TRY(restore_mode(&mode, "its entry", why));
     if (!*out) {
         return fail(why, E_PLUGIN, "its entry function declined this host (it returned NULL)");
     }

@@ -128,20 +128,20 @@ static void check_guarded(worker_io *io)
 void worker_run(worker_io *io, const void *input, size_t n)
 {
     const procedure *p = &io->server->procedures[io->i_procedure];
-    const uint64_t mode = float_mode_get();
+    const uint64_t mode = float_control_get();
     int code = p->run(input, n, io);
     if (code == 0) worker_at(io, PHASE_FINISH, 0);
     const size_t n_threads = io->level == SANDBOX_NONE ? 1 : count_threads();
-    if (code == 0 && float_mode_get() != mode) {
+    if (code == 0 && float_control_get() != mode) {
         code = worker_refuse(io, OUTCOME_FLOAT_MODE,
             "a plugin changed the floating-point mode (%#llx became %#llx)",
-            (unsigned long long)mode, (unsigned long long)float_mode_get());
+            (unsigned long long)mode, (unsigned long long)float_control_get());
     }
     if (code == 0 && n_threads > 1) {
         code =
             worker_refuse(io, OUTCOME_THREAD_LEAK, "%zu threads were left running", n_threads - 1);
     }
-    float_mode_set(mode);
+    float_control_set(mode);
     io->page->code = code;
     if (code == 0) {
         check_guarded(io);

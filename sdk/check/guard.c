@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 
-#include <fenv.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -15,10 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
 
 enum { PATTERN = 0xa5, MOST_NAMED = 1024, NAME_BYTES = 96 };
 
@@ -207,97 +202,12 @@ bool floats_are_finite(const float *x, size_t n, size_t *out_at)
     return true;
 }
 
-#if defined(__SSE__)
-
-enum { SSE_STATUS_FLAGS = 0x3f, SSE_FLUSH = 0x8040, SSE_ROUNDING = 0x6000 };
-
-static uint64_t control_get(void)
-{
-    return _mm_getcsr() & ~(unsigned)SSE_STATUS_FLAGS;
-}
-
-static void control_set(uint64_t control)
-{
-    _mm_setcsr((unsigned)control);
-}
-
-static bool is_flush(uint64_t change)
-{
-    return (change & SSE_FLUSH) != 0;
-}
-
-/* fegetround tells the x87 unit's alone. */
-static bool is_rounding(uint64_t change)
-{
-    return (change & SSE_ROUNDING) != 0;
-}
-
-#elif defined(__aarch64__)
-
-static uint64_t control_get(void)
-{
-    uint64_t fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    return fpcr;
-}
-
-static void control_set(uint64_t control)
-{
-    __asm__ volatile("msr fpcr, %0" : : "r"(control));
-}
-
-static bool is_flush(uint64_t change)
-{
-    return (change & (UINT64_C(1) << 24)) != 0;
-}
-
-static bool is_rounding(uint64_t change)
-{
-    return (change & (UINT64_C(3) << 22)) != 0;
-}
-
-#else
-
-static uint64_t control_get(void)
-{
-    return 0;
-}
-
-static void control_set(uint64_t control)
-{
-    (void)control;
-}
-
-static bool is_flush(uint64_t change)
-{
-    (void)change;
-    return false;
-}
-
-static bool is_rounding(uint64_t change)
-{
-    (void)change;
-    return false;
-}
-
-#endif
-
-float_mode float_mode_get(void)
-{
-    return (float_mode){ .rounding = fegetround(), .control = control_get() };
-}
-
-void float_mode_set(const float_mode *m)
-{
-    fesetround(m->rounding);
-    control_set(m->control);
-}
-
 const char *float_mode_change(const float_mode *m)
 {
-    const float_mode now = float_mode_get();
-    const uint64_t change = now.control ^ m->control;
-    if (now.rounding != m->rounding || is_rounding(change)) return "the rounding mode";
-    if (is_flush(change)) return "the flushing of denormals";
-    return change == 0 ? NULL : "the mask of floating-point exceptions";
+    const unsigned changes = float_mode_changes(m);
+    if (changes & FLOAT_ROUNDING) return "the rounding mode";
+    if (changes & (FLOAT_RESULTS_FLUSHED | FLOAT_OPERANDS_FLUSHED)) {
+        return "the flushing of denormals";
+    }
+    return changes ? "the mask of floating-point exceptions" : NULL;
 }

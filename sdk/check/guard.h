@@ -4,6 +4,7 @@
 #define ASSAY_SDK_CHECK_GUARD_H
 
 #include "base/error.h"
+#include "num/float_mode.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,15 +67,6 @@ size_t bits_differ(const float *a, const float *b, size_t n);
 
 /* Whether none of them is infinite or NaN; *out_at (may be NULL) is the first that is. */
 bool floats_are_finite(const float *x, size_t n, size_t *out_at);
-
-/* How this thread rounds, and whether it flushes denormals. */
-typedef struct float_mode {
-    int rounding;
-    uint64_t control;
-} float_mode;
-
-float_mode float_mode_get(void);
-void float_mode_set(const float_mode *m);
 
 /* NULL when the thread's mode is still `m`; else what has changed: "the rounding mode", "the flushing of denormals". */
 const char *float_mode_change(const float_mode *m);

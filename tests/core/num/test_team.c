@@ -291,17 +291,17 @@ static void note_mode(void *arg, size_t i)
 static void test_team__denormals_are_flushed_on_every_worker_until_it_ends(void **state)
 {
     (void)state;
-    if (FLOAT_MODE_FLUSH == 0) {
+    if (FLOAT_CONTROL_FLUSH == 0) {
         print_message("skipped: the floating-point control word of this machine is not known\n");
         skip();
     }
-    const uint64_t mode = float_mode_get();
+    const uint64_t mode = float_control_get();
     meeting m = { .team = new_team(3, true) };
     team_run(m.team, 3, note_mode, &m);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(m.worker[i], 0);
     team_free(m.team);
-    assert_true(float_mode_get() == mode);
+    assert_true(float_control_get() == mode);
     m = (meeting){ .team = new_team(3, false) };
     team_run(m.team, 3, note_mode, &m);
     for (size_t i = 0; i < 3; i++)
@@ -334,10 +334,10 @@ static int start_in_little_space(void)
     team *t = NULL;
     error e = { 0 };
     if (setrlimit(RLIMIT_AS, &little) != 0) return 2;
-    const uint64_t mode = float_mode_get();
+    const uint64_t mode = float_control_get();
     const status st = team_new(1000, true, &t, &e);
     if ((st != E_IO && st != E_NOMEM) || t || !strstr(e.text, "cannot start thread")) return 3;
-    return float_mode_get() == mode ? 0 : 4;
+    return float_control_get() == mode ? 0 : 4;
 }
 
 static void test_team__threads_that_cannot_start_are_reported(void **state)
