@@ -132,17 +132,18 @@ static status spawn(sandbox *s, int theirs, error *err)
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, theirs, 3);
+    int why = posix_spawn_file_actions_adddup2(&files, theirs, 3);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setpgroup(&attributes, 0); /* the terminal's Ctrl-C is for the host */
     posix_spawnattr_setflags(
         &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    const int why = posix_spawn(&s->server, s->program, &files, &attributes, argv, environment);
+    if (why == 0) why = posix_spawn(&s->server, s->program, &files, &attributes, argv, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     arena_release(&scratch);
+    if (why == ENOMEM) return fail_nomem(err, "the fork server");
     return why == 0 ? OK : fail_errno(err, why, s->program, "starting the fork server");
 }
 
