@@ -294,6 +294,27 @@ static bool weights_are_factors(task_run *r, row_set *s)
         complain(r, "weight NULL must be the same as weights of 1", none, ones);
 }
 
+static bool two_rows(task_run *r, row_set *s)
+{
+    row_set twice = { 0 };
+    error err = { 0 };
+    double expected = 0, found = 0;
+    float *weight = s->weight.at;
+    for (size_t i = 0; i < s->n; i++) {
+        weight[i] = (float)(i * 7 % 3);
+    }
+    if (row_set_repeat(s, &twice, &err) != OK) {
+        check_fail(r->rep, "%s", err.text);
+        return false;
+    }
+    bool ok = call(r, &twice.rows, 1, NULL, &expected) && call(r, &s->rows, 1, NULL, &found);
+    if (ok && !is_near(found, expected, 1e-12)) {
+        ok = complain(r, "rows of weight 2 must count as two equal rows", found, expected);
+    }
+    row_set_free(&twice);
+    return ok;
+}
+
 static void weights_case(task_run *r)
 {
     row_set s;
@@ -305,7 +326,7 @@ static void weights_case(task_run *r)
     }
     if (guarded_new(s.y.bytes, GUARD_AFTER, &dy, &err) == OK &&
         zero_weights_do_not_count(r, &s, dy.at)) {
-        (void)weights_are_factors(r, &s);
+        (void)(weights_are_factors(r, &s) && two_rows(r, &s));
     }
     guarded_free(&dy);
     row_set_free(&s);

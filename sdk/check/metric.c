@@ -38,6 +38,14 @@ static bool complain(const task_run *r, const char *what)
     return false;
 }
 
+static bool has_direction(const scene *c)
+{
+    return c->plan.direction <= ASSAY_METRIC_NEITHER ||
+        complain(c->run,
+            "plan sets direction to an unknown number: expected ASSAY_METRIC_SMALLER_IS_BETTER, "
+            "_LARGER_IS_BETTER or _NEITHER");
+}
+
 static bool plan_is_sound(const scene *c)
 {
     const assay_metric_plan *p = &c->plan;
@@ -45,6 +53,7 @@ static bool plan_is_sound(const scene *c)
         return complain(c->run, "plan gives no n_sums, or more than 65536");
     }
     if (p->n_values == 0) return complain(c->run, "plan gives no n_values");
+    if (!has_direction(c)) return false;
     if (p->rows || p->cols) {
         return (p->rows * p->cols == p->n_values && !p->names) ||
             complain(c->run, "plan gives a matrix: expected n_values = rows * cols and no names");
@@ -58,8 +67,7 @@ static bool plan_is_sound(const scene *c)
             }
         }
     }
-    return p->direction <= ASSAY_METRIC_NEITHER ||
-        complain(c->run, "plan sets direction to something but ASSAY_METRIC_...");
+    return true;
 }
 
 static bool scene_open(task_run *r, scene *c)
@@ -287,6 +295,34 @@ static bool all_nan(const bench *t, const char *meaning)
     return isnan(t->b[0]) || complain(t->c.run, meaning);
 }
 
+/* A standard error ("se") is left out: of unequal weights it tells how far the mean may be off, for which they are no counts. */
+static void leave_out_errors(bench *t)
+{
+    for (uint64_t k = 0; t->c.plan.names && k < t->c.plan.n_values; k++) {
+        if (strcmp(t->c.plan.names[k], "se") == 0) t->b[k] = t->a[k];
+    }
+}
+
+/* Rows with weights of 0, 1 and 2, against those of 1 once and those of 2 twice, of weight 1. */
+static bool two_rows(bench *t)
+{
+    error err = { 0 };
+    row_set twice = { 0 };
+    float *weight = t->s.weight.at;
+    for (size_t i = 0; i < t->s.n; i++) {
+        weight[i] = (float)(i * 7 % 3);
+    }
+    if (row_set_repeat(&t->s, &twice, &err) != OK) return complain(t->c.run, err.text);
+    clear(&t->c, 0);
+    clear(&t->c, 1);
+    bool ok = add(&t->c, 0, &twice.rows) && result(&t->c, 0, t->a) && add(&t->c, 1, &t->s.rows) &&
+        result(&t->c, 1, t->b);
+    if (ok) leave_out_errors(t);
+    ok = ok && same_values(&t->c, t->b, t->a, "a row of weight 2 must count as two equal rows");
+    row_set_free(&twice);
+    return ok;
+}
+
 static void weights_case(task_run *r)
 {
     bench t;
@@ -326,6 +362,7 @@ static void weights_case(task_run *r)
             result(&t.c, 1, t.b) &&
             same_values(&t.c, t.b, t.a, "weight NULL must be the same as weights of 1");
     }
+    if (ok) (void)two_rows(&t);
     bench_close(&t);
 }
 
@@ -363,7 +400,10 @@ static void direction_case(task_run *r)
 {
     bench t;
     if (r->settings[0]) return;
-    if (bench_open(r, &t) && !t.c.plan.rows && add(&t.c, 0, &t.s.rows) && result(&t.c, 0, t.a)) {
+    const bool ok = bench_open(r, &t);
+    if (ok && t.c.plan.direction == ASSAY_METRIC_NEITHER) {
+        check_skip(r->rep, "plan says that neither larger nor smaller values are better");
+    } else if (ok && !t.c.plan.rows && add(&t.c, 0, &t.s.rows) && result(&t.c, 0, t.a)) {
         compare_right(&t);
     }
     bench_close(&t);
@@ -400,7 +440,8 @@ const check_test check_tests_metric[] = {
         "values are finite, functions of the rows alone, and nothing else is written",
         check_values },
     { "metric_cuts", "metric", "rows in pieces, merged in any order, give the same", check_cuts },
-    { "metric_weights", "metric", "what weighs 0 does not count, and of nothing the value is NaN",
+    { "metric_weights", "metric",
+        "what weighs 0 does not count, what weighs 2 counts twice, and of nothing the value is NaN",
         check_weights },
     { "metric_direction", "metric", "right answers are better than random ones", check_direction },
     { "metric_speed", "metric", "time per row", check_speed },

@@ -74,7 +74,7 @@ static void fill_weights(row_set *s, uint64_t seed)
     }
 }
 
-status row_set_new(const task_case *of, size_t n, uint64_t seed, row_set *out, error *err)
+static status lay_out(const task_case *of, size_t n, row_set *out, error *err)
 {
     const assay_task *t = &of->task;
     const bool is_class = t->target == ASSAY_TARGET_CLASS;
@@ -84,19 +84,50 @@ status row_set_new(const task_case *of, size_t n, uint64_t seed, row_set *out, e
     TRY(guarded_new(is_class ? n * sizeof(int32_t) : 0, GUARD_AFTER, &s.label, err));
     TRY(guarded_new(is_class ? 0 : n * t->n_targets * sizeof(float), GUARD_AFTER, &s.target, err));
     TRY(guarded_new(n * sizeof(float), GUARD_AFTER, &s.weight, err));
-    guarded_name(&s.y, "y");
-    guarded_name(&s.label, "label");
-    guarded_name(&s.target, "target");
-    guarded_name(&s.weight, "weight");
-    numbers(s.y.at, n * t->n_outputs, 0.11, 1.8, seed);
-    fill_targets(&s, seed);
-    fill_weights(&s, seed);
     *out = s;
     out->rows = row_set_part(out, 0, n);
     s = (row_set){ 0 };
 done:
     row_set_free(&s);
     return st;
+}
+
+status row_set_new(const task_case *of, size_t n, uint64_t seed, row_set *out, error *err)
+{
+    const status st = lay_out(of, n, out, err);
+    if (st != OK) return st;
+    numbers(out->y.at, n * of->task.n_outputs, 0.11, 1.8, seed);
+    fill_targets(out, seed);
+    fill_weights(out, seed);
+    return OK;
+}
+
+static void copy_row(const row_set *s, size_t i, row_set *to, size_t k)
+{
+    const guarded *const from[] = { &s->y, &s->label, &s->target };
+    guarded *const into[] = { &to->y, &to->label, &to->target };
+    for (size_t a = 0; a < 3; a++) {
+        const size_t bytes = from[a]->bytes / s->n;
+        if (bytes) memcpy((char *)into[a]->at + k * bytes, (char *)from[a]->at + i * bytes, bytes);
+    }
+    ((float *)to->weight.at)[k] = 1;
+}
+
+status row_set_repeat(const row_set *s, row_set *out, error *err)
+{
+    const float *weight = s->weight.at;
+    size_t n = 0, k = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        n += (size_t)weight[i];
+    }
+    const status st = lay_out(s->of, n, out, err);
+    if (st != OK) return st;
+    for (size_t i = 0; i < s->n; i++) {
+        for (size_t times = (size_t)weight[i]; times > 0; times--) {
+            copy_row(s, i, out, k++);
+        }
+    }
+    return OK;
 }
 
 void row_set_free(row_set *s)

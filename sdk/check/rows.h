@@ -35,6 +35,9 @@ void row_set_make_right(row_set *s, bool logits);
 /* Rows [begin, begin + n) of it; borrowed. */
 assay_rows row_set_part(const row_set *s, size_t begin, size_t n);
 
+/* Rows of weight w, a whole number, w times over with weight 1. */
+status row_set_repeat(const row_set *s, row_set *out, error *err) MUST_CHECK;
+
 /* What a callback may only read is remembered and compared; NULL, or the name of what has changed. */
 status row_set_watch(row_set *s, error *err) MUST_CHECK;
 const char *row_set_changed(row_set *s);

@@ -14,6 +14,9 @@ typedef enum fault {
     LARGER_IS_BETTER,
     TWO_OF_ONE_NAME,
     REMEMBERS,
+    NEITHER,
+    UNKNOWN_DIRECTION,
+    COUNTS_ROWS,
 } fault;
 
 static const char *const one[] = { "" };
@@ -27,7 +30,10 @@ static int plan_fault(fault f, assay_ctx *ctx, assay_metric_plan *plan)
     plan->n_sums = 2;
     plan->n_values = f == TWO_OF_ONE_NAME ? 2 : 1;
     plan->names = f == TWO_OF_ONE_NAME ? two : one;
-    plan->direction = f == LARGER_IS_BETTER;
+    plan->direction = f == LARGER_IS_BETTER ? ASSAY_METRIC_LARGER_IS_BETTER
+        : f == NEITHER                      ? ASSAY_METRIC_NEITHER
+        : f == UNKNOWN_DIRECTION            ? 3
+                                            : ASSAY_METRIC_SMALLER_IS_BETTER;
     if (t->target == ASSAY_TARGET_REAL && t->n_outputs == t->n_targets) return ASSAY_OK;
     return ctx->host->fail(ctx, ASSAY_E_SHAPE, NULL, "takes real targets, one for every output");
 }
@@ -40,6 +46,7 @@ static int add_fault(fault f, const assay_rows *rows, double *sums)
         double w = rows->weight ? (double)rows->weight[i / rows->n_outputs] : 1;
         const double d = (double)rows->y[i] - (double)rows->target[i];
         if (f == COUNTS_ZERO_WEIGHTS && w == 0) w = 1;
+        if (f == COUNTS_ROWS && w > 0) w = 1;
         sum += w * d * d;
         weights += w;
     }
@@ -112,8 +119,12 @@ METRIC(changes_sums, CHANGES_SUMS);
 METRIC(larger_is_better, LARGER_IS_BETTER);
 METRIC(two_of_one_name, TWO_OF_ONE_NAME);
 METRIC(remembers, REMEMBERS);
+METRIC(neither, NEITHER);
+METRIC(unknown_direction, UNKNOWN_DIRECTION);
+METRIC(counts_rows, COUNTS_ROWS);
 
 ASSAY_PLUGIN(faulty_metrics, "0.1.0", &none_component, &mean_of_means_component,
     &needs_merge_component, &merges_one_way_component, &counts_zero_weights_component,
     &zero_of_nothing_component, &changes_sums_component, &larger_is_better_component,
-    &two_of_one_name_component, &remembers_component);
+    &two_of_one_name_component, &remembers_component, &neither_component,
+    &unknown_direction_component, &counts_rows_component);
