@@ -1,5 +1,6 @@
 /* What a schedule must hold to: a pure function of progress and of the state that the host keeps. */
 #include "check/guard.h"
+#include "check/shows.h"
 #include "check/subject.h"
 
 #include <assay/schedule.h>
@@ -261,6 +262,214 @@ static void check_pure(const subject *s, check_report *rep)
     each_setting(s, states_setting, rep);
 }
 
+/* -- the monitored metric -- */
+
+enum { N_CHECKS = 64, STEPS_PER_CHECK = STEPS_PER_EPOCH / 2, N_LONG = N_CHECKS * STEPS_PER_CHECK };
+
+/* What is monitored at the checks, from the second step of each on. */
+typedef double series(uint64_t n_checks);
+
+/* Falls, stands still for long, falls again. */
+static double standing(uint64_t n)
+{
+    return n < 4 ? 1.0 / (double)n : n < 44 ? 0.31 : 0.31 * pow(0.9, (double)(n - 43));
+}
+
+static double standing_negated(uint64_t n)
+{
+    return -standing(n);
+}
+
+static double standing_inverse(uint64_t n)
+{
+    return 1 / standing(n);
+}
+
+/* Rises and falls. */
+static double swinging(uint64_t n)
+{
+    return 1.3 + 0.6 * sin(0.7 * (double)n);
+}
+
+static double falling(uint64_t n)
+{
+    return pow(0.9, (double)n);
+}
+
+enum { LOST_CHECK = 5 }; /* the one at which NaN is monitored */
+
+static double falling_with_nan(uint64_t n)
+{
+    return n == LOST_CHECK ? NAN : falling(n);
+}
+
+/* The factor at one step of a long run. */
+static bool long_step(run *r, series *monitored, bool is_max, uint64_t t, double *out)
+{
+    bool refused = false;
+    assay_when when = when_at(t, N_LONG);
+    when.monitored = when.n_checks ? monitored(when.n_checks) : NAN;
+    when.monitor_is_max = is_max;
+    if (!call(r, &when, out, &refused)) return false;
+    if (refused) *out = NAN;
+    return true;
+}
+
+/* A whole run of it, an instance of its own. */
+static bool long_run(const subject *s, const char *settings, series *monitored, bool is_max,
+    double *out, check_report *rep)
+{
+    run r;
+    bool ok = run_open(s, settings, &r, rep);
+    for (uint64_t t = 0; ok && t < N_LONG; t++) {
+        ok = long_step(&r, monitored, is_max, t, &out[t]);
+    }
+    run_close(&r);
+    return ok;
+}
+
+static bool is_same_run(const double *a, const double *b)
+{
+    size_t at = 0;
+    return is_equal(a, b, N_LONG, &at);
+}
+
+/* Settings that change no number: limits of numbers may well mean something else on either side. */
+static bool is_switch(const subject *s, const char *settings)
+{
+    char name[64];
+    const char *end = strchr(settings, ';');
+    if (!settings[0]) return true;
+    if (!end || end[1]) return false;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(settings, " "), settings);
+    const assay_hyper *h = hyper_find(&s->component->hypers, name);
+    return h && (h->type == ASSAY_TYPE_BOOL || h->type == ASSAY_TYPE_ENUM);
+}
+
+/* One that follows the metric must follow one that is maximised: negated or inverted, as differences and shares are kept. */
+static void mirror_setting(const subject *s, const char *settings, check_report *rep)
+{
+    double low[N_LONG], other[N_LONG], negated[N_LONG], inverse[N_LONG];
+    const run as = { .settings = settings, .rep = rep };
+    if (!is_switch(s, settings) || !long_run(s, settings, standing, false, low, rep) ||
+        !long_run(s, settings, swinging, false, other, rep) ||
+        !long_run(s, settings, standing_negated, true, negated, rep) ||
+        !long_run(s, settings, standing_inverse, true, inverse, rep) || is_same_run(low, other)) {
+        return;
+    }
+    if (is_same_run(low, negated) || is_same_run(low, inverse)) return;
+    size_t at = 0;
+    (void)is_equal(low, negated, N_LONG, &at);
+    (void)complain(&as,
+        "gives %.9g where the monitored metric is negated and when->monitor_is_max is 1, %.9g "
+        "where neither is: expected the same, larger is better then",
+        negated[at], low[at]);
+}
+
+/* How far a factor falls over the second half of the run. */
+static double late_fall(const double *factor)
+{
+    return factor[N_LONG / 2] == 0 ? 0 : factor[N_LONG - 1] / factor[N_LONG / 2];
+}
+
+/* A check that gave no number leaves the run as it is, at most a step lower: not falling for good. */
+static void nan_setting(const subject *s, const char *settings, check_report *rep)
+{
+    double plain[N_LONG], lost[N_LONG];
+    const run as = { .settings = settings, .rep = rep };
+    for (int is_max = 0; is_max < 2; is_max++) {
+        series *const better = is_max ? swinging : falling;
+        if (!long_run(s, settings, better, is_max != 0, plain, rep) ||
+            !long_run(s, settings, falling_with_nan, is_max != 0, lost, rep)) {
+            return;
+        }
+        for (size_t t = 0; t < N_LONG; t++) {
+            if (!isfinite(plain[t]) || isfinite(lost[t])) continue;
+            (void)complain(&as, "gives %g at step %g, after a check at which the metric was NaN",
+                lost[t], (double)t);
+            return;
+        }
+    }
+    if (!is_switch(s, settings) || !long_run(s, settings, falling, false, plain, rep) ||
+        !long_run(s, settings, falling_with_nan, false, lost, rep)) {
+        return;
+    }
+    const double fall = late_fall(lost), expected = late_fall(plain);
+    if (isnan(expected) || fabs(fall - expected) <= 0.01 * fabs(expected)) return;
+    (void)complain(&as,
+        "falls to %.4g of what it was over the second half of a run whose metric improves at "
+        "every check, expected %.4g: one check at which the metric was NaN, long before, must not "
+        "count for ever",
+        fall, expected);
+}
+
+/* Two runs with metrics of their own, by turns, against each alone. */
+static void turns_setting(const subject *s, const char *settings, check_report *rep)
+{
+    static series *const of[2] = { standing, swinging };
+    double alone[2][N_LONG], turns[2][N_LONG];
+    run r[2];
+    bool ok = run_open(s, settings, &r[0], rep);
+    ok = run_open(s, settings, &r[1], rep) && ok;
+    for (size_t i = 0; ok && i < 2; i++) {
+        ok = long_run(s, settings, of[i], false, alone[i], rep);
+    }
+    for (uint64_t t = 0; ok && t < N_LONG; t++) {
+        ok = long_step(&r[0], of[0], false, t, &turns[0][t]) &&
+            long_step(&r[1], of[1], false, t, &turns[1][t]);
+    }
+    for (size_t i = 0; ok && i < 2; i++) {
+        ok = check_equal(&r[i], turns[i], alone[i], N_LONG,
+            "two runs by turns must give what each gives alone: what is remembered belongs into "
+            "state, not into a variable of the file");
+    }
+    run_close(&r[0]);
+    run_close(&r[1]);
+}
+
+static void check_monitored(const subject *s, check_report *rep)
+{
+    each_setting(s, mirror_setting, rep);
+    each_setting(s, nan_setting, rep);
+    each_setting(s, turns_setting, rep);
+}
+
+/* -- hyperparameters -- */
+
+static uint64_t add_factors(uint64_t hash, const double *factor, size_t n)
+{
+    return bits_hash((const float *)(const void *)factor, 2 * n, hash + 1);
+}
+
+/* Everything that shows of a setting: runs of several lengths, and with several metrics. */
+static uint64_t settings_hash(const subject *s, const char *settings, void *self)
+{
+    static const uint64_t totals[] = { N_STEPS, 0, 30, 1000, UINT64_C(1) << 40 };
+    static series *const of[] = { standing, swinging, falling };
+    check_report own = { 0 };
+    double out[N_LONG] = { 0 };
+    uint64_t hash = 0;
+    (void)self;
+    for (size_t k = 0; k < sizeof totals / sizeof totals[0]; k++) {
+        run r;
+        if (run_open(s, settings, &r, &own) && play(&r, 0, N_STEPS, totals[k], out)) {
+            hash = add_factors(hash, out, N_STEPS);
+        }
+        run_close(&r);
+    }
+    for (size_t k = 0; k < 6; k++) {
+        if (!long_run(s, settings, of[k / 2], k % 2 != 0, out, &own)) break;
+        hash = add_factors(hash, out, N_LONG);
+    }
+    return hash;
+}
+
+static void check_hypers(const subject *s, check_report *rep)
+{
+    check_shows(
+        s, settings_hash, NULL, "no factor, however long the run and whatever is monitored", rep);
+}
+
 /* -- resuming -- */
 
 static void resume_setting(const subject *s, const char *settings, check_report *rep)
@@ -338,6 +547,11 @@ const check_test check_tests_schedule[] = {
     { "schedule_range", "schedule",
         "factors are finite and not negative, whatever is known of the run", check_range },
     { "schedule_pure", "schedule", "nothing but `when` and `state` counts", check_pure },
+    { "schedule_monitored", "schedule",
+        "a metric to be maximised is followed like one to be minimised, NaN is got over, and runs "
+        "by turns do not disturb each other",
+        check_monitored },
+    { "schedule_hypers", "schedule", "every hyperparameter shows", check_hypers },
     { "schedule_resume", "schedule", "a new instance goes on from the state", check_resume },
     { "schedule_horizon", "schedule", "a shape that depends on the run's length is declared",
         check_horizon },
