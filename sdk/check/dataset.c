@@ -194,6 +194,7 @@ static bool names_are_there(const scene *c)
 static bool rest_is_sound(const scene *c)
 {
     const assay_data *d = &c->data;
+    char what[120];
     for (uint64_t i = 0; d->part && i < d->n_samples; i++) {
         if (d->part[i] > ASSAY_PART_TEST) return complain(c, "open: part[] holds an unknown part");
     }
@@ -201,6 +202,12 @@ static bool rest_is_sound(const scene *c)
         return complain(c, "open: x_scale makes no sense");
     for (size_t i = 0; i < c->n_blocks; i++) {
         if (!guarded_is_intact(&c->block[i])) return complain(c, "open writes before its memory");
+    }
+    if (d->target == ASSAY_TARGET_CLASS && d->n_targets != 1) {
+        snprintf(what, sizeof what,
+            "open: n_targets is %llu, expected 1: a class is one target, however many classes",
+            (unsigned long long)d->n_targets);
+        return complain(c, what);
     }
     return d->struct_size == sizeof *d || complain(c, "open changes struct_size");
 }

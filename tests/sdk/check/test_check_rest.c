@@ -49,6 +49,7 @@ static void test_metrics__built_in_ones_pass(void **state)
         "perplexity", "r2", "rmse", "top_k" };
     all_pass("metric", ids, N(ids));
     expect_passes("metric", "none", FAULTY_PLUGIN("faulty_metrics"));
+    expect_passes("metric", "neither", FAULTY_PLUGIN("faulty_metrics"));
     expect_figures("metric", "rmse", "metric_speed", "add");
 }
 
@@ -63,6 +64,8 @@ static void test_metrics__faults_are_found(void **state)
         { "zero_of_nothing", "metric_weights", "before any row the value must be NaN", "" },
         { "changes_sums", "metric_values", "result changes the sums", "" },
         { "larger_is_better", "metric_direction", "plan says that larger is better", "" },
+        { "unknown_direction", "metric_values", "plan sets direction to an unknown number", "" },
+        { "counts_rows", "metric_weights", "a row of weight 2 must count as two equal rows", "" },
         { "two_of_one_name", "metric_values", "two values of one name", "" },
         { "remembers", "metric_values", "the same rows again must give the same", "" },
     };
@@ -77,6 +80,7 @@ static void test_schedules__built_in_ones_pass(void **state)
         "step" };
     all_pass("schedule", ids, N(ids));
     expect_passes("schedule", "none", FAULTY_PLUGIN("faulty_schedules"));
+    expect_passes("schedule", "follows", FAULTY_PLUGIN("faulty_schedules"));
 }
 
 static void test_schedules__faults_are_found(void **state)
@@ -90,6 +94,10 @@ static void test_schedules__faults_are_found(void **state)
         { "counts_in_file", "schedule_pure", "another instance at another step", "" },
         { "counts_at_self", "schedule_pure", "calls with another state in between", "" },
         { "counts_at_self", "schedule_resume", "a run that is resumed", "" },
+        { "follows_down_only", "schedule_monitored", "when->monitor_is_max is 1", "" },
+        { "keeps_nan", "schedule_monitored", "must not count for ever", "" },
+        { "best_in_file", "schedule_monitored", "two runs by turns", "" },
+        { "idle_hyper", "schedule_hypers", "\"knob\" shows nowhere", "" },
         { "hides_horizon", "schedule_horizon", "set .horizon = 1", "" },
         { "idle_horizon", "schedule_horizon", "it declares a horizon, but", "" },
     };
@@ -110,6 +118,7 @@ static void test_datasets__faults_are_found(void **state)
     (void)state;
     static const fault faults[] = {
         { "label_outside", "dataset_views", "sample 7: label 3 is outside 0 to 2", "" },
+        { "no_targets", "dataset_views", "n_targets is 0, expected 1", "" },
         { "says_too_much", "dataset_views", "x is said to have 720 bytes, but only 240", "" },
         { "not_finite", "dataset_views", "sample 1: feature 1 is inf", "" },
         { "odd_stride", "dataset_views", "x_stride 4", "" },

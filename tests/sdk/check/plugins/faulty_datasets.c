@@ -13,6 +13,7 @@ typedef enum fault {
     NEVER_FAILS,
     READS_NOTHING,
     SILENT_FILE,
+    NO_TARGETS,
 } fault;
 
 enum { SAMPLES = 20, FEATURES = 3 };
@@ -55,7 +56,7 @@ static int open_fault(fault f, assay_ctx *ctx, assay_data *out)
     out->x_stride = f == ODD_STRIDE ? 4 : FEATURES * sizeof *x;
     out->target = ASSAY_TARGET_CLASS;
     out->n_classes = 3;
-    out->n_targets = 1;
+    out->n_targets = f == NO_TARGETS ? 0 : 1;
     out->class_names = f == NAME_MISSING ? short_names : names;
     out->label = label;
     return ASSAY_OK;
@@ -80,10 +81,11 @@ DATASET(not_finite, NOT_FINITE);
 DATASET(odd_stride, ODD_STRIDE);
 DATASET(name_missing, NAME_MISSING);
 DATASET(never_fails, NEVER_FAILS);
+DATASET(no_targets, NO_TARGETS);
 DATASET_WITH(reads_nothing, READS_NOTHING, ASSAY_HYPERS(settings, hypers));
 DATASET_WITH(silent_file, SILENT_FILE, ASSAY_HYPERS(settings, hypers));
 
 ASSAY_PLUGIN(faulty_datasets, "0.1.0", &none_component, &label_outside_component,
     &says_too_much_component, &other_every_time_component, &shares_memory_component,
     &not_finite_component, &odd_stride_component, &name_missing_component, &never_fails_component,
-    &reads_nothing_component, &silent_file_component);
+    &no_targets_component, &reads_nothing_component, &silent_file_component);
