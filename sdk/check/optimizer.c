@@ -22,6 +22,7 @@ const check_test check_tests_optimizer[] = {
     ROW(mirror, "a problem of the opposite sign has the opposite steps"),
     ROW(rest, "without gradient and decay weights rest"),
     ROW(lr_zero, "at a learning rate of 0 weights stay"),
+    ROW(lr_scale, "nor do those of a layer whose lr_scale is next to nothing move"),
     ROW(decay, "decay makes weights smaller"),
     ROW(extremes, "huge, tiny, infinite gradients and NaN end in no crash"),
     ROW(poison, "NaN at one element does not reach another"),

@@ -50,6 +50,59 @@ void optimizer_test_draws(const subject *s, check_report *r)
     bench_each_setting(s, CHECK_MAX_SETTINGS, r, draws_under);
 }
 
+/* -- the rate of a layer -- */
+
+/* The second one as good as rests: the rig takes 0 for 1. */
+static const rig_tensor scaled[] = {
+    { .name = "free.weight", .shape = { 2, { 5, 7 } } },
+    { .name = "still.weight", .shape = { 2, { 6, 3 } }, .lr_scale = 1e-30 },
+    { .name = "free.bias", .shape = { 1, { 7 } }, .role = ASSAY_ROLE_BIAS },
+};
+enum { STILL = 1 };
+
+/* The longest way of a weight of one tensor, relative to its size; going to a place and back may
+ * round. */
+static double way_of(const bench *b, size_t i)
+{
+    const float *w = optimizer_rig_weights(b->rig, i);
+    double most = 0;
+    for (size_t k = 0; k < b->size[i]; k++) {
+        const double was = (double)b->w0[i][k], off = fabs((double)w[k] - was) / fabs(was);
+        most = off <= most ? most : off;
+    }
+    return most;
+}
+
+static void lr_scale_under(const subject *s, const char *settings, check_report *r)
+{
+    const bench_shapes shapes = { scaled, sizeof scaled / sizeof scaled[0] };
+    bench b;
+    if (!bench_open(&b, s, settings, &shapes, r)) {
+        return;
+    }
+    if (bench_run(&b, 6, r) && !(way_of(&b, STILL) <= 1e-6)) {
+        check_fail(r,
+            "with %s: weights of a layer whose lr_scale is 1e-30 moved by up to %.3g of their size "
+            "in "
+            "6 updates; `hyper` of the callback `model` is without lr_scale: take lr from "
+            "span->hyper, which is the same struct with it",
+            bench_under(settings), way_of(&b, STILL));
+    }
+    bench_close(&b);
+}
+
+void optimizer_test_lr_scale(const subject *s, check_report *r)
+{
+    const assay_hyper *lr = bench_real(s, "lr");
+    if (!lr) {
+        check_skip(r, "it has no learning rate `lr`");
+    } else if (!hyper_in_range(lr, 0) || !(lr->flags & ASSAY_SCHED)) {
+        check_skip(r, "its learning rate is none that may be 0");
+    } else {
+        bench_each_setting(s, CHECK_MAX_SETTINGS, r, lr_scale_under);
+    }
+}
+
 /* -- blocks -- */
 
 enum { N_BLOCK_UPDATES = 12, MOST_BLOCKS = 4 };

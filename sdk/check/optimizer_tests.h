@@ -25,6 +25,7 @@ bool optimizer_rests(const subject *s, const char *settings) MUST_CHECK;
 
 /* optimizer_tensors.c */
 void optimizer_test_draws(const subject *s, check_report *r);
+void optimizer_test_lr_scale(const subject *s, check_report *r);
 void optimizer_test_blocks(const subject *s, check_report *r);
 
 /* optimizer_state.c */

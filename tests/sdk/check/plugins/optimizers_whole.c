@@ -75,9 +75,16 @@ static void move_spans(const struct plain *h, const assay_span *spans, uint64_t 
     } \
     struct assay_semicolon_
 
-MODEL(asks, code = closure->evaluate(closure, ASSAY_CLOSURE_GRADIENT, &loss);
-      if (code == ASSAY_OK) move_spans(h, spans, n, stride););
+MODEL(
+    asks, code = closure->evaluate(closure, ASSAY_CLOSURE_GRADIENT, &loss);
+    for (uint64_t i = 0; i < n && code == ASSAY_OK; i++) {
+        const assay_span *s = assay_span_at(spans, i, stride);
+        move_all(s->hyper, s);
+    });
 OPTIMIZER(right_model, "nothing is wrong with it", .model = asks, ASSAY_SLOTS(slots));
+
+MODEL(at_one_rate, move_spans(h, spans, n, stride););
+OPTIMIZER(one_rate, "does not look at lr_scale", .model = at_one_rate, ASSAY_SLOTS(slots));
 
 MODEL(swallows, (void)closure->evaluate(closure, ASSAY_CLOSURE_GRADIENT, &loss);
       move_spans(h, spans, n, stride););
@@ -264,5 +271,5 @@ ASSAY_PLUGIN(optimizers_whole, "0.1.0", &right_sums_component, &sums_chunks_comp
     &trusts_loss_component, &stays_at_probe_component, &unknown_flags_component,
     &right_place_component, &counts_questions_component, &answers_half_component,
     &moves_when_asked_component, &right_own_component, &saves_nothing_component,
-    &loads_anything_component, &one_rate_late_component, &answers_too_early_component,
-    &right_late_component, &answers_before_start_component);
+    &loads_anything_component, &one_rate_component, &one_rate_late_component,
+    &answers_too_early_component, &right_late_component, &answers_before_start_component);
