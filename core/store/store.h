@@ -183,7 +183,7 @@ typedef struct store_trial {
         record; /* JSON: how to do it again (hashes, processor, libraries, budgets); "" before it ended */
 } store_trial;
 
-/* Adds a trial that waits, and the event ASKED. Where one of the same identity is there already nothing changes, and *out_is_new
+/* Adds a trial that waits, and the event ASKED. The same bytes in params make the same trial. Where one of the same identity is there already nothing changes, and *out_is_new
  * is false. E_CONFLICT: the study is closed; not the next proposal. E_PARSE: params. E_UNKNOWN: no such study. */
 status trial_add(store *s, uint64_t study, const store_trial_spec *spec, store_trial *out, arena *a,
     bool *out_is_new, error *err) MUST_CHECK;
@@ -267,7 +267,7 @@ typedef struct store_event {
     event_kind kind;
     trial_state state; /* ASKED: WAITING; REPORTED: RUNNING; FINISHED: what it became */
     uint64_t trial; /* id */
-    uint64_t number, proposal, replicate;
+    uint64_t number, proposal, asked_after, from_trial, replicate, seed; /* as of store_trial */
     const char *params;
     double value, standard_error, fidelity; /* fidelity of ASKED: what was asked for */
     double time;
