@@ -265,6 +265,7 @@ static status compare(diff_job *j, error *err)
     status st = OK;
     for (size_t i = 0; i < 2; i++) {
         session *s = &j->run[i];
+        s->beside = i ? &j->run[0] : NULL;
         TRY(session_open(s, j->cli, j->args->word[i], NULL, 0, err));
         if (!s->folder)
             TRY(fail(err, E_USAGE, "%s: a config, not the folder of a run", j->args->word[i]));

@@ -26,11 +26,11 @@ enum { HANDLER_STACK_BYTES = 1 << 16, LINE_BYTES = 10000, FOLDER_BYTES = 4096 };
 static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 static const char *const names[] = { "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT" };
 
-enum { N_FATAL = sizeof fatal / sizeof fatal[0] };
+enum { N_FATAL = sizeof fatal / sizeof fatal[0], N_REGISTRIES = 2 };
 
 /* What a handler can reach: there is no other way to it than a variable of the file. */
 static struct {
-    const registry *_Atomic registry; /* NULL: nothing is loaded */
+    const registry *_Atomic registry[N_REGISTRIES]; /* NULL: none */
     unwinder unwinder;
     char folder[FOLDER_BYTES]; /* working directory, "" if it is not known */
     bool moves; /* standard error has a cursor, and it may be hidden */
@@ -101,8 +101,8 @@ static void add_advice(last_line *l, const plugin_file *file)
 /* -- Where it was -- */
 
 typedef struct finding {
-    const registry *registry;
     code_place place;
+    const plugin_file *loading; /* NULL: none is */
     bool is_found;
 } finding;
 
@@ -110,7 +110,11 @@ typedef struct finding {
 static void take_frame(void *self, const void *address)
 {
     finding *f = self;
-    if (registry_code_at(f->registry, address, &f->place)) f->is_found = true;
+    for (size_t i = 0; i < N_REGISTRIES; i++) {
+        const registry *r = atomic_load(&here.registry[i]);
+        if (r && registry_code_at(r, address, &f->place)) f->is_found = true;
+        if (r && registry_loading(r)) f->loading = registry_loading(r);
+    }
 }
 
 static const void *instruction(const void *context)
@@ -137,8 +141,7 @@ static void let_through(int how)
 
 static finding find_place(const void *context)
 {
-    finding f = { .registry = atomic_load(&here.registry) };
-    if (!f.registry) return f;
+    finding f = { .is_found = false };
     const bool has_faulted = here.is_walking;
     take_frame(&f, instruction(context));
     if (has_faulted || !here.unwinder.backtrace) return f;
@@ -152,7 +155,6 @@ static finding find_place(const void *context)
 static void describe(last_line *l, const void *context)
 {
     const finding f = find_place(context);
-    const plugin_file *loading = f.registry ? registry_loading(f.registry) : NULL;
     if (f.is_found && f.place.callback) {
         add(l, " in ");
         add(l, f.place.callback);
@@ -164,9 +166,9 @@ static void describe(last_line *l, const void *context)
         add_path(l, f.place.file->path);
         add(l, ")");
         add_advice(l, f.place.file);
-    } else if (f.is_found || loading) {
-        const plugin_file *file = f.is_found ? f.place.file : loading;
-        add(l, loading ? " while it was being loaded, in " : " in ");
+    } else if (f.is_found || f.loading) {
+        const plugin_file *file = f.is_found ? f.place.file : f.loading;
+        add(l, f.loading ? " while it was being loaded, in " : " in ");
         add_path(l, file->path);
         add_advice(l, file);
     } else {
@@ -226,7 +228,10 @@ void last_words_prepare(const cli *c, const registry *r)
     if (!here.unwinder.backtrace) unwinder_find(&here.unwinder);
     if (!getcwd(here.folder, sizeof here.folder)) here.folder[0] = '\0';
     here.moves = c->err.moves;
-    atomic_store(&here.registry, r);
+    for (size_t i = 0; i < N_REGISTRIES; i++) {
+        const registry *none = NULL;
+        if (atomic_compare_exchange_strong(&here.registry[i], &none, r)) break;
+    }
     /* without the stack a fault is still told, but for one of a stack that is used up */
     (void)sigaltstack(&stack, NULL);
     for (size_t i = 0; i < N_FATAL; i++)
@@ -240,6 +245,8 @@ void last_words_prepare(const cli *c, const registry *r)
 
 void last_words_forget(const registry *r)
 {
-    const registry *mine = r;
-    (void)atomic_compare_exchange_strong(&here.registry, &mine, NULL);
+    for (size_t i = 0; i < N_REGISTRIES; i++) {
+        const registry *mine = r;
+        (void)atomic_compare_exchange_strong(&here.registry[i], &mine, NULL);
+    }
 }

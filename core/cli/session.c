@@ -99,13 +99,25 @@ int cli_put(const cli *c, text *t)
     return EXIT_DONE;
 }
 
+static bool has_warned(const session *s, const char *message)
+{
+    for (size_t i = 0; s && i < s->warnings.n; i += strlen(s->warnings.s + i) + 1) {
+        if (strcmp(s->warnings.s + i, message) == 0) return true;
+    }
+    return false;
+}
+
 static void log_registry(void *self, unsigned level, const char *message)
 {
-    const cli *c = self;
+    session *s = self;
     if (level >= ASSAY_LOG_WARNING) {
-        cli_warn(c, "%s", message);
-    } else if (c->verbose) {
-        cli_say(c, "%s", message);
+        if (has_warned(s->beside, message)) return;
+        if (!has_warned(s, message)) {
+            text_add_bytes(&s->warnings, message, strlen(message) + 1);
+        }
+        cli_warn(s->cli, "%s", message);
+    } else if (s->cli->verbose) {
+        cli_say(s->cli, "%s", message);
     }
 }
 
@@ -118,7 +130,7 @@ status session_open_registry(session *s, const cli *c, error *err)
     *borrowed = *c;
     s->cli = borrowed;
     const registry_options o = {
-        .program_path = "/proc/self/exe", .log = log_registry, .log_self = borrowed
+        .program_path = "/proc/self/exe", .log = log_registry, .log_self = s
     };
     return registry_new(&o, &s->registry, err);
 }
@@ -203,6 +215,7 @@ void session_close(session *s)
     last_words_forget(s->registry);
     registry_free(s->registry);
     config_free(s->config);
+    text_release(&s->warnings);
     arena_release(&s->memory);
 }
 

@@ -29,6 +29,8 @@ typedef struct session {
     registry *registry;
     trainer *trainer;
     const char *folder; /* of a run; NULL when a config file was named */
+    text warnings; /* of the registry, each with its NUL */
+    const struct session *beside; /* whose warnings are not said again; NULL: nobody's */
 } session;
 
 /* The registry alone, for commands without a config. */

@@ -83,6 +83,7 @@ static void expect_said(const scene *s, const char *message)
 static void skip_sanitized(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    print_message("a build with sanitizers: they tell of crashes themselves\n");
     skip();
 #endif
 }

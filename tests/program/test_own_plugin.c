@@ -121,6 +121,37 @@ static void test_sgd_under_another_id__gives_the_same_bits(void **state)
     scene_release(&s);
 }
 
+/* The program has an sgd of its own. */
+static size_t n_told(const scene *s)
+{
+    size_t n = 0;
+    for (const char *at = s->err.s; (at = strstr(at, "optimizer \"sgd\" is that of ")); at++)
+        n++;
+    return n;
+}
+
+static void test_file_instead_of_a_builtin__is_told_once_by_each_command(void **state)
+{
+    static const char *const commands[][4] = { { "train", "own.cfg", "-q" },
+        { "train", "own.cfg", "--dry-run" }, { "eval", "runs/own-1", "-q" },
+        { "lr-find", "own.cfg", "--output", "none" }, { "diff", "runs/own-1", "runs/own-1" } };
+    scene s;
+    (void)state;
+    setup(&s);
+    scene_shell(&s, build_my_sgd);
+    scene_shell(&s,
+        "sed -i 's/my_sgd/sgd/g' my_sgd.c && mkdir mine && cc -std=c11 -O2 -ffp-contract=off -fPIC "
+        "-shared -fvisibility=hidden -Iinclude my_sgd.c -o mine/sgd.so\n"
+        "echo 'plugins = ( \"mine/sgd.so\" );' >> own.cfg");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        const char *const *w = commands[i];
+        scene_run(&s, w[0], w[1], w[2], w[3]);
+        scene_expect(&s, 0);
+        if (n_told(&s) != 1) GIVE_UP("%s: told %zu times: %s", w[0], n_told(&s), s.err.s);
+    }
+    scene_release(&s);
+}
+
 static void test_without_adam_so__adam_is_unknown_and_adagrad_works(void **state)
 {
     scene s;
@@ -185,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_signum__is_built_by_its_readme_and_learns),
         cmocka_unit_test(test_mgu__is_built_by_its_readme_and_learns),
         cmocka_unit_test(test_sgd_under_another_id__gives_the_same_bits),
+        cmocka_unit_test(test_file_instead_of_a_builtin__is_told_once_by_each_command),
         cmocka_unit_test(test_without_adam_so__adam_is_unknown_and_adagrad_works),
         cmocka_unit_test(test_plugin_path__is_searched_and_the_working_folder_never),
         cmocka_unit_test(test_folder_of_the_user__is_searched),
