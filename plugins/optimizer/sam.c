@@ -33,6 +33,9 @@ static const assay_hyper hypers[] = {
     ASSAY_REAL(sam, eta, 0.01, 0, ASSAY_INF, "added to the size of a weight where adaptive"),
 };
 
+/* The weights themselves, while the gradient is looked for elsewhere. */
+static const assay_slot slots[] = { { .name = "start", .flags = ASSAY_SLOT_SCRATCH } };
+
 static const assay_special_case special_cases[] = {
     { .of = "sgd",
         .when = "rho = 0.0; inner = { type = \"sgd\"; lr = 0.0731; momentum = 0.83; };",
@@ -43,7 +46,6 @@ static const assay_special_case special_cases[] = {
 typedef struct search {
     const struct sam *hyper;
     float scale; /* rho / |T g| */
-    float *start; /* [n_elements] the weights themselves */
 } search;
 
 /* |w| + eta, or 1. */
@@ -68,7 +70,7 @@ static void move_away(const void *arg, piece *p)
     const search *s = arg;
     float *w = piece_w(p);
     const float *g = piece_g(p);
-    memcpy(s->start + p->flat, w, p->n * sizeof *w);
+    memcpy(piece_slot(p, 0), w, p->n * sizeof *w);
     for (uint64_t i = 0; i < p->n; i++) {
         const float size = size_of(s->hyper, p, w[i]);
         w[i] += s->scale * (size * size * g[i]);
@@ -77,8 +79,8 @@ static void move_away(const void *arg, piece *p)
 
 static void come_back(const void *arg, piece *p)
 {
-    const search *s = arg;
-    memcpy(piece_w(p), s->start + p->flat, p->n * sizeof(float));
+    (void)arg;
+    memcpy(piece_w(p), piece_slot(p, 0), p->n * sizeof(float));
 }
 
 static int update(assay_ctx *ctx, const void *hyper, const assay_step *step,
@@ -92,10 +94,6 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step,
     if (code != ASSAY_OK) {
         return code;
     }
-    s.start = ctx->host->scratch(ctx, all.n_elements * sizeof *s.start);
-    if (!s.start) {
-        return ASSAY_E_NOMEM;
-    }
     const double norm = sqrt(pieces_each(&all, add_squares, &s));
     s.scale = norm > 0 ? (float)(s.hyper->rho / norm) : 0;
     (void)pieces_each(&all, move_away, &s);
@@ -108,4 +106,5 @@ static int update(assay_ctx *ctx, const void *hyper, const assay_step *step,
 }
 
 ASSAY_OPTIMIZER(sam, "0.1.0", "SAM: the gradient at the worst point nearby, for an inner optimizer",
-    ASSAY_HYPERS(sam, hypers), .model = update, ASSAY_SPECIAL_CASES(special_cases));
+    ASSAY_HYPERS(sam, hypers), .model = update, ASSAY_SLOTS(slots),
+    ASSAY_SPECIAL_CASES(special_cases));
