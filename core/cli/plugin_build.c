@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "cli/place.h"
 #include "cli/session.h"
+#include "cli/shell_word.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -188,29 +189,13 @@ static status add_flags(building *b, bool cpp, command_words *w, error *err)
     return OK;
 }
 
-static bool is_plain(const char *word)
-{
-    return word[0] &&
-        !word[strspn(
-            word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./%@")];
-}
-
 /* As a shell would take it back. */
 static void say_command(const building *b, const command_words *w)
 {
     text t = { 0 };
     for (size_t i = 0; i < w->n; i++) {
         text_add(&t, i ? " " : "");
-        if (is_plain(w->word[i])) {
-            text_add(&t, w->word[i]);
-            continue;
-        }
-        text_add(&t, "'");
-        for (const char *c = w->word[i]; *c; c++) {
-            text_add_bytes(&t, c, 1);
-            if (*c == '\'') text_add(&t, "\\''");
-        }
-        text_add(&t, "'");
+        shell_word_add(&t, w->word[i]);
     }
     text_add(&t, "\n");
     if (!t.failed) terminal_write(&b->cli->err, t.s);

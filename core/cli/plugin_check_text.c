@@ -4,6 +4,7 @@
  * debugger. Numbers that tests have measured come last, in a table. */
 #include "base/json.h"
 #include "cli/plugin_check.h"
+#include "cli/shell_word.h"
 
 #include <string.h>
 
@@ -84,40 +85,19 @@ static void add_wrapped(const char *words, size_t indent, size_t width, text *t)
     text_add(t, column > 0 ? "\n" : "");
 }
 
-/* A word of a command as a shell takes it. */
-static void add_quoted(const char *word, text *t)
-{
-    const bool is_plain = *word &&
-        word[strspn(word,
-            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+,@")] == '\0';
-    if (is_plain) {
-        text_add(t, word);
-        return;
-    }
-    text_add(t, "'");
-    for (const char *c = word; *c; c++) {
-        if (*c == '\'') {
-            text_add(t, "'\\''");
-        } else {
-            text_add_bytes(t, c, 1);
-        }
-    }
-    text_add(t, "'");
-}
-
 /* What runs this one test where a debugger can see it. */
 static void add_repeat(
     const check_outcomes *o, const check_target *target, const check_job *j, text *t)
 {
     text_add(t, "gdb --args ");
-    add_quoted(o->program, t);
+    shell_word_add(t, o->program);
     text_add(t, " plugin check ");
-    add_quoted(target->word, t);
+    shell_word_add(t, target->word);
     text_printf(t, " --component %s:%s --test %s --in-process --seed %llu", j->kind, j->id,
         j->test->name, (unsigned long long)o->seed);
     if (o->against) {
         text_add(t, " --against ");
-        add_quoted(o->against, t);
+        shell_word_add(t, o->against);
     }
     if (o->against && o->tolerance != CHECK_TOLERANCE) {
         text_add(t, " --tolerance ");

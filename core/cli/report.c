@@ -1,30 +1,10 @@
 /* What `assay train` says before and after. */
 #include "cli/result.h"
+#include "cli/shell_word.h"
 #include "cli/train.h"
 
 #include <math.h>
 #include <string.h>
-
-/* A path as a shell takes it. */
-static void add_word(text *t, const char *word)
-{
-    const bool plain =
-        word[strspn(word,
-            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%=")] == '\0';
-    if (plain && word[0]) {
-        text_add(t, word);
-        return;
-    }
-    text_add(t, "'");
-    for (; *word; word++) {
-        if (*word == '\'') {
-            text_add(t, "'\\''");
-        } else {
-            text_add_bytes(t, word, 1);
-        }
-    }
-    text_add(t, "'");
-}
 
 static void say_text(const cli *c, text *t)
 {
@@ -241,9 +221,9 @@ static void next_step(
     const train_job *j, text *t, const char *what, const char *before, const char *after)
 {
     label(j->cli, t, what);
-    add_word(t, j->cli->program);
+    shell_word_add(t, j->cli->program);
     text_add(t, before);
-    add_word(t, j->path);
+    shell_word_add(t, j->path);
     text_printf(t, "%s\n", after);
 }
 
