@@ -1,5 +1,6 @@
 /* What a loss must hold to: its gradient is that of its sum, what does not count does not count, and sums add up. */
 #include "check/rows.h"
+#include "check/shows.h"
 
 #include "base/clock.h"
 
@@ -418,7 +419,56 @@ static void check_extremes(const subject *s, check_report *rep)
     each_task(s, plan_task, extremes_case, rep);
 }
 
-/* -- hyperparameters, speed -- */
+/* -- hyperparameters -- */
+
+/* With outputs 4^k times as large. */
+static uint64_t rows_hash(task_run *r, size_t k, uint64_t hash)
+{
+    row_set rows;
+    error err = { 0 };
+    double sum[1] = { 0 };
+    if (row_set_new(r->of, N_ROWS, r->subject->seed, &rows, &err) != OK) return hash;
+    const size_t n = N_ROWS * r->of->task.n_outputs;
+    float *dy = calloc(n, sizeof *dy);
+    for (size_t i = 0; i < n; i++) {
+        ((float *)rows.y.at)[i] *= (float)(k == 0 ? 1 : k == 1 ? 4 : 16);
+    }
+    if (dy && call(r, &rows.rows, 1, dy, sum)) {
+        hash = bits_hash(dy, n, hash);
+        hash = bits_hash((const float *)(const void *)sum, 2, hash);
+    }
+    free(dy);
+    row_set_free(&rows);
+    return hash;
+}
+
+/* Sums and gradients over small and large outputs, of every task that it takes. */
+static uint64_t settings_hash(const subject *s, const char *settings, void *self)
+{
+    const task_case *of;
+    uint64_t hash = 0;
+    (void)self;
+    for (size_t i = 0; (of = task_case_get(i)); i++) {
+        check_report own = { 0 };
+        task_run r = { .subject = s, .settings = settings, .of = of, .rep = &own };
+        error err = { 0 };
+        if (specimen_open(s, settings, &r.specimen, &err) != OK) continue;
+        const bool is_taken =
+            instance_status(r.specimen.instance, plan_task(&r), "plan", &err) == OK;
+        for (size_t k = 0; is_taken && k < 3; k++) {
+            hash = rows_hash(&r, k, hash + i);
+        }
+        specimen_close(&r.specimen);
+    }
+    return hash;
+}
+
+static void check_hypers(const subject *s, check_report *rep)
+{
+    check_shows(s, settings_hash, NULL, "no loss and no gradient", rep);
+}
+
+/* -- speed -- */
 
 static void speed_case(task_run *r)
 {
@@ -458,6 +508,7 @@ const check_test check_tests_loss[] = {
         check_weights },
     { "loss_sums", "loss", "sums of pieces add up", check_sums },
     { "loss_extremes", "loss", "large outputs give finite numbers", check_extremes },
+    { "loss_hypers", "loss", "every hyperparameter shows", check_hypers },
     { "loss_speed", "loss", "time per output", check_speed },
     { .name = NULL },
 };

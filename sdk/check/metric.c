@@ -1,5 +1,6 @@
 /* What a metric must hold to: however rows are cut and merged the values are the same, and what does not count does not count. */
 #include "check/rows.h"
+#include "check/shows.h"
 
 #include "base/clock.h"
 
@@ -414,6 +415,38 @@ static void check_direction(const subject *s, check_report *rep)
     each_task(s, plan_task, direction_case, rep);
 }
 
+/* -- hyperparameters -- */
+
+/* Values over every task that it takes. */
+static uint64_t settings_hash(const subject *s, const char *settings, void *self)
+{
+    const task_case *of;
+    uint64_t hash = 0;
+    (void)self;
+    for (size_t i = 0; (of = task_case_get(i)); i++) {
+        check_report own = { 0 };
+        task_run r = { .subject = s, .settings = settings, .of = of, .rep = &own };
+        bench t;
+        error err = { 0 };
+        if (specimen_open(s, settings, &r.specimen, &err) != OK) continue;
+        if (instance_status(r.specimen.instance, plan_task(&r), "plan", &err) == OK) {
+            if (bench_open(&r, &t) && add(&t.c, 0, &t.s.rows) && result(&t.c, 0, t.a)) {
+                hash = bits_hash((const float *)(const void *)t.a, 2 * t.c.plan.n_values, hash + i);
+            }
+            bench_close(&t);
+        }
+        specimen_close(&r.specimen);
+    }
+    return hash;
+}
+
+static void check_hypers(const subject *s, check_report *rep)
+{
+    check_shows(s, settings_hash, NULL, "no value", rep);
+}
+
+/* -- speed -- */
+
 static void speed_case(task_run *r)
 {
     bench t;
@@ -444,6 +477,7 @@ const check_test check_tests_metric[] = {
         "what weighs 0 does not count, what weighs 2 counts twice, and of nothing the value is NaN",
         check_weights },
     { "metric_direction", "metric", "right answers are better than random ones", check_direction },
+    { "metric_hypers", "metric", "every hyperparameter shows", check_hypers },
     { "metric_speed", "metric", "time per row", check_speed },
     { .name = NULL },
 };

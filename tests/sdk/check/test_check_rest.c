@@ -36,6 +36,7 @@ static void test_losses__faults_are_found(void **state)
         { "mean_of_call", "loss_sums", "pieces of 700 rows", "" },
         { "changes_rows", "loss_writes", "loss changes y", "" },
         { "other_without_dy", "loss_writes", "out_sum without dy differs", "" },
+        { "idle_hyper", "loss_hypers", "\"knob\" shows nowhere", "" },
         { "overflows", "loss_extremes", "with outputs of 10000 either way", "not finite" },
         { "refuses_silently", "loss_plan", "without a reason", "6 classes" },
     };
@@ -64,6 +65,7 @@ static void test_metrics__faults_are_found(void **state)
         { "zero_of_nothing", "metric_weights", "before any row the value must be NaN", "" },
         { "changes_sums", "metric_values", "result changes the sums", "" },
         { "larger_is_better", "metric_direction", "plan says that larger is better", "" },
+        { "idle_hyper", "metric_hypers", "\"knob\" shows nowhere", "" },
         { "unknown_direction", "metric_values", "plan sets direction to an unknown number", "" },
         { "counts_rows", "metric_weights", "a row of weight 2 must count as two equal rows", "" },
         { "two_of_one_name", "metric_values", "two values of one name", "" },

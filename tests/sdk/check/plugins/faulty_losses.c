@@ -101,8 +101,17 @@ LOSS(other_without_dy, OTHER_WITHOUT_DY);
 LOSS(overflows, OVERFLOWS);
 LOSS(refuses_silently, REFUSES_SILENTLY);
 
-ASSAY_PLUGIN(faulty_losses, "0.1.0", &none_component, &wrong_gradient_component,
-    &forgets_scale_component, &adds_to_dy_component, &leaves_zero_weights_component,
-    &counts_zero_weights_component, &ignores_weights_component, &sums_in_float_component,
-    &mean_of_call_component, &changes_rows_component, &other_without_dy_component,
-    &overflows_component, &refuses_silently_component);
+struct knob {
+    double knob;
+};
+
+static const assay_hyper hypers[] = { ASSAY_REAL(knob, knob, 0.5, 0, 1, "does nothing") };
+
+ASSAY_DEFINE_LOSS(idle_hyper, "0.1.0", "a hyperparameter that does nothing",
+    ASSAY_HYPERS(knob, hypers), .plan = none_plan, .loss = none_loss);
+
+ASSAY_PLUGIN(faulty_losses, "0.1.0", &none_component, &idle_hyper_component,
+    &wrong_gradient_component, &forgets_scale_component, &adds_to_dy_component,
+    &leaves_zero_weights_component, &counts_zero_weights_component, &ignores_weights_component,
+    &sums_in_float_component, &mean_of_call_component, &changes_rows_component,
+    &other_without_dy_component, &overflows_component, &refuses_silently_component);

@@ -123,8 +123,17 @@ METRIC(neither, NEITHER);
 METRIC(unknown_direction, UNKNOWN_DIRECTION);
 METRIC(counts_rows, COUNTS_ROWS);
 
-ASSAY_PLUGIN(faulty_metrics, "0.1.0", &none_component, &mean_of_means_component,
-    &needs_merge_component, &merges_one_way_component, &counts_zero_weights_component,
-    &zero_of_nothing_component, &changes_sums_component, &larger_is_better_component,
-    &two_of_one_name_component, &remembers_component, &neither_component,
-    &unknown_direction_component, &counts_rows_component);
+struct knob {
+    double knob;
+};
+
+static const assay_hyper hypers[] = { ASSAY_REAL(knob, knob, 0.5, 0, 1, "does nothing") };
+
+ASSAY_DEFINE_METRIC(idle_hyper, "0.1.0", "a hyperparameter that does nothing",
+    ASSAY_HYPERS(knob, hypers), .plan = none_plan, .add = none_add, .result = none_result);
+
+ASSAY_PLUGIN(faulty_metrics, "0.1.0", &none_component, &idle_hyper_component,
+    &mean_of_means_component, &needs_merge_component, &merges_one_way_component,
+    &counts_zero_weights_component, &zero_of_nothing_component, &changes_sums_component,
+    &larger_is_better_component, &two_of_one_name_component, &remembers_component,
+    &neither_component, &unknown_direction_component, &counts_rows_component);
