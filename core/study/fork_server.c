@@ -332,11 +332,20 @@ done:
     return st;
 }
 
+/* Where the host has none of its standard streams, numbers below 3 would come to mean something else. */
+static void fill_streams(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", O_RDWR);
+    }
+}
+
 int fork_server_main(int fd, const procedure *procedures, size_t n_procedures)
 {
     error err;
     num_init();
     fatal_warm_up();
+    fill_streams();
     if (fd != SOCKET_FD && dup2(fd, SOCKET_FD) < 0) return 1;
     confine_close_from(SOCKET_FD + 1);
     (void)fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC);

@@ -417,6 +417,8 @@ static status send_job(sandbox *s, sandbox_job *j, const int fds[3], error *err)
         is_inline ? j->call.n_input : 0, fds, is_inline ? 2 : 3, err);
 }
 
+static void lose_server(sandbox *s);
+
 static status start_in_worker(sandbox *s, sandbox_job *j, error *err)
 {
     int fds[3] = { -1, -1, -1 };
@@ -425,7 +427,7 @@ static status start_in_worker(sandbox *s, sandbox_job *j, error *err)
     TRY(make_files(j, fds, err));
     st = send_job(s, j, fds, err);
     if (st == E_IO) { /* it died meanwhile, and nobody has looked yet */
-        stop_server(s);
+        lose_server(s);
         TRY(start_server(s, err));
         st = send_job(s, j, fds, err);
     }
@@ -513,14 +515,17 @@ static size_t log_length(const sandbox_job *j)
 static void judge(sandbox_job *j)
 {
     outcome_facts *f = &j->facts;
+    status_page page; /* a copy, which nobody changes while it is judged */
+    memcpy(&page, page_of(j), sizeof page);
     f->wall_s = clock_wall_s() - j->begun_s;
     f->level = j->level;
     f->limits = j->limits;
-    f->page = page_of(j);
+    f->page = &page;
     f->log_is_full = j->limits.log_bytes && log_length(j) == j->limits.log_bytes;
     f->finite = (const void *)(j->shared + PAGE_BYTES + j->call.finite_at);
     f->n_finite = j->call.n_finite;
     outcome_judge(f, &j->outcome);
+    f->page = NULL;
     if (j->pidfd >= 0) close(j->pidfd);
     j->pidfd = -1;
     j->is_over = true;

@@ -621,6 +621,79 @@ static void test_sandbox__a_killed_fork_server_loses_jobs_and_comes_back(void **
     sandbox_close(s);
 }
 
+static void test_sandbox__loses_them_too_where_the_next_job_notices(void **state)
+{
+    error err;
+    sandbox_job *none;
+    sandbox *s = open_plain();
+    const sandbox_call wait_call = { .level = SANDBOX_STRICT, .procedure = "wait" };
+    const sandbox_call echo_call = { .level = SANDBOX_STRICT, .procedure = "echo" };
+    (void)state;
+    sandbox_job *lost = start_with(s, &wait_call);
+    assert_int_equal(sandbox_wait(s, 0.05, &none, &err), OK);
+    const int server = sandbox_server_pid(s);
+    assert_int_equal(kill(server, SIGKILL), 0);
+    assert_true(goes(server));
+    sandbox_job *next = start_with(s, &echo_call);
+    assert_ptr_equal(wait_for(s), lost);
+    assert_ptr_equal(wait_for(s), next);
+    expect(lost, OUTCOME_LOST, "the fork server died");
+    expect(next, OUTCOME_OK, "done");
+    sandbox_close(s);
+}
+
+/* A host without standard streams. */
+static void test_sandbox__needs_no_standard_streams(void **state)
+{
+    int how = 0;
+    (void)state;
+    const pid_t host = fork();
+    if (host == 0) {
+        size_t n;
+        const int number = 2385;
+        const sandbox_call c = { .level = SANDBOX_PROCESS,
+            .procedure = "echo",
+            .input = &number,
+            .n_input = sizeof number,
+            .result_bytes = sizeof number };
+        (void)close(0);
+        (void)close(1);
+        (void)close(2);
+        sandbox *s = open_plain();
+        sandbox_job *j = run_with(s, &c);
+        const bool is_right = job_outcome(j)->class == OUTCOME_OK &&
+            memcmp(job_result(j, &n), &number, sizeof number) == 0;
+        sandbox_close(s);
+        _exit(is_right ? 0 : 1);
+    }
+    assert_int_equal(waitpid(host, &how, 0), host);
+    assert_int_equal(how, 0);
+}
+
+/* Where the user is root, workers are nobody, and still read what was declared: the folder may be closed to others. */
+static void test_sandbox__reads_declared_files_in_closed_folders(void **state)
+{
+    char dir[] = "/tmp/assay-closed-XXXXXX", open_path[64], other_path[64];
+    (void)state;
+    assert_non_null(mkdtemp(dir)); /* 0700 */
+    snprintf(open_path, sizeof open_path, "%s/declared", dir);
+    snprintf(other_path, sizeof other_path, "%s/other", dir);
+    close(open(open_path, O_WRONLY | O_CREAT, 0600));
+    close(open(other_path, O_WRONLY | O_CREAT, 0600));
+    const char *const readable[] = { open_path, NULL };
+    const sandbox_options o = { .readable = readable };
+    sandbox *s = open_with(&o);
+    sandbox_call c = { .level = SANDBOX_STRICT, .procedure = "read declared" };
+    c.input = open_path;
+    c.n_input = strlen(open_path) + 1;
+    if (strict_is_possible(s)) expect(run_with(s, &c), OUTCOME_OK, "done");
+    c.input = other_path;
+    c.n_input = strlen(other_path) + 1;
+    if (strict_is_possible(s)) expect(run_with(s, &c), OUTCOME_PLUGIN_ERROR, "Permission denied");
+    sandbox_close(s);
+    assert_int_equal(unlink(open_path) + unlink(other_path) + rmdir(dir), 0);
+}
+
 static void test_sandbox__survives_a_worker_that_kills_the_fork_server(void **state)
 {
     sandbox *s = open_plain();
@@ -761,6 +834,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sandbox__reports_the_level_in_effect),
         cmocka_unit_test(test_sandbox__probes_are_denied),
         cmocka_unit_test(test_sandbox__a_killed_fork_server_loses_jobs_and_comes_back),
+        cmocka_unit_test(test_sandbox__loses_them_too_where_the_next_job_notices),
+        cmocka_unit_test(test_sandbox__needs_no_standard_streams),
+        cmocka_unit_test(test_sandbox__reads_declared_files_in_closed_folders),
         cmocka_unit_test(test_sandbox__survives_a_worker_that_kills_the_fork_server),
         cmocka_unit_test(test_sandbox__nothing_is_left_of_a_killed_host),
         cmocka_unit_test(test_sandbox__closing_ends_everything),
