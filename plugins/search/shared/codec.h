@@ -55,6 +55,7 @@ static inline double codec_value(const assay_dimension *d, double u)
     const double at = codec_clip(u, 0, 1), levels = codec_levels(d);
     double low, high;
     if (levels == 1) return d->type == ASSAY_SPACE_CATEGORY ? 0 : d->low;
+    if (levels == 0 && (at == 0 || at == 1)) return at == 0 ? d->low : d->high; /* to the bit */
     if (d->log) {
         codec_log_ends(d, levels, &low, &high);
         const double v = exp(low + at * (high - low));
