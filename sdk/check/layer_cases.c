@@ -35,9 +35,63 @@ static bool is_heavy(const layer_rig *r)
         r->plan.macs * (double)(r->plan.max_time * r->plan.max_batch) > most_macs;
 }
 
+enum { MOST_TEXTS = CHECK_MAX_SETTINGS + 150 };
+
+/* Settings as they are gone through; text in the arena. */
+typedef struct settings_list {
+    arena memory;
+    const char *of[MOST_TEXTS];
+    size_t n,
+        n_single; /* the first ones are of subject_settings, the others two of them at a time */
+} settings_list;
+
+/* Not one of add_pairs, which layer_forward does not go through. */
+static bool is_single(const char *settings, const settings_list *l)
+{
+    for (size_t i = 0; i < l->n_single; i++) {
+        if (l->of[i] == settings) return true;
+    }
+    return false;
+}
+
+enum { FORWARD_TIME = 4, FORWARD_BATCH = 4 }; /* as in layer_forward */
+
+/* Whether layer_forward fails with these settings and inputs: then no other test has anything to say about them. */
+static bool is_broken(const subject *s, const char *settings, const layer_signature *g)
+{
+    const layer_rig_options o = { .max_time = FORWARD_TIME, .max_batch = FORWARD_BATCH };
+    layer_rig *r = NULL;
+    layer_pass *p = NULL;
+    check_report own = { 0 };
+    error err = { 0 };
+    if (layer_rig_open(s, settings, g, &o, &r, &err) != OK) return false;
+    if (layer_begin(r, o.max_time, o.max_batch, &p, &own)) {
+        layer_pass_carry(p, true);
+        (void)layer_run(p, &own);
+    }
+    layer_pass_free(p);
+    layer_rig_free(r);
+    return own.outcome == CHECK_FAILED;
+}
+
+bool layer_is_broken(const subject *s)
+{
+    const layer_signature *g;
+    for (size_t i = 0; (g = layer_signature_get(i)); i++) {
+        if (is_broken(s, "", g)) return true;
+    }
+    return false;
+}
+
+void layer_tell_broken(check_report *rep)
+{
+    check_skip(rep, "not run: see layer_forward");
+}
+
 /* One setting with each of the inputs that it takes. */
-static size_t run_setting(const subject *s, const char *settings, const layer_cases *c,
-    void (*run)(layer_rig *r, check_report *rep), check_report *rep, error *first)
+static size_t run_setting(const subject *s, const settings_list *l, const char *settings,
+    const layer_cases *c, void (*run)(layer_rig *r, check_report *rep), check_report *rep,
+    error *first)
 {
     size_t n_taken = 0, of_sort[N_SORTS] = { 0 };
     const layer_signature *g;
@@ -57,20 +111,15 @@ static size_t run_setting(const subject *s, const char *settings, const layer_ca
         }
         n_taken++;
         of_sort[sort_of(g)]++;
-        if (!is_heavy(r)) run(r, rep);
+        if (!c->is_first && is_single(settings, l) && is_broken(s, settings, g)) {
+            layer_tell_broken(rep);
+        } else if (!is_heavy(r)) {
+            run(r, rep);
+        }
         layer_rig_free(r);
     }
     return n_taken;
 }
-
-enum { MOST_TEXTS = CHECK_MAX_SETTINGS + 150 };
-
-/* Settings as they are gone through; text in the arena. */
-typedef struct settings_list {
-    arena memory;
-    const char *of[MOST_TEXTS];
-    size_t n;
-} settings_list;
 
 /* Whether it sets one hyperparameter alone. */
 static bool is_one(const char *settings)
@@ -104,9 +153,10 @@ static void add_pairs(settings_list *l, const subject *s)
 
 static status list_settings(const subject *s, const layer_cases *c, settings_list *out, error *err)
 {
-    *out = (settings_list){ .of = { "" }, .n = 1 };
+    *out = (settings_list){ .of = { "" }, .n = 1, .n_single = 1 };
     if (!c->all_settings) return OK;
     const status st = subject_settings(s, &out->memory, out->of, &out->n, err);
+    out->n_single = out->n;
     if (st == OK && c->pairs) add_pairs(out, s);
     return st;
 }
@@ -124,7 +174,7 @@ void layer_each(const subject *s, const layer_cases *c,
     }
     for (size_t i = 0; i < l.n && rep->outcome != CHECK_FAILED; i++) {
         if (i > 0 && s->time_limit_s > 0 && clock_wall_s() - begin > s->time_limit_s / 2) break;
-        n_taken += run_setting(s, l.of[i], c, run, rep, &first);
+        n_taken += run_setting(s, &l, l.of[i], c, run, rep, &first);
     }
     if (n_taken == 0 && rep->outcome != CHECK_FAILED) {
         check_skip(rep, "the layer takes none of the inputs that are tried: %s", first.text);

@@ -7,6 +7,7 @@
 typedef struct layer_cases {
     bool all_settings; /* else the defaults alone */
     bool pairs; /* two of them at a time, too */
+    bool is_first; /* runs where layer_forward fails, too; others leave such cases out */
     layer_rig_options options;
     size_t
         most_signatures; /* per setting; 0: all with the defaults, one of each sort with others */
@@ -15,6 +16,10 @@ typedef struct layer_cases {
 /* Runs `run` for a rig of each case; an instance each. Skips where the layer takes none of the inputs. */
 void layer_each(const subject *s, const layer_cases *c,
     void (*run)(layer_rig *r, check_report *rep), check_report *rep);
+
+/* Whether layer_forward fails with the defaults, and what a test that needs it says then. */
+bool layer_is_broken(const subject *s);
+void layer_tell_broken(check_report *rep);
 
 /* Reports what a rig or pass found. */
 void layer_fault(check_report *rep, const layer_rig *r, const error *err);

@@ -14,6 +14,9 @@ enum { TIME = 4, BATCH = 4 };
 
 static const layer_cases everywhere = { .all_settings = true,
     .options = { .max_time = TIME, .max_batch = BATCH } };
+static const layer_cases in_any_case = {
+    .all_settings = true, .is_first = true, .options = { .max_time = TIME, .max_batch = BATCH }
+};
 static const layer_cases at_defaults = { .options = { .max_time = TIME, .max_batch = BATCH } };
 
 /* -- plan -- */
@@ -136,7 +139,7 @@ static void check_refusals(const subject *s, check_report *rep)
 
 void check_layer_plan(const subject *s, check_report *rep)
 {
-    layer_each(s, &everywhere, plan_case, rep);
+    layer_each(s, &in_any_case, plan_case, rep);
     check_refusals(s, rep);
 }
 
@@ -179,7 +182,7 @@ static void forward_case(layer_rig *r, check_report *rep)
 
 void check_layer_forward(const subject *s, check_report *rep)
 {
-    layer_each(s, &everywhere, forward_case, rep);
+    layer_each(s, &in_any_case, forward_case, rep);
 }
 
 /* -- bounds -- */
@@ -200,8 +203,9 @@ static void bounds_case(layer_rig *r, check_report *rep)
 void check_layer_bounds(const subject *s, check_report *rep)
 {
     const layer_cases before = { .all_settings = true,
+        .is_first = true,
         .options = { .max_time = TIME, .max_batch = BATCH, .side = GUARD_BEFORE } };
-    layer_each(s, &everywhere, bounds_case, rep);
+    layer_each(s, &in_any_case, bounds_case, rep);
     if (rep->outcome != CHECK_FAILED) layer_each(s, &before, bounds_case, rep);
 }
 
@@ -286,7 +290,7 @@ static void memory_case(layer_rig *r, check_report *rep)
 
 void check_layer_out_of_memory(const subject *s, check_report *rep)
 {
-    layer_each(s, &everywhere, memory_case, rep);
+    layer_each(s, &in_any_case, memory_case, rep);
 }
 
 /* -- how gradients are asked for -- */

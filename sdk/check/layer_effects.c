@@ -199,6 +199,10 @@ void check_layer_hypers(const subject *s, check_report *rep)
     arena memory = { 0 };
     error err = { 0 };
     if (h->n == 0) check_skip(rep, "the layer has no hyperparameters");
+    if (h->n > 0 && layer_is_broken(s)) {
+        layer_tell_broken(rep);
+        return;
+    }
     if (subject_settings(s, &memory, settings, &n, &err) != OK) check_fail(rep, "%s", err.text);
     const uint64_t plain = h->n ? setting_hash(s, "", rep) : 0;
     for (size_t i = 0; i < h->n; i++) {

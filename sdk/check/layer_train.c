@@ -166,7 +166,8 @@ void check_layer_training(const subject *s, check_report *rep)
     text block = { 0 };
     error err = { 0 };
     size_t n_begun = 0;
-    bool ok = has_builtins(s, rep);
+    bool ok = has_builtins(s, rep) && !layer_is_broken(s);
+    if (!ok) layer_tell_broken(rep); /* after any other reason not to run */
     if (ok && block_text(s, &block, &err) != OK) check_fail(rep, "%s", err.text);
     for (size_t i = 0; ok && i < N_RUNS; i++) {
         bool began = false;

@@ -48,6 +48,19 @@ static void test_layers__a_surrogate_that_is_right_passes(void **state)
     expect_outcome("signs", "layer_effects", CHECK_PASSED, "");
 }
 
+static void test_layers__one_that_cannot_run_forward_is_reported_once(void **state)
+{
+    (void)state;
+    static const char *const others[] = { "layer_gradient", "layer_gradient_single",
+        "layer_backward", "layer_repeat", "layer_shards", "layer_samples", "layer_order",
+        "layer_carry", "layer_padding", "layer_sizes", "layer_replicas", "layer_threads",
+        "layer_effects", "layer_training" };
+    expect_outcome("leaves_out", "layer_forward", CHECK_FAILED, "forward does not write y");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        expect_outcome("leaves_out", others[i], CHECK_SKIPPED, "not run: see layer_forward");
+    }
+}
+
 static void test_layers__faults_are_found(void **state)
 {
     (void)state;
@@ -59,7 +72,7 @@ static void test_layers__faults_are_found(void **state)
             "with carried states" },
         { "wrong_sign", "layer_gradient_single", "input 0", "time 1, batch 1" },
         { "overwrites", "layer_backward", "\"weight\" [0]", "where io->accumulate is 1" },
-        { "adds", "layer_backward", "the gradient of parameter weight", "must be overwritten" },
+        { "adds", "layer_forward", "the gradient of parameter weight", "must be overwritten" },
         { "leaves_out", "layer_forward", "forward does not write y", "[3, 3, 4]" },
         { "not_finite", "layer_forward", "forward gives inf in y", "expected a finite number" },
         { "writes_before", "layer_forward", "forward writes outside of y", "" },
@@ -97,7 +110,7 @@ static void test_layers__faults_are_found(void **state)
         { "looks_back_for_nothing", "layer_order", "plan sets looks_back, but no output", "" },
         { "overruns_saved", "layer_forward", "forward writes outside of saved[1]", "3 floats" },
         { "overruns_scratch", "layer_bounds", "writes outside of scratch[1]", "12 bytes" },
-        { "overruns_prepared", "layer_prepare", "prepare writes outside of prepared[0]",
+        { "overruns_prepared", "layer_forward", "prepare writes outside of prepared[0]",
             "12 bytes" },
         { "prepares_without_memory", "layer_out_of_memory", "gave NULL in prepare", "" },
         { "drops_without_scale", "layer_draws", "on average 0.7", "scale what is kept" },
@@ -119,6 +132,7 @@ int main(void)
         cmocka_unit_test(test_layers__built_in_ones_pass),
         cmocka_unit_test(test_layers__a_right_one_of_a_plugin_passes),
         cmocka_unit_test(test_layers__a_surrogate_that_is_right_passes),
+        cmocka_unit_test(test_layers__one_that_cannot_run_forward_is_reported_once),
         cmocka_unit_test(test_layers__faults_are_found),
         cmocka_unit_test(test_layers__speed_is_measured),
     };
