@@ -72,7 +72,7 @@ typedef struct command {
 #define COMMAND_OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof((array)[0])
 
 extern const command command_inspect, command_replay, command_diff, command_sample;
-extern const command command_data_list, command_data_fetch;
+extern const command command_data_list, command_data_fetch, command_search;
 extern const command command_train, command_eval, command_config, command_model_summary,
     command_plugin_list, command_plugin_info, command_plugin_new, command_plugin_build,
     command_plugin_check, command_plot, command_lr_find, command_doctor, command_completion,
@@ -102,6 +102,8 @@ status arguments_parse(
 
 /* Help texts, added to `t`; `style` says what the stream shows. */
 void help_program(const terminal *style, text *t);
+/* Of a first word that several commands share, "plugin"; false where none begins with it. */
+bool help_group(const char *word, const terminal *style, text *t);
 void help_command(const command *cmd, const terminal *style, text *t);
 void help_man(text *t);
 

@@ -48,6 +48,12 @@ static void add_paragraphs(const terminal *s, const char *doc, text *t)
     text_add(t, "\n");
 }
 
+static void command_line(const command *c, const terminal *s, text *t)
+{
+    text_printf(t, "  %s%-*s%s  %s\n", terminal_style(s, STYLE_CYAN), NAME_WIDTH, c->name,
+        terminal_style(s, STYLE_PLAIN), c->summary);
+}
+
 /* With a config that is there. */
 static void add_first_steps(text *t)
 {
@@ -71,9 +77,7 @@ void help_program(const terminal *s, text *t)
         terminal_style(s, STYLE_BOLD), terminal_style(s, STYLE_PLAIN));
     heading(s, t, "Commands");
     for (size_t i = 0; i < command_count(); i++) {
-        const command *c = command_get(i);
-        text_printf(t, "  %s%-*s%s  %s\n", terminal_style(s, STYLE_CYAN), NAME_WIDTH, c->name,
-            terminal_style(s, STYLE_PLAIN), c->summary);
+        command_line(command_get(i), s, t);
     }
     heading(s, t, "Options of every command");
     for (size_t i = 0; i < common_count(); i++) {
@@ -85,6 +89,24 @@ void help_program(const terminal *s, text *t)
     text_add(t,
         "\nassay COMMAND --help tells more. Exit codes: 0 done, 1 failed, 2 usage or config, 75 "
         "interrupted and resumable.\n");
+}
+
+bool help_group(const char *word, const terminal *s, text *t)
+{
+    const size_t n = strlen(word);
+    size_t n_found = 0;
+    for (size_t i = 0; i < command_count(); i++) {
+        const command *c = command_get(i);
+        if (strncmp(c->name, word, n) != 0 || c->name[n] != ' ') continue;
+        if (n_found++ == 0) {
+            text_printf(t, "usage: %sassay %s%s COMMAND [ARGUMENT...] [OPTION...]\n",
+                terminal_style(s, STYLE_BOLD), word, terminal_style(s, STYLE_PLAIN));
+            heading(s, t, "Commands");
+        }
+        command_line(c, s, t);
+    }
+    if (n_found) text_printf(t, "\nassay %s COMMAND --help tells more.\n", word);
+    return n_found > 0;
 }
 
 void help_command(const command *c, const terminal *s, text *t)

@@ -117,6 +117,14 @@ static int run_bare(cli *c, int argc, char **argv)
     return EXIT_BAD_USAGE;
 }
 
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    }
+    return false;
+}
+
 /* What workers of this program can do; `--fork-server FD` is how the program starts itself for that. */
 static bool is_fork_server(int argc, char **argv, int *out_code)
 {
@@ -152,7 +160,9 @@ int main(int argc, char **argv)
     const command *cmd = command_find(argv + at, (size_t)(argc - at), &n_words);
     if (!cmd) {
         error err;
+        text t = { 0 };
         try_program(argv, at);
+        if (wants_help(argc, argv) && help_group(argv[at], &c.out, &t)) return cli_put(&c, &t);
         (void)unknown_command(argv[at], at + 1 < argc ? argv[at + 1] : NULL, &err);
         return cli_error(&c, &err);
     }

@@ -125,6 +125,26 @@ static void test_help_of_a_noun__shows_its_verbs(void **state)
     forget(&s);
 }
 
+static void test_help_option_of_a_noun__lists_its_verbs(void **state)
+{
+    (void)state;
+    said s = assay("plugin", "--help"), short_form = assay("plugin", "-h");
+    assert_code(&s, 0);
+    assert_string_equal(s.err, "");
+    assert_contains(s.out, "usage: assay plugin COMMAND");
+    assert_contains(s.out, "  plugin check      hold a plugin to the contract\n");
+    assert_string_equal(s.out, short_form.out);
+    forget(&s);
+    forget(&short_form);
+    s = assay("data", "--help");
+    assert_code(&s, 0);
+    assert_contains(s.out, "  data fetch ");
+    forget(&s);
+    s = assay("plugins", "--help");
+    assert_code(&s, 2);
+    forget(&s);
+}
+
 static void test_a_full_disk__is_a_failure(void **state)
 {
     (void)state;
@@ -231,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_mistakes__are_named_once_with_what_was_meant),
         cmocka_unit_test(test_every_command__explains_itself),
         cmocka_unit_test(test_help_of_a_noun__shows_its_verbs),
+        cmocka_unit_test(test_help_option_of_a_noun__lists_its_verbs),
         cmocka_unit_test(test_a_full_disk__is_a_failure),
         cmocka_unit_test(test_options__may_stand_before_the_command),
         cmocka_unit_test(test_color__is_off_away_from_a_terminal),
