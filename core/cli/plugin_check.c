@@ -32,6 +32,7 @@ typedef struct check_request {
     const char *against; /* absolute; NULL: nothing */
     double tolerance;
     bool is_here; /* --in-process */
+    text told; /* warnings, a line each */
     int report_fd; /* -1: none */
     check_target *targets; // [n_targets]
     size_t n_targets, most_targets;
@@ -138,21 +139,24 @@ done:
 
 /* -- What is to be checked -- */
 
+/* Each test in this process opens the file anew, and what is to be said of it is said once. */
 static void log_registry(void *self, unsigned level, const char *message)
 {
-    const cli *c = self;
-    if (level >= ASSAY_LOG_WARNING) cli_warn(c, "%s", message);
+    check_request *q = self;
+    if (level < ASSAY_LOG_WARNING || (q->told.s && strstr(q->told.s, message))) return;
+    cli_warn(q->cli, "%s", message);
+    text_printf(&q->told, "%s\n", message);
 }
 
 /* A file that is named goes before the program's own; what the environment leads to is then not looked at, since what is
  * installed there may be an older self of it. */
 static status open_registry(
-    const check_request *q, const char *const *files, size_t n_files, registry **out, error *err)
+    check_request *q, const char *const *files, size_t n_files, registry **out, error *err)
 {
     const registry_options o = { .program_path = "/proc/self/exe",
         .no_environment = n_files > 0,
         .log = q->report_fd < 0 ? log_registry : NULL,
-        .log_self = (void *)(uintptr_t)q->cli };
+        .log_self = q };
     status st = registry_new(&o, out, err);
     for (size_t i = 0; st == OK && i < n_files; i++)
         st = registry_add_file(*out, files[i], NULL, err);
@@ -257,6 +261,20 @@ done:
     return st;
 }
 
+/* The source in place of what is made of it. */
+static status refuse_source(const char *word, error *err)
+{
+    static const char *const ends[] = { ".c", ".cpp", ".cc", ".cxx" };
+    const size_t n = strlen(word);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const size_t k = strlen(ends[i]);
+        if (n <= k || strcmp(word + n - k, ends[i]) != 0) continue;
+        return fail(err, E_USAGE, "%s is a source: assay plugin build %s, then check %s%.*s.so",
+            word, word, strchr(word, '/') ? "" : "./", (int)(n - k), word);
+    }
+    return OK;
+}
+
 static status find_targets(check_request *q, error *err)
 {
     const arguments *a = q->arguments;
@@ -266,6 +284,7 @@ static status find_targets(check_request *q, error *err)
     status st = OK;
     if (!files || !paths) return fail_nomem(err, "the components");
     for (size_t i = 0; i < a->n; i++) {
+        TRY(refuse_source(a->word[i], err));
         if (!is_file(a->word[i])) continue;
         if (!file_exists(a->word[i]) || file_is_dir(a->word[i])) {
             TRY(fail(err, E_USAGE, "%s: no such plugin file", a->word[i]));
@@ -324,7 +343,7 @@ static status make_jobs(check_request *q, error *err)
 /* -- Here -- */
 
 /* Everything of its own: what one test loads, another one has not loaded. */
-static status open_subject(const check_request *q, const check_target *t, subject *out, error *err)
+static status open_subject(check_request *q, const check_target *t, subject *out, error *err)
 {
     *out = (subject){ .path = t->word,
         .seed = q->seed,
@@ -338,7 +357,7 @@ static status open_subject(const check_request *q, const check_target *t, subjec
     return st == OK && !out->file ? fail(err, E_MISSING, "%s: not a plugin", t->path) : st;
 }
 
-static void run_here(const check_request *q, size_t i_job, const check_target *t, check_result *out)
+static void run_here(check_request *q, size_t i_job, const check_target *t, check_result *out)
 {
     subject s;
     error err = { 0 };
@@ -360,7 +379,7 @@ static void run_here(const check_request *q, size_t i_job, const check_target *t
     registry_free(s.registry);
 }
 
-static void run_all_here(const check_request *q, const runner_options *o, check_result *results)
+static void run_all_here(check_request *q, const runner_options *o, check_result *results)
 {
     for (size_t i = 0; i < q->n_targets; i++) {
         const check_target *t = &q->targets[i];
@@ -480,6 +499,7 @@ static int run_check(cli *c, const arguments *a)
     if (st == OK) st = make_jobs(&q, &err);
     const int code = st == OK ? run_jobs(&q, &err) : refuse(c, &err);
     registry_free(q.registry);
+    text_release(&q.told);
     arena_release(&q.memory);
     return code;
 }

@@ -59,12 +59,30 @@ bool check_is_of_loading(const check_test *t)
     return false;
 }
 
+/* What becomes of a sentence when settings, counts and numbers are put into it as they come. The settings of a test are the text
+ * "settings" to the reader of configs; every message says them itself. */
+static void tidy(char *message)
+{
+    static const char *const table[][2] = { { "settings:1: ", "" }, { ";: ", ": " },
+        { ";) ", ") " }, { ";),", ")," }, { "-nan", "nan" }, { " 1 updates", " 1 update" },
+        { "under any of 1 settings", "with the only settings" },
+        { "each of 1 settings", "the only settings" } };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const size_t n = strlen(table[i][0]), n_new = strlen(table[i][1]);
+        for (char *at = message; (at = strstr(at, table[i][0])); at += n_new) {
+            memcpy(at, table[i][1], n_new);
+            memmove(at + n_new, at + n, strlen(at + n) + 1);
+        }
+    }
+}
+
 /* A worse outcome replaces a milder one and its message; of equal ones the first stays. */
 static void say(check_report *r, check_outcome outcome, const char *format, va_list args)
 {
     if (outcome <= r->outcome) return;
     r->outcome = outcome;
     vsnprintf(r->message, sizeof r->message, format, args);
+    tidy(r->message);
 }
 
 void check_fail(check_report *r, const char *format, ...)

@@ -408,12 +408,13 @@ static bool is_writable_data(const elf_file *f, const Elf64_Shdr *s)
     return is_data && strncmp(name, ".data.rel.ro", 12) != 0 && (s->sh_flags & SHF_WRITE);
 }
 
-/* Of the compiler's start files, of libgcc and of instrumentation. */
+/* Of the compiler's start files, of libgcc and of instrumentation; of C++ what exceptions and <iostream> need. */
 static bool is_toolchains(const char *name)
 {
     static const char *const starts[] = { "completed.", "__dso_handle", "__TMC_END__", "__cpu_",
         "__asan", "__odr_asan", "__llvm", "__gcov", "__prof", "__data_start", "data_start",
-        "__bss_start", "_edata", "_end", "__tsan", "__ubsan", ".L", "__gcc_", "_ZGV", NULL };
+        "__bss_start", "_edata", "_end", "__tsan", "__ubsan", ".L", "__gcc_", "_ZGV", "DW.ref.",
+        "_ZStL8__ioinit", NULL };
     return name[0] == '\0' || begins_with_one(name, starts);
 }
 

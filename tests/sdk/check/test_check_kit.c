@@ -177,9 +177,24 @@ static void test_runner__judges_a_program_that_reports_nothing(void **state)
     arena_release(&a);
 }
 
+static void test_messages__are_tidy(void **state)
+{
+    (void)state;
+    check_report r = { 0 };
+    check_fail(&r, "with %s: settings:1: w is %s in %d updates, in each of %d settings (with %s)",
+        "decay = 0.0001;", "-nan", 1, 1, "lr = 0.1; decay = 1;) ");
+    assert_string_equal(r.message,
+        "with decay = 0.0001: w is nan in 1 update, in the only settings (with lr = 0.1; decay = "
+        "1) )");
+    check_report other = { 0 };
+    check_warn(&other, "in %d updates, under any of %d settings", 11, 21);
+    assert_string_equal(other.message, "in 11 updates, under any of 21 settings");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_messages__are_tidy),
         cmocka_unit_test(test_report__keeps_the_first_of_the_worst),
         cmocka_unit_test(test_report__drops_figures_that_it_has_no_room_for),
         cmocka_unit_test(test_tests__have_names_docs_and_places_of_their_own),

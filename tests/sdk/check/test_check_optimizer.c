@@ -120,6 +120,7 @@ static void test_faults__are_found_each_by_its_test(void **state)
             "a gradient in block 0 of gates.weight alone moves element 3, which is of block 1" },
         { "crosses_in_matrices", "optimizer_blocks", CHECK_FAILED, "which is of block 1" },
         { "one_block_slot", "optimizer_blocks", CHECK_FAILED, "that of block 3 was not written" },
+        { "counts_blocks", "optimizer_blocks", CHECK_WARNED, "as a tensor of its own" },
         { "mixes_blocks", "optimizer_blocks", CHECK_WARNED, "as a tensor of its own" },
         { "rounds_up", "optimizer_finite", CHECK_FAILED, "changed the rounding mode" },
         { "wants_elements", "optimizer_empty", CHECK_FAILED, "no elements" },
@@ -202,8 +203,8 @@ static void test_right_ones__pass(void **state)
 {
     static const char *const ids[] = { "right", "claims_rightly", "right_sums", "right_tensor",
         "right_model", "right_place", "right_own", "right_scratch", "right_clip", "right_draws",
-        "draws_once", "right_blocks", "right_noise", "right_proximal", "right_multiplying",
-        "right_late" };
+        "draws_once", "right_blocks", "right_noise", "right_without_slot", "right_tensor_norm",
+        "right_proximal", "right_multiplying", "right_late" };
     check_report last;
     registry *r = open_registry();
     (void)state;
