@@ -181,8 +181,9 @@ static status check_optimizer_callbacks(const assay_optimizer *o, error *why)
 {
     const int n_tiers = (o->elem != NULL) + (o->tensor != NULL) + (o->model != NULL);
     if (n_tiers != 1) {
-        return fail(why, E_PLUGIN, "exactly one of elem, tensor and model must be given, it has %d",
-            n_tiers);
+        return fail(why, E_PLUGIN,
+            "exactly one of elem, tensor and model must be given, it has %d%s", n_tiers,
+            n_tiers ? "" : " (in C++, look for a misspelt name or other arguments)");
     }
     const int n_state =
         (o->create != NULL) + (o->destroy != NULL) + (o->save != NULL) + (o->load != NULL);
