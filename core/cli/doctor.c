@@ -93,6 +93,32 @@ static void check_numbers(checkup *c)
         float_control_get() & FLOAT_CONTROL_FLUSH ? "flushed" : "kept");
 }
 
+/* Ids that two files have, of which neither goes before the other. */
+static void check_ambiguous(checkup *c, const registry *r)
+{
+    const plugin_file *one = NULL, *other = NULL;
+    const component_info *which = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < registry_count(r); i++) {
+        const plugin_file *f = registry_file(r, i);
+        for (size_t k = 0; k < f->n_components; k++) {
+            const component_info *info = &f->components[k];
+            const plugin_file *rival = registry_rival(r, f, info->kind, info->id);
+            if (!rival) continue;
+            n++;
+            one = f;
+            other = rival;
+            which = info;
+        }
+    }
+    if (n > 0) {
+        note(c, "ambiguous",
+            "remove one of the files, or write plugin:id in a config; assay plugin list --all "
+            "names them all",
+            "%s %s is both in %s and in %s", which->kind, which->id, one->path, other->path);
+    }
+}
+
 static void check_plugins(checkup *c, const registry *r)
 {
     size_t n_components = 0, n_refused = 0;
@@ -121,6 +147,7 @@ static void check_plugins(checkup *c, const registry *r)
             "%zu %s, such as %s: %s", n_refused, n_refused == 1 ? "file" : "files", refused->path,
             refused->refused);
     }
+    check_ambiguous(c, r);
 }
 
 static void check_surroundings(checkup *c, const cli *who)

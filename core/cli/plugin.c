@@ -74,6 +74,12 @@ static void list_component(
         text_printf(t, "      %srefused:%s %s\n", terminal_style(s, STYLE_RED),
             terminal_style(s, STYLE_PLAIN), why);
     }
+    const plugin_file *rival = l->all ? registry_rival(l->registry, f, c->kind, c->id) : NULL;
+    if (rival) {
+        text_printf(t, "      %sambiguous:%s %s has it, too; in a config write \"%s:%s\"\n",
+            terminal_style(s, STYLE_YELLOW), terminal_style(s, STYLE_PLAIN),
+            shown_path(l, rival->path), f->name, c->id);
+    }
 }
 
 static void list_kind(const listing *l, const char *kind, text *t)
@@ -139,6 +145,8 @@ static void list_json(const listing *l, text *t)
             json_key_string(&j, "file", f->path);
             json_key_string(&j, "found_by", f->found_by);
             json_key_string(&j, "refused", refusal(f, c));
+            const plugin_file *rival = registry_rival(l->registry, f, c->kind, c->id);
+            json_key_string(&j, "ambiguous_with", rival ? rival->path : NULL);
             json_end_object(&j);
         }
     }
@@ -227,7 +235,8 @@ static int run_list(cli *c, const arguments *a)
 static const option_row options[] = {
     { "kind", 'k', "KIND", "optimizer|schedule|layer|loss|metric|dataset|search|pruner",
         COMPLETE_CHOICES, "of this kind only" },
-    { "all", 'a', NULL, NULL, COMPLETE_NOTHING, "also what was refused, and why" },
+    { "all", 'a', NULL, NULL, COMPLETE_NOTHING,
+        "also what was refused, and why, and ids that are ambiguous" },
     { "ids", 0, NULL, NULL, COMPLETE_NOTHING, "only the ids, one a line" },
     { "json", 0, NULL, NULL, COMPLETE_NOTHING, "print JSON" },
 };

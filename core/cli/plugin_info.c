@@ -99,6 +99,39 @@ static void add_schedulable(const component *c, text *t)
     text_add(t, n ? "\n" : "");
 }
 
+/* The one callback of an optimizer that says what it sees at once. */
+static const char *tier_of(const component *c)
+{
+    const char *first = component_callback(c, 0);
+    return strcmp(c->kind, ASSAY_KIND_OPTIMIZER) == 0 && first ? first : NULL;
+}
+
+static size_t n_slots(const component *c)
+{
+    const assay_optimizer *o = c->ops;
+    return strcmp(c->kind, ASSAY_KIND_OPTIMIZER) == 0 ? (size_t)o->n_slots : 0;
+}
+
+static const char *slot_name(const component *c, size_t i)
+{
+    const assay_optimizer *o = c->ops;
+    const char *slots = (const char *)o->slots;
+    return ((const assay_slot *)(const void *)(slots + i * o->slot_stride))->name;
+}
+
+/* What of its table the host has found: a member with a misspelt name is not among it. */
+static void add_callbacks(const component *c, text *t)
+{
+    const char *name;
+    for (size_t i = 0; (name = component_callback(c, i)); i++) {
+        text_printf(t, "%s%s", i ? ", " : "\n  callbacks: ", name);
+    }
+    for (size_t i = 0; i < n_slots(c); i++) {
+        text_printf(t, "%s%s", i ? ", " : "; slots: ", slot_name(c, i));
+    }
+    text_add(t, "\n");
+}
+
 static void add_text(const component *c, const terminal *style, text *t)
 {
     text_printf(t, "%s%s%s%s  %s, version %s\n  %s\n  %s%s%s\n", t->n ? "\n" : "",
@@ -109,6 +142,7 @@ static void add_text(const component *c, const terminal *style, text *t)
     if (c->hypers.n == 0) text_add(t, "  no hyperparameters\n");
     if (c->hypers.n > 0) keys_table(&c->hypers, "", style, t);
     add_schedulable(c, t);
+    add_callbacks(c, t);
     keys_of_host(c->kind, t);
 }
 
@@ -173,6 +207,24 @@ static void hyper_json(const assay_hyper *h, json *j)
     json_end_object(j);
 }
 
+static void callbacks_json(const component *c, json *j)
+{
+    const char *name;
+    json_key_string(j, "tier", tier_of(c));
+    json_key(j, "callbacks");
+    json_begin_array(j);
+    for (size_t i = 0; (name = component_callback(c, i)); i++) {
+        json_string(j, name);
+    }
+    json_end_array(j);
+    json_key(j, "slots");
+    json_begin_array(j);
+    for (size_t i = 0; i < n_slots(c); i++) {
+        json_string(j, slot_name(c, i));
+    }
+    json_end_array(j);
+}
+
 static void add_json(const found *f, text *t)
 {
     json j;
@@ -189,6 +241,7 @@ static void add_json(const found *f, text *t)
         json_key_string(&j, "version", c->version);
         json_key_string(&j, "doc", c->doc);
         json_key_string(&j, "file", c->file->path);
+        callbacks_json(c, &j);
         json_key(&j, "hyperparameters");
         json_begin_array(&j);
         for (size_t k = 0; k < c->hypers.n; k++) {

@@ -92,6 +92,14 @@ const char *component_callback_from(const component *c, const void *begin)
     return NULL;
 }
 
+const char *component_callback(const component *c, size_t i)
+{
+    for (size_t k = 0; k < N_PLACES; k++) {
+        if (callback_address(c, &places[k]) != 0 && i-- == 0) return places[k].name;
+    }
+    return NULL;
+}
+
 /* -- Where files lie -- */
 
 typedef struct range {

@@ -256,6 +256,24 @@ static status fail_ambiguous(const wish *w, const place *a, const place *b, erro
         w->id, a->e->file.path, b->e->file.path, name, w->id, b->e->file.name, w->id);
 }
 
+const plugin_file *registry_rival(
+    const registry *r, const plugin_file *f, const char *kind, const char *id)
+{
+    const wish w = { .kind = kind, .id = id };
+    const entry *own = NULL;
+    place p;
+    for (size_t i = 0; i < r->n; i++) {
+        if (&r->entries[i]->file == f && has_component(r->entries[i], &w, &p) && !refusal(&p))
+            own = r->entries[i];
+    }
+    for (size_t i = 0; own && i < r->n; i++) {
+        const entry *e = r->entries[i];
+        if (e == own || !has_component(r->entries[i], &w, &p) || refusal(&p)) continue;
+        if (!gives_way(e, own) && !gives_way(own, e)) return &e->file;
+    }
+    return NULL;
+}
+
 static status fail_refused(const wish *w, const place *p, error *err)
 {
     const status code = p->e->file.refused ? p->e->refused_code : E_PLUGIN;

@@ -92,6 +92,11 @@ status registry_find(registry *r, const char *kind, const char *type, const orig
 status registry_load_file(registry *r, const plugin_file *f, const component *const **out,
     size_t *out_n, error *err) MUST_CHECK;
 
+/* A file that has a component of this kind and id, too, where neither goes before the other: an id alone is then ambiguous. NULL:
+ * there is none. Nothing is loaded. */
+const plugin_file *registry_rival(
+    const registry *r, const plugin_file *f, const char *kind, const char *id);
+
 /* -- For what is said of a crash: nothing of this allocates, locks or fails, so that a signal handler may ask -- */
 
 /* Whose code lies at an address. */
@@ -110,5 +115,8 @@ const plugin_file *registry_loading(const registry *r);
 /* The callback of one component that an address lies in, as above; the one that begins at an address. NULL: none. */
 const char *component_callback_at(const component *c, const void *address);
 const char *component_callback_from(const component *c, const void *begin);
+
+/* The name of the i-th callback that the component has, in the order of its kind's table; NULL behind the last. */
+const char *component_callback(const component *c, size_t i);
 
 #endif

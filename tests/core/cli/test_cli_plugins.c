@@ -118,9 +118,55 @@ static void test_a_file__is_explained_by_its_path(void **state)
     forget(&s);
 }
 
+static void test_info__tells_the_callbacks_and_slots(void **state)
+{
+    (void)state;
+    said s = assay("plugin", "info", "adam");
+    assert_contains(s.out, "\n  callbacks: elem");
+    assert_contains(s.out, "; slots: m, v, v_max\n");
+    forget(&s);
+    s = assay("plugin", "info", "adam", "--json");
+    assert_true(is_json(s.out));
+    assert_contains(s.out, "\"tier\": \"elem\", \"callbacks\": [\"elem\"");
+    assert_contains(s.out, "\"slots\": [\"m\", \"v\", \"v_max\"]");
+    forget(&s);
+    s = assay("plugin", "info", "dense", "--json");
+    assert_contains(s.out, "\"tier\": null, \"callbacks\": [\"plan\", \"forward\", \"backward\"");
+    forget(&s);
+}
+
+static void test_an_id_in_two_files__is_told(void **state)
+{
+    (void)state;
+    static const char ambiguous[] = "ambiguous";
+    said s = assay("plugin", "list", "--all");
+    assert_null(strstr(s.out, ambiguous));
+    forget(&s);
+    assert_int_equal(system("mkdir two && cp " TEST_BUILD_DIR "/plugins/optimizer/sgd.so two/a.so "
+                            "&& cp two/a.so two/b.so"),
+        0);
+    char *folder = realpath("two", NULL);
+    assert_non_null(folder);
+    setenv("ASSAY_PLUGIN_PATH", folder, 1);
+    free(folder);
+    s = assay("plugin", "list", "--all");
+    assert_contains(s.out, "/b.so has it, too; in a config write \"");
+    forget(&s);
+    s = assay("plugin", "list", "--all", "--json");
+    assert_true(is_json(s.out));
+    assert_contains(s.out, "\"ambiguous_with\": \"");
+    forget(&s);
+    s = assay("doctor");
+    unsetenv("ASSAY_PLUGIN_PATH");
+    assert_contains(s.out, "optimizer sgd is both in ");
+    forget(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_info__tells_the_callbacks_and_slots),
+        cmocka_unit_test(test_an_id_in_two_files__is_told),
         cmocka_unit_test(test_every_component__is_told_as_json),
         cmocka_unit_test(test_every_component__gives_a_config_that_parses),
         cmocka_unit_test(test_defaults_that_are_printed__are_taken),
