@@ -500,3 +500,8 @@ double optimizer_rig_seconds(const optimizer_rig *r)
 {
     return r->seconds;
 }
+
+double optimizer_rig_reduce_seconds(const optimizer_rig *r)
+{
+    return r->reduce_seconds;
+}

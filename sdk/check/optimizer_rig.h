@@ -68,6 +68,7 @@ size_t optimizer_rig_n_random(const optimizer_rig *r); /* numbers */
 
 /* Seconds that its callbacks took in the last update, which was on one thread. */
 double optimizer_rig_seconds(const optimizer_rig *r);
+double optimizer_rig_reduce_seconds(const optimizer_rig *r); /* of these, in reduce */
 
 uint64_t optimizer_rig_n_updates(const optimizer_rig *r);
 float *optimizer_rig_weights(optimizer_rig *r, size_t i_tensor);

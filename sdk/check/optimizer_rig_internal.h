@@ -100,6 +100,7 @@ struct optimizer_rig {
     bool checks_calls; /* each call by itself, and not the phase as a whole */
     size_t n_evaluations, n_scratch, n_metrics, n_random;
     double seconds; /* in callbacks, of the last update; of one thread */
+    double reduce_seconds; /* of these, in reduce */
     size_t n_pieces;
     rig_piece *pieces;
     size_t piece_room;

@@ -217,7 +217,9 @@ static void run_piece(void *arg, size_t i)
                                : k->ops->tensor(&k->instance->ctx, s.hyper, &k->step, &s);
     }
     if (is_alone) {
-        r->seconds += clock_wall_s() - start_s;
+        const double took_s = clock_wall_s() - start_s;
+        r->seconds += took_s;
+        r->reduce_seconds += x->what == REDUCE ? took_s : 0;
     }
     note_result(k, x->what, p, i, code, &mode);
     rig_scratch_free(r, worker);
@@ -573,7 +575,7 @@ static void begin_update(optimizer_rig *r, const rig_update *u)
     r->update = u;
     r->fault[0] = '\0';
     r->n_evaluations = r->n_scratch = r->n_metrics = r->n_random = 0;
-    r->seconds = 0;
+    r->seconds = r->reduce_seconds = 0;
     for (size_t i = 0; i < r->n_all; i++) {
         if (r->all_g[i]->memory.bytes) {
             memcpy(r->all_g[i]->memory.at, u->g[i], r->all_g[i]->memory.bytes);
