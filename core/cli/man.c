@@ -85,5 +85,8 @@ void help_man(text *t)
         ".SH FILES\n.TP\n.I runs/NAME\\-K\nthe folder of a run: config.cfg, run.json, "
         "metrics.jsonl, "
         "metrics.csv, log.txt, checkpoints, best.safetensors, last.safetensors\n"
-        ".PP\nA program \\fBassay\\-foo\\fR on PATH is the command \\fBassay foo\\fR.\n");
+        ".PP\nA program \\fBassay\\-foo\\fR on PATH is the command \\fBassay foo\\fR.\n"
+        ".SH SEE ALSO\nThe guide for authors of plugins is\n"
+        ".I share/doc/assay\\-dev/README.md\nbelow the prefix of an installation,\n"
+        ".I sdk/README.md\nin a source tree.\n");
 }

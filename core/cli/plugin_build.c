@@ -19,7 +19,11 @@
 extern char **environ;
 
 static const char *const common_flags[] = { "-fno-math-errno", "-fno-trapping-math",
-    "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra" };
+    "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra",
+    "-Werror=return-type" };
+/* What C lets pass and nobody means: it ends in a crash later on. In C++ it is an error in any case. */
+static const char *const c_flags[] = { "-Werror=implicit-function-declaration",
+    "-Werror=int-conversion" };
 static const char *const link_flags[] = { "-shared", "-Wl,-z,defs", "-Wl,-Bsymbolic-functions" };
 
 enum { MOST_SOURCES = 256, MOST_FLAGS = 256, MOST_WORDS = MOST_SOURCES + MOST_FLAGS + 64 };
@@ -185,6 +189,7 @@ static status add_flags(building *b, bool cpp, command_words *w, error *err)
     add(w, b->is_debug ? "-O0" : "-O3");
     if (b->is_debug) add(w, "-g");
     add_all(w, common_flags, sizeof common_flags / sizeof common_flags[0]);
+    if (!cpp) add_all(w, c_flags, sizeof c_flags / sizeof c_flags[0]);
     add(w, include);
     return OK;
 }

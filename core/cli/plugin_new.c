@@ -243,7 +243,21 @@ done:
 
 /* -- the command -- */
 
-static void say_next(const making *m, text *t)
+/* The guide for authors; NULL where it is not installed. */
+static const char *find_guide(making *m)
+{
+    error err;
+    const char *found = NULL;
+    if (place_find(&m->memory, "sdk/README.md",
+            ASSAY_TEMPLATE_FOLDER "/../../doc/assay-dev/README.md", &found, &err) != OK)
+        return NULL;
+    char *real = found ? realpath(found, NULL) : NULL;
+    const char *guide = real ? arena_strdup(&m->memory, real) : NULL;
+    free(real);
+    return guide;
+}
+
+static void say_next(making *m, text *t)
 {
     const char *program = m->cli->program;
     const char *extension = m->language == IN_CPP ? "cpp" : "c";
@@ -251,6 +265,8 @@ static void say_next(const making *m, text *t)
         m->name, extension, article(m->kind), m->kind);
     text_printf(t, "  %s plugin build %s\n  %s plugin check %s/%s.so\n  %s train %s/%s.cfg\n",
         program, m->folder, program, m->folder, m->name, program, m->folder, m->name);
+    const char *guide = find_guide(m);
+    if (guide) text_printf(t, "the guide for authors: %s\n", guide);
 }
 
 static int run_new(cli *c, const arguments *a)

@@ -41,7 +41,8 @@ static void test_new__makes_every_file_and_says_what_to_do(void **state)
         "next:\n"
         "  " PROGRAM " plugin build lion_2\n"
         "  " PROGRAM " plugin check lion_2/lion_2.so\n"
-        "  " PROGRAM " train lion_2/lion_2.cfg\n");
+        "  " PROGRAM " train lion_2/lion_2.cfg\n"
+        "the guide for authors: " TEST_SOURCE_DIR "/sdk/README.md\n");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         expect_there("lion_2", names[i]);
     }
@@ -193,6 +194,26 @@ static void test_build__passes_on_what_the_compiler_says(void **state)
     forget(&s);
 }
 
+static void test_build__declines_what_would_crash(void **state)
+{
+    (void)state;
+    static const char *const sources[] = { "int f(void);\nint f(void) { }\n",
+        "int f(void);\nint f(void) { return not_declared(); }\n",
+        "int f(int *p);\nint f(int *p) { p = 3; return *p; }\n" };
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        spill("wrong.c", sources[i]);
+        said s = assay("plugin", "build", "wrong.c", "--", "-Wl,-z,undefs");
+        assert_code(&s, 1);
+        assert_contains(s.err, "wrong.c:2:");
+        forget(&s);
+    }
+    spill("wrong.cpp", "int f();\nint f() { }\n");
+    said s = assay("plugin", "build", "wrong.cpp");
+    assert_code(&s, 1);
+    assert_contains(s.err, "wrong.cpp:2:");
+    forget(&s);
+}
+
 static void test_build__declines_what_is_no_source(void **state)
 {
     (void)state;
@@ -256,6 +277,8 @@ int main(void)
             test_build__takes_c_and_cpp_together, enter_scratch, leave_scratch),
         cmocka_unit_test_setup_teardown(
             test_build__passes_on_what_the_compiler_says, enter_scratch, leave_scratch),
+        cmocka_unit_test_setup_teardown(
+            test_build__declines_what_would_crash, enter_scratch, leave_scratch),
         cmocka_unit_test_setup_teardown(
             test_build__declines_what_is_no_source, enter_scratch, leave_scratch),
         cmocka_unit_test_setup_teardown(
