@@ -28,7 +28,10 @@ import json
 import struct
 import sys
 
-import torch
+try:
+    import torch
+except ImportError as error:
+    sys.exit(f"assay_record: it needs PyTorch, which this Python ({sys.executable}) cannot import: {error}")
 
 SIZES = (7, 5, 3)  # inputs, hidden units, outputs
 SAMPLES = 24
@@ -100,7 +103,10 @@ def record(make_optimizer, path, settings="", steps=40, seed=0, double=False):
     if double:
         net, x, y = net.double(), x.double(), y.double()
     names = {name: name.replace("_", ".") for name in net.tensors}
-    optimizer = make_optimizer(list(net.tensors.values()))
+    try:
+        optimizer = make_optimizer(list(net.tensors.values()))
+    except (TypeError, ValueError) as error:
+        sys.exit(f"assay_record: the optimizer cannot be made: {error}")
     tensors = {f"w0.{names[n]}": as_assay(p).clone() for n, p in net.tensors.items()}
     g = {n: [] for n in names}
     w = {n: [] for n in names}
@@ -127,15 +133,26 @@ def record(make_optimizer, path, settings="", steps=40, seed=0, double=False):
     return notes
 
 
+def find_class(module, name):
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        sys.exit(f"assay_record: the module {module} cannot be imported: {error}; it is looked for here and where Python looks")
+    if not isinstance(found, type):
+        sys.exit(f"assay_record: the module {module} has no class {name}")
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0],
-                                     epilog="Further arguments KEY=VALUE go to the optimizer, as in lr=0.01 betas=(0.9,0.99).")
+                                     epilog="The file is then named by assay plugin check ./port.so --against FILE.")
     parser.add_argument("optimizer", help="its class: torch.optim.AdamW, my_module.Lion")
-    parser.add_argument("arguments", nargs="*", metavar="KEY=VALUE")
+    parser.add_argument("arguments", nargs="*", metavar="KEY=VALUE",
+                        help="what the optimizer is made with: lr=0.01 'betas=(0.9, 0.99)' amsgrad=True")
     parser.add_argument("-o", "--output", required=True, help="the file to write (.safetensors)")
     parser.add_argument("--settings", default="", help="the port's hyperparameters as in a config: 'lr = 0.01; beta1 = 0.9;'")
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=40, help="how many updates are recorded (%(default)s); some differences show only late")
+    parser.add_argument("--seed", type=int, default=0, help="of the net's weights and the data (%(default)s)")
     parser.add_argument("--double", action="store_true", help="compute in float64")
     a = parser.parse_args()
     module, _, name = a.optimizer.rpartition(".")
@@ -146,7 +163,9 @@ def main():
     except (ValueError, SyntaxError):
         parser.error(f"expected KEY=VALUE with numbers, True, False or (tuples), found {' '.join(a.arguments)}")
     sys.path.insert(0, ".")
-    kind = getattr(importlib.import_module(module), name)
+    kind = find_class(module, name)
+    if a.steps < 1:
+        parser.error(f"--steps {a.steps}: expected at least 1")
     notes = record(lambda parameters: kind(parameters, **arguments), a.output, a.settings, a.steps, a.seed, a.double)
     print(f"{a.output}: {a.steps} steps of {notes['recorded']}")
 

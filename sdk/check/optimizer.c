@@ -38,7 +38,7 @@ const check_test check_tests_optimizer[] = {
     ROW(eval_weights, "where to evaluate is a function of the state alone"),
     ROW(special_cases, "the special cases that it declares hold"),
     { "optimizer_trajectory", ASSAY_KIND_OPTIMIZER,
-        "it does what the recorded run does that --against names", optimizer_trajectory_run },
+        "it does what a recorded run does: --against FILE", optimizer_trajectory_run },
     ROW(speed, "time of an update, beside what memory allows"),
     { .name = NULL },
 };

@@ -159,12 +159,13 @@ static void say_parting(const follower *f, check_report *r)
     case_text(f, which, sizeof which);
     check_fail(r,
         "%sparts from %s at step %zu in %s: %s is %.9g, expected %.9g, %.0f ulp apart; over "
-        "the tensor %.2g of the %s, at most %.2g is allowed: %s",
+        "the tensor %.2g of the %s, at most %.2g is allowed: %s%s",
         which, f->t->recorded, p->step + 1, place,
         p->is_evaluated ? "where the model is evaluated" : "the weight", (double)p->found,
         (double)p->expected, p->ulps, p->relative,
         f->t->is_free || p->is_evaluated ? "way from the first weights" : "step's length",
-        f->tolerance, advice(f->t, p));
+        f->tolerance, advice(f->t, p),
+        f->c->settings[0] ? "" : "; no settings were recorded: the port ran with its defaults");
 }
 
 /* -- a case -- */

@@ -307,6 +307,8 @@ static void test_recorded_run__of_one_case_passes(void **state)
     expect_failure(&f, "parts from a recorded run at step 2 in a.weight[1, 1]: the weight is ");
     set_note(&f, "run", "free");
     expect_failure(&f, "of the way from the first weights");
+    set_note(&f, "settings", "");
+    expect_failure(&f, "; no settings were recorded: the port ran with its defaults");
 }
 
 static void test_recorded_run__is_held_to_where_it_evaluates(void **state)
