@@ -276,6 +276,11 @@ static void judge(runner *w, const child *c, int how, check_result *r)
             "ended the process with exit code %d%s: a plugin returns a code and leaves the process "
             "alone",
             WEXITSTATUS(how), where);
+    } else if (c->said.n == 0 && strstr(r->output, "runtime does not come first")) {
+        r->end = CHECK_EXITED;
+        check_fail(&r->report,
+            "it is built with -fsanitize=address, whose runtime has to be loaded first; preload "
+            "it: LD_PRELOAD=$(cc -print-file-name=libasan.so) assay plugin check ...");
     } else if (c->said.n == 0) {
         r->end = CHECK_EXITED;
         check_fail(
