@@ -205,16 +205,22 @@ static status catch_signals(error *err)
 
 /* -- Limits -- */
 
-/* Sanitizers reserve an address space of their own, which no limit may touch. */
+/* Sanitizers reserve an address space of their own, which no limit may touch: this program's, or that of a runtime that a plugin
+ * wants and the user has preloaded. */
+static bool is_sanitized(void)
+{
+#if defined(CHECK_IS_SANITIZED)
+    return true;
+#else
+    return dlsym(RTLD_DEFAULT, "__asan_init") || dlsym(RTLD_DEFAULT, "__tsan_init");
+#endif
+}
+
 static void limit(const subject *s)
 {
     const struct rlimit none = { 0, 0 }, memory = { memory_limit_bytes, memory_limit_bytes };
     (void)setrlimit(RLIMIT_CORE, &none);
-#if !defined(CHECK_IS_SANITIZED)
-    (void)setrlimit(RLIMIT_AS, &memory);
-#else
-    (void)memory;
-#endif
+    if (!is_sanitized()) (void)setrlimit(RLIMIT_AS, &memory);
     /* where nobody is left who would end it */
     (void)alarm((unsigned)s->time_limit_s + SPARE_S);
 }
