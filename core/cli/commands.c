@@ -7,7 +7,11 @@ static const command *const commands[] = { &command_train, &command_eval, &comma
     &command_plot, &command_lr_find, &command_inspect, &command_replay, &command_diff,
     &command_config, &command_model_summary, &command_plugin_list, &command_plugin_info,
     &command_plugin_new, &command_plugin_build, &command_plugin_check, &command_data_list,
-    &command_data_fetch, &command_doctor, &command_completion, &command_help };
+    &command_data_fetch,
+#ifdef ASSAY_HAS_STUDIES
+    &command_search,
+#endif
+    &command_doctor, &command_completion, &command_help };
 
 static const option_row common[] = {
     { "help", 'h', NULL, NULL, COMPLETE_NOTHING, "show this help" },

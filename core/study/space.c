@@ -189,12 +189,22 @@ static choice_kind kind_of(const char *written, double *out_number)
     return end != written && !*end && isfinite(*out_number) ? CHOICE_NUMBER : CHOICE_TEXT;
 }
 
+/* Whole numbers without a fraction. */
+static void number_to_json(double v, json *j)
+{
+    if (v == floor(v) && fabs(v) < 0x1p53) {
+        json_int(j, (int64_t)v);
+    } else {
+        json_real(j, v);
+    }
+}
+
 static void choice_to_json(const space *s, size_t i, size_t i_choice, json *j)
 {
     double number = 0;
     switch (kind_of(s->written[i][i_choice], &number)) {
     case CHOICE_TRUTH: json_bool(j, strcmp(s->written[i][i_choice], "true") == 0); break;
-    case CHOICE_NUMBER: json_real(j, number); break;
+    case CHOICE_NUMBER: number_to_json(number, j); break;
     case CHOICE_TEXT: json_string(j, s->dimensions[i].choices[i_choice]); break;
     }
 }
@@ -208,6 +218,8 @@ void space_point_to_json(const space *s, const double *x, json *j)
         json_key(j, d->name);
         if (d->type == ASSAY_SPACE_CATEGORY) {
             choice_to_json(s, i, (size_t)x[i], j);
+        } else if (d->type == ASSAY_SPACE_INT) {
+            number_to_json(x[i], j);
         } else {
             json_real(j, x[i]);
         }
