@@ -125,13 +125,21 @@ static const rig_tensor two[] = {
     { .name = "half1.weight", .shape = { 2, { 7, 3 } }, .fan_in = 7, .fan_out = 6 },
 };
 
-/* A tensor of blocks, and its blocks as tensors. */
+/* As one matrix. */
+static const rig_tensor gates_as_one[] = {
+    { .name = "gates.weight", .shape = { 2, { 3, 12 } }, .fan_in = 3, .fan_out = 12 },
+};
+static const rig_tensor halves_as_one[] = {
+    { .name = "halves.weight", .shape = { 2, { 7, 6 } }, .fan_in = 7, .fan_out = 6 },
+};
+
+/* A tensor of blocks, its blocks as tensors, and the same without blocks. */
 static const struct stack {
-    bench_shapes whole, parts;
+    bench_shapes whole, parts, as_one;
     size_t rows, cols, n_blocks;
 } stacks[] = {
-    { { gates, 1 }, { four, 4 }, 3, 12, 4 },
-    { { halves, 1 }, { two, 2 }, 7, 6, 2 },
+    { { gates, 1 }, { four, 4 }, { gates_as_one, 1 }, 3, 12, 4 },
+    { { halves, 1 }, { two, 2 }, { halves_as_one, 1 }, 7, 6, 2 },
 };
 
 static size_t block_of(const struct stack *k, size_t element)
@@ -352,10 +360,42 @@ static void writes_each(
     bench_close(&fresh);
 }
 
+static bool has_block_slots(const assay_optimizer *o)
+{
+    bool any = false;
+    for (size_t i = 0; i < (size_t)o->n_slots; i++) {
+        const assay_slot *row = (const void *)((const char *)o->slots + i * (size_t)o->slot_stride);
+        any |= (row->flags & ASSAY_SLOT_PER_BLOCK) != 0;
+    }
+    return any;
+}
+
+/* Whether tensor->blocks makes a difference. What takes no notice of blocks may take norms of whole
+ * tensors, say, and is right. */
+static bool looks_at_blocks(const subject *s, const char *settings, const struct stack *k)
+{
+    check_report own = { 0 };
+    bench whole, one;
+    bool differs = false;
+    if (!bench_open(&whole, s, settings, &k->whole, &own)) {
+        return false;
+    }
+    if (bench_open(&one, s, settings, &k->as_one, &own)) {
+        differs = bench_run(&whole, 3, &own) && bench_run(&one, 3, &own) &&
+            bench_hash_weights(&whole) != bench_hash_weights(&one);
+        bench_close(&one);
+    }
+    bench_close(&whole);
+    return differs;
+}
+
 static void blocks_under(const subject *s, const char *settings, check_report *r)
 {
     const assay_optimizer *o = s->component->ops;
     for (size_t i = 0; i < sizeof stacks / sizeof stacks[0] && r->outcome != CHECK_FAILED; i++) {
+        if (!has_block_slots(o) && !looks_at_blocks(s, settings, &stacks[i])) {
+            continue;
+        }
         writes_each(s, settings, &stacks[i], r);
         if (!o->model && r->outcome != CHECK_FAILED) {
             rests_beyond(s, settings, &stacks[i], r);
@@ -369,13 +409,8 @@ static void blocks_under(const subject *s, const char *settings, check_report *r
 void optimizer_test_blocks(const subject *s, check_report *r)
 {
     const assay_optimizer *o = s->component->ops;
-    bool any = false;
-    for (size_t i = 0; i < (size_t)o->n_slots; i++) {
-        const assay_slot *row = (const void *)((const char *)o->slots + i * (size_t)o->slot_stride);
-        any |= (row->flags & ASSAY_SLOT_PER_BLOCK) != 0;
-    }
-    if (!any) {
-        check_skip(r, "none of its slots is ASSAY_SLOT_PER_BLOCK");
+    if (!has_block_slots(o) && !o->tensor) {
+        check_skip(r, "none of its slots is ASSAY_SLOT_PER_BLOCK, and it is not of tier tensor");
         return;
     }
     bench_each_setting(s, 16, r, blocks_under);

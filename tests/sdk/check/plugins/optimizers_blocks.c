@@ -51,6 +51,26 @@ UPDATE(
     });
 OPTIMIZER(mixes_blocks, "the first block's norm for all", .tensor = mixed, ASSAY_SLOTS(by_block));
 
+/* No slot of blocks: what is kept is each element's own. */
+UPDATE(
+    by_size, const uint64_t n = s->tensor->blocks; const uint64_t cols = s->tensor->cols / n;
+    for (uint64_t b = 0; b < n; b++) {
+        float norm = 0;
+        move_columns(h, s, b * cols, cols, b * cols, &norm);
+    });
+OPTIMIZER(right_without_slot, "nothing is wrong with it", .tensor = by_size, ASSAY_SLOTS(slots));
+UPDATE(
+    by_wrong_size, const uint64_t n = s->tensor->blocks; const uint64_t cols = s->tensor->cols / n;
+    for (uint64_t b = 0; b < n; b++) {
+        float norm = (float)b;
+        move_columns(h, s, b * cols, cols, b * cols, &norm);
+    });
+OPTIMIZER(
+    counts_blocks, "a norm that grows with the block", .tensor = by_wrong_size, ASSAY_SLOTS(slots));
+UPDATE(by_tensor_norm, float norm = 0; move_columns(h, s, 0, s->tensor->cols, 0, &norm););
+OPTIMIZER(
+    right_tensor_norm, "nothing is wrong with it", .tensor = by_tensor_norm, ASSAY_SLOTS(slots));
+
 /* Matrices alone. */
 static int matrices(assay_ctx *ctx, const void *hyper, const assay_tensor *t)
 {
@@ -62,4 +82,5 @@ OPTIMIZER(crosses_in_matrices, "the neighbour's gradient, of matrices alone", .t
     .accept = matrices, ASSAY_SLOTS(by_block));
 
 ASSAY_PLUGIN(optimizers_blocks, "0.1.0", &right_blocks_component, &one_block_slot_component,
-    &crosses_blocks_component, &mixes_blocks_component, &crosses_in_matrices_component);
+    &crosses_blocks_component, &mixes_blocks_component, &crosses_in_matrices_component,
+    &right_without_slot_component, &counts_blocks_component, &right_tensor_norm_component);
