@@ -470,14 +470,14 @@ status studies_next(store_cursor *c, store_study *out, bool *out_is_row, error *
     return c->s->ops->studies_next(c, out, out_is_row, err);
 }
 
-status trials_open(
+status store_trials_open(
     store *s, uint64_t study, const store_search *search, store_cursor **out, error *err)
 {
     const status st = search ? check_search(search, err) : OK;
     return st == OK ? s->ops->trials_open(s, study, search, out, err) : st;
 }
 
-status trials_next(store_cursor *c, store_trial *out, bool *out_is_row, error *err)
+status store_trials_next(store_cursor *c, store_trial *out, bool *out_is_row, error *err)
 {
     return c->s->ops->trials_next(c, out, out_is_row, err);
 }
@@ -492,24 +492,25 @@ status attempts_next(store_cursor *c, store_attempt *out, bool *out_is_row, erro
     return c->s->ops->attempts_next(c, out, out_is_row, err);
 }
 
-status points_open(store *s, uint64_t trial, const char *metric, store_cursor **out, error *err)
+status store_points_open(
+    store *s, uint64_t trial, const char *metric, store_cursor **out, error *err)
 {
     return s->ops->points_open(s, trial, metric, out, err);
 }
 
-status points_next(store_cursor *c, store_trial_point *out, bool *out_is_row, error *err)
+status store_points_next(store_cursor *c, store_trial_point *out, bool *out_is_row, error *err)
 {
     return c->s->ops->points_next(c, out, out_is_row, err);
 }
 
-status events_open(store *s, uint64_t study, const store_search *search, uint64_t after,
+status store_events_open(store *s, uint64_t study, const store_search *search, uint64_t after,
     store_cursor **out, error *err)
 {
     const status st = check_search(search, err);
     return st == OK ? s->ops->events_open(s, study, search, after, out, err) : st;
 }
 
-status events_next(store_cursor *c, store_event *out, bool *out_is_row, error *err)
+status store_events_next(store_cursor *c, store_event *out, bool *out_is_row, error *err)
 {
     return c->s->ops->events_next(c, out, out_is_row, err);
 }

@@ -296,24 +296,26 @@ status studies_open(store *s, store_cursor **out, error *err) MUST_CHECK;
 status studies_next(store_cursor *c, store_study *out, bool *out_is_row, error *err) MUST_CHECK;
 
 /* By number; of one search, or of all (NULL). */
-status trials_open(store *s, uint64_t study, const store_search *search, store_cursor **out,
+status store_trials_open(store *s, uint64_t study, const store_search *search, store_cursor **out,
     error *err) MUST_CHECK;
-status trials_next(store_cursor *c, store_trial *out, bool *out_is_row, error *err) MUST_CHECK;
+status store_trials_next(
+    store_cursor *c, store_trial *out, bool *out_is_row, error *err) MUST_CHECK;
 
 /* By epoch. */
 status attempts_open(store *s, uint64_t trial, store_cursor **out, error *err) MUST_CHECK;
 status attempts_next(store_cursor *c, store_attempt *out, bool *out_is_row, error *err) MUST_CHECK;
 
 /* By epoch, step and metric; of one metric, or of all (NULL). */
-status points_open(
+status store_points_open(
     store *s, uint64_t trial, const char *metric, store_cursor **out, error *err) MUST_CHECK;
-status points_next(
+status store_points_next(
     store_cursor *c, store_trial_point *out, bool *out_is_row, error *err) MUST_CHECK;
 
 /* By seq, those after `after`. */
-status events_open(store *s, uint64_t study, const store_search *search, uint64_t after,
+status store_events_open(store *s, uint64_t study, const store_search *search, uint64_t after,
     store_cursor **out, error *err) MUST_CHECK;
-status events_next(store_cursor *c, store_event *out, bool *out_is_row, error *err) MUST_CHECK;
+status store_events_next(
+    store_cursor *c, store_event *out, bool *out_is_row, error *err) MUST_CHECK;
 
 /* -- The whole -- */
 

@@ -350,9 +350,9 @@ static void test_store__points_are_kept_by_attempt_and_replaced_by_step(rig *r)
     store_cursor *c = NULL;
     store_trial_point p;
     bool is_row = false;
-    OKAY(points_open(r->s, t.id, "validation.loss", &c, err));
+    OKAY(store_points_open(r->s, t.id, "validation.loss", &c, err));
     for (int i = 0; i < 4; i++) {
-        OKAY(points_next(c, &p, &is_row, err));
+        OKAY(store_points_next(c, &p, &is_row, err));
         assert_true(is_row);
         assert_int_equal(p.epoch, want[i].epoch);
         assert_int_equal(p.point.step, want[i].step);
@@ -360,13 +360,13 @@ static void test_store__points_are_kept_by_attempt_and_replaced_by_step(rig *r)
             p.point.value == want[i].value || (isnan(p.point.value) && isnan(want[i].value)));
         assert_string_equal(p.point.metric, "validation.loss");
     }
-    OKAY(points_next(c, &p, &is_row, err));
+    OKAY(store_points_next(c, &p, &is_row, err));
     assert_false(is_row);
     store_cursor_close(c);
     int n = 0;
-    OKAY(points_open(r->s, t.id, NULL, &c, err));
+    OKAY(store_points_open(r->s, t.id, NULL, &c, err));
     for (is_row = true; is_row; n += is_row)
-        OKAY(points_next(c, &p, &is_row, err));
+        OKAY(store_points_next(c, &p, &is_row, err));
     assert_int_equal(n, 5);
     store_cursor_close(c);
 }
@@ -375,7 +375,7 @@ static void next_event(store_cursor *c, store_event *e, uint64_t seq, event_kind
     trial_state state, uint64_t proposal)
 {
     bool is_row = false;
-    OKAY(events_next(c, e, &is_row, err));
+    OKAY(store_events_next(c, e, &is_row, err));
     assert_true(is_row);
     assert_int_equal(e->seq, seq);
     assert_int_equal(e->kind, kind);
@@ -419,7 +419,7 @@ static void test_store__the_log_tells_what_happened_in_order_and_once(rig *r)
     const store_search plain = { STORE_TUNE, "", "", 0 };
     store_cursor *c = NULL;
     store_event e;
-    OKAY(events_open(r->s, r->study, &plain, 0, &c, err));
+    OKAY(store_events_open(r->s, r->study, &plain, 0, &c, err));
     next_event(c, &e, 1, EVENT_ASKED, TRIAL_WAITING, 0);
     assert_int_equal(e.seed, 1);
     assert_non_null(strstr(e.params, "\"cell\": \"lstm\""));
@@ -434,16 +434,16 @@ static void test_store__the_log_tells_what_happened_in_order_and_once(rig *r)
     assert_true(e.fidelity == 27.0 && e.value == 1.25);
     next_event(c, &e, 6, EVENT_ASKED, TRIAL_WAITING, 2);
     assert_int_equal(e.from_trial, 0);
-    OKAY(events_next(c, &e, &is_row, err));
+    OKAY(store_events_next(c, &e, &is_row, err));
     assert_false(is_row);
     store_cursor_close(c);
 
-    OKAY(events_open(r->s, r->study, &plain, 4, &c, err));
+    OKAY(store_events_open(r->s, r->study, &plain, 4, &c, err));
     next_event(c, &e, 5, EVENT_FINISHED, TRIAL_PAUSED, 0);
     store_cursor_close(c);
-    OKAY(events_open(r->s, r->study, &other.search, 0, &c, err));
+    OKAY(store_events_open(r->s, r->study, &other.search, 0, &c, err));
     next_event(c, &e, 1, EVENT_ASKED, TRIAL_WAITING, 0);
-    OKAY(events_next(c, &e, &is_row, err));
+    OKAY(store_events_next(c, &e, &is_row, err));
     assert_false(is_row);
     store_cursor_close(c);
 }
@@ -480,27 +480,27 @@ static void test_store__trials_are_listed_by_number_all_or_of_a_search(rig *r)
         spec.search.contender = i % 2 ? "b" : "a";
         OKAY(trial_add(r->s, r->study, &spec, &t, &r->a, &is_new, err));
     }
-    OKAY(trials_open(r->s, r->study, NULL, &c, err));
+    OKAY(store_trials_open(r->s, r->study, NULL, &c, err));
     for (uint64_t i = 0; i < 6; i++) {
-        OKAY(trials_next(c, &t, &is_row, err));
+        OKAY(store_trials_next(c, &t, &is_row, err));
         assert_true(is_row && t.number == i && t.proposal == i / 2);
     }
-    OKAY(trials_next(c, &t, &is_row, err));
+    OKAY(store_trials_next(c, &t, &is_row, err));
     assert_false(is_row);
     store_cursor_close(c);
     const store_search b = { STORE_TUNE, "b", "", 0 }, none = { STORE_TUNE, "c", "", 0 };
-    OKAY(trials_open(r->s, r->study, &b, &c, err));
+    OKAY(store_trials_open(r->s, r->study, &b, &c, err));
     for (uint64_t i = 1; i < 6; i += 2) {
-        OKAY(trials_next(c, &t, &is_row, err));
+        OKAY(store_trials_next(c, &t, &is_row, err));
         assert_true(is_row && t.number == i);
         assert_string_equal(t.search.contender, "b");
         must_claim(r); /* changes beside a cursor are fine */
     }
-    OKAY(trials_next(c, &t, &is_row, err));
+    OKAY(store_trials_next(c, &t, &is_row, err));
     assert_false(is_row);
     store_cursor_close(c);
-    OKAY(trials_open(r->s, r->study, &none, &c, err));
-    OKAY(trials_next(c, &t, &is_row, err));
+    OKAY(store_trials_open(r->s, r->study, &none, &c, err));
+    OKAY(store_trials_next(c, &t, &is_row, err));
     assert_false(is_row);
     store_cursor_close(c);
 }

@@ -70,9 +70,9 @@ static uint64_t check_all_done(rig *r, uint64_t n_trials)
     bool is_row = true;
     uint64_t n = 0, n_more = 0, n_lost = 0;
     r->s = open_as(r, "one", STORE_WRITE);
-    OKAY(trials_open(r->s, r->study, NULL, &c, err));
+    OKAY(store_trials_open(r->s, r->study, NULL, &c, err));
     for (;; n++) {
-        OKAY(trials_next(c, &t, &is_row, err));
+        OKAY(store_trials_next(c, &t, &is_row, err));
         if (!is_row) break;
         assert_int_equal(t.state, TRIAL_DONE);
         assert_true(t.value == value_of(&t));
@@ -85,9 +85,9 @@ static uint64_t check_all_done(rig *r, uint64_t n_trials)
     const store_search plain = { STORE_TUNE, "", "", 0 };
     store_event e;
     uint64_t n_events = 0, n_finished = 0;
-    OKAY(events_open(r->s, r->study, &plain, 0, &c, err));
+    OKAY(store_events_open(r->s, r->study, &plain, 0, &c, err));
     for (;; n_events++) {
-        OKAY(events_next(c, &e, &is_row, err));
+        OKAY(store_events_next(c, &e, &is_row, err));
         if (!is_row) break;
         assert_int_equal(e.seq, n_events + 1);
         n_finished += e.kind == EVENT_FINISHED;
