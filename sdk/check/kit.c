@@ -7,7 +7,7 @@
 
 static const check_test *const tables[] = { check_tests_loading, check_tests_general,
     check_tests_optimizer, check_tests_layer, check_tests_schedule, check_tests_loss,
-    check_tests_metric, check_tests_dataset };
+    check_tests_metric, check_tests_dataset, check_tests_search, check_tests_pruner };
 
 enum { N_TABLES = sizeof tables / sizeof tables[0] };
 

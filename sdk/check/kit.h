@@ -70,7 +70,7 @@ typedef struct check_test {
  * has been loaded yet. */
 extern const check_test check_tests_loading[], check_tests_general[], check_tests_optimizer[],
     check_tests_layer[], check_tests_schedule[], check_tests_loss[], check_tests_metric[],
-    check_tests_dataset[];
+    check_tests_dataset[], check_tests_search[], check_tests_pruner[];
 
 /* All of them, in the order in which they run. */
 size_t check_count(void);
