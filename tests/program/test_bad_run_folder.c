@@ -47,7 +47,7 @@ static const bad_input rows[] = {
         "alone are read by train.init_from" },
     { "a damaged config", "echo \"x = ;\" >> run/config.cfg", NULL, NULL,
         { "train", "--resume", "run", "-q" }, 2,
-        "run/config.cfg:61: syntax error near \";\": expected a value after \"x =\"" },
+        "run/config.cfg:62: syntax error near \";\": expected a value after \"x =\"" },
     { "the folder of another run", NULL, NULL, NULL, { "train", "bad.cfg", "--output", "run" }, 2,
         "run: there is a run in this folder already; resume it or choose another" },
     { "a run that goes on elsewhere", NULL, NULL, NULL,

@@ -506,7 +506,7 @@ static void test_plan__names_a_plugin_that_answers_nonsense(void **state)
     assert_refused("model = ( { type = \"model_odd\"; fault = \"strange_code\"; } );", vector_of(6),
         E_PLUGIN,
         "x.cfg:1: model[0]: layer \"model_odd1\" (model_odd): plan returned -4711, which is no "
-        "code of the plugin ABI");
+        "code of the plugin ABI: return ASSAY_OK, or what host->fail returns");
     assert_refused(
         "model = ( { type = \"model_odd\"; name = \"odd\"; fault = \"unknown_init\"; } );",
         vector_of(6), E_PLUGIN,
