@@ -207,7 +207,8 @@ enum { LEAST_FREE_BYTES = 1 << 20 };
 static status check_room(sqlite_store *s, error *err)
 {
     struct statvfs info;
-    if (statvfs(s->base.where, &info) != 0) return OK; /* writing will tell */
+    const char *path = sqlite3_db_filename(s->db, "main"); /* absolute */
+    if (!path || statvfs(path, &info) != 0) return OK; /* writing will tell */
     const double left = (double)info.f_bavail * (double)info.f_frsize;
     if (left >= LEAST_FREE_BYTES) return OK;
     char bytes[32];
