@@ -25,7 +25,7 @@ static const struct {
     { "common/gitignore.in", ".gitignore" },
 };
 
-enum { N_FILES = sizeof files / sizeof files[0], IN_C = 0, IN_CPP = 1, N_WORDS = 9 };
+enum { N_FILES = sizeof files / sizeof files[0], IN_C = 0, IN_CPP = 1, N_WORDS = 11 };
 
 /* @NAME@ in a template and what it stands for. */
 typedef struct filling {
@@ -98,6 +98,21 @@ static status check_name(const making *m, error *err)
     return OK;
 }
 
+/* What is tried out by `assay search`, not by training. */
+static bool is_of_search(const char *kind)
+{
+    return strcmp(kind, "search") == 0 || strcmp(kind, "pruner") == 0;
+}
+
+/* Strategies and pruners are templates in C alone. */
+static status check_language(const making *m, error *err)
+{
+    if (m->language == IN_C || !is_of_search(m->kind)) return OK;
+    return fail(err, E_USAGE,
+        "plugin new: there is no template of a %s in C++: take the one in C, without --lang",
+        m->kind);
+}
+
 static const char *article(const char *kind)
 {
     return strcmp(kind, "optimizer") == 0 ? "an" : "a";
@@ -139,6 +154,9 @@ static void set_words(making *m)
     for (size_t i = 0; i < n; i++) {
         m->words[3 + i] = (filling){ of_language[i][0], of_language[i][1 + m->language] };
     }
+    m->words[3 + n] = (filling){ "RUN", is_of_search(m->kind) ? "search --space" : "train" };
+    m->words[4 + n] = (filling){ "DOES",
+        is_of_search(m->kind) ? "serves it to another program" : "trains with it, in a second" };
 }
 
 /* The filling for the word that begins at `at`, an @; NULL where that is only an @. */
@@ -263,8 +281,9 @@ static void say_next(making *m, text *t)
     const char *extension = m->language == IN_CPP ? "cpp" : "c";
     text_printf(t, "%s/%s.%s is %s %s that works, to be changed into yours\nnext:\n", m->folder,
         m->name, extension, article(m->kind), m->kind);
-    text_printf(t, "  %s plugin build %s\n  %s plugin check %s/%s.so\n  %s train %s/%s.cfg\n",
-        program, m->folder, program, m->folder, m->name, program, m->folder, m->name);
+    text_printf(t, "  %s plugin build %s\n  %s plugin check %s/%s.so\n  %s %s %s/%s.cfg\n", program,
+        m->folder, program, m->folder, m->name, program,
+        is_of_search(m->kind) ? "search --space" : "train", m->folder, m->name);
     const char *guide = find_guide(m);
     if (guide) text_printf(t, "the guide for authors: %s\n", guide);
 }
@@ -281,6 +300,7 @@ static int run_new(cli *c, const arguments *a)
     status st = OK;
     set_words(&m);
     TRY(check_name(&m, &err));
+    TRY(check_language(&m, &err));
     TRY(make_folder(&m, option_get(a, "folder"), &err));
     warn_of_namesake(&m);
     say_next(&m, &t);
@@ -298,19 +318,19 @@ static const option_row options[] = {
 const command command_plugin_new = { .name = "plugin new",
     .arguments = "KIND NAME",
     .summary = "a folder with a component of one's own to begin with",
-    .doc =
-        "Makes a folder NAME with a small component of that kind that works, to be changed into "
-        "another: its source, a config that trains with it in seconds, build files for assay "
-        "plugin "
-        "build, make, CMake and Meson, a README and a file for continuous integration. A folder "
-        "that is there already is left alone.\n\n"
-        "KIND is optimizer, schedule, layer, loss, metric or dataset. NAME is what `type` names in "
-        "a config: lower-case letters, digits, underscores.",
+    .doc = "Makes a folder NAME with a small component of that kind that works, to be changed into "
+           "another: its source, a config that trains with it in seconds, build files for assay "
+           "plugin "
+           "build, make, CMake and Meson, a README and a file for continuous integration. A folder "
+           "that is there already is left alone.\n\n"
+           "KIND is optimizer, schedule, layer, loss, metric, dataset, search or pruner (the last "
+           "two in C). NAME is what `type` names in "
+           "a config: lower-case letters, digits, underscores.",
     .examples = "assay plugin new optimizer mine\nassay plugin new layer gate --lang c++ --folder "
                 "~/plugins",
     COMMAND_OPTIONS(options),
     .least = 2,
     .most = 2,
     .completes = COMPLETE_CHOICES,
-    .choices = "optimizer|schedule|layer|loss|metric|dataset",
+    .choices = "optimizer|schedule|layer|loss|metric|dataset|search|pruner",
     .run = run_new };

@@ -87,6 +87,7 @@ static status open_space(service *v, const char *written, error *err)
     } else {
         TRY(session_open(s, v->cli, written, NULL, 0, err));
         TRY(take_options(v, err));
+        TRY(registry_add_config(s->registry, s->config, err));
         const value *block = value_find(config_root(s->config), "space");
         if (!block) {
             TRY(fail_at(err, E_MISSING, &(origin){ written, 0 },
