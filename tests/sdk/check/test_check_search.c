@@ -1,4 +1,4 @@
-/* The tests of search strategies: the built-in ones pass, and each fault is found by the test that is for it. */
+/* The tests of search strategies and pruners: the built-in ones pass, and each fault is found by the test that is for it. */
 #include "check_scene.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -36,11 +36,29 @@ static void test_searches__faults_are_found(void **state)
     expect_faults("search", FAULTY_PLUGIN("faulty_searches"), faults, N(faults));
 }
 
+static void test_pruners__faults_are_found(void **state)
+{
+    (void)state;
+    static const fault faults[] = {
+        { "no_verdict", "pruner_verdicts", "report does not write its verdict", "" },
+        { "odd_verdict", "pruner_verdicts", "report gives what is no verdict", "" },
+        { "silent", "pruner_verdicts", "report", "(it gave no reason)" },
+        { "changes_mode", "pruner_verdicts", "changes the floating-point mode", "" },
+        { "in_one_place", "pruner_same", "what is remembered belongs on ctx->self", "" },
+        { "learns_in_report", "pruner_replay", "a fresh one that is told the same events", "" },
+        { "never_fails", "pruner_out_of_memory", "return ASSAY_E_NOMEM", "" },
+        { "idle_hyper", "pruner_hypers", "\"knob\" shows", "in no verdict" },
+    };
+    expect_passes("pruner", "none", FAULTY_PLUGIN("faulty_pruners"));
+    expect_faults("pruner", FAULTY_PLUGIN("faulty_pruners"), faults, N(faults));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_searches__built_in_ones_pass),
         cmocka_unit_test(test_searches__faults_are_found),
+        cmocka_unit_test(test_pruners__faults_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
