@@ -721,6 +721,7 @@ static int as_ordinary_user(void)
     if (pid == 0) {
         char *argv[] = { (char *)"test_hostile", NULL };
         if (setgid(ORDINARY_USER) != 0 || setuid(ORDINARY_USER) != 0) _exit(78);
+        if (access(TEST_BUILD_DIR "/assay", X_OK) != 0) _exit(77);
         (void)execv("/proc/self/exe", argv);
         _exit(77);
     }
