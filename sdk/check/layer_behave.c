@@ -174,7 +174,7 @@ static void compare_mean(layer_pass *p, const float *expected, check_report *rep
     const double mean = sum / N_DRAWS,
                  error_of_mean = sqrt(fmax(0, squares / N_DRAWS - mean * mean) / N_DRAWS);
     if (fabs(mean - 1) <= 5 * error_of_mean + 1e-4) return;
-    check_warn(rep,
+    check_fail(rep,
         "forward: over %d draws the output in training is on average %.4g times that of "
         "evaluation (standard error %.2g), expected 1: scale what is kept, by 1 / (1 - rate) for "
         "dropout (%s)",
@@ -202,6 +202,49 @@ static void mean_case(layer_rig *r, check_report *rep)
     if (ok) compare_mean(p, expected, rep);
     free(expected);
     layer_pass_free(p);
+}
+
+enum { N_SETTLED = 400 };
+
+/* Running statistics of data that never change come to be those of the data: then evaluation gives what training gives, but for the
+ * factor n / (n - 1) of an unbiased variance. At the defaults alone, as other settings may forget slowly. */
+static void settle_case(layer_rig *r, check_report *rep)
+{
+    layer_pass *p = NULL;
+    float *trained = NULL;
+    if (r->n_buffers == 0 || !r->plan.couples_samples || r->settings[0]) return;
+    bool ok = layer_begin(r, TIME, BATCH, &p, rep);
+    const size_t n = ok ? layer_pass_y_size(p) : 0;
+    if (ok) {
+        p->is_unwatched = true;
+        trained = malloc(p->y.bytes);
+    }
+    for (int i = 0; ok && trained && i < N_SETTLED; i++)
+        ok = layer_run_forward(p, rep);
+    if (ok && trained) {
+        memcpy(trained, p->y.at, p->y.bytes);
+        p->io.training = 0;
+        ok = layer_make_ready(r, false, rep) && layer_run_forward(p, rep);
+    }
+    double apart = 0, size = 0;
+    for (size_t i = 0; ok && trained && i < n; i++) {
+        const double d = (double)((const float *)p->y.at)[i] - (double)trained[i];
+        apart += d * d;
+        size += (double)trained[i] * (double)trained[i];
+    }
+    if (!(apart <= 0.01 * size)) {
+        check_fail(rep,
+            "forward: after %d times the same batch in training, evaluation of it differs from "
+            "training by %.2g of the output's size: look at how the buffers are updated (defaults)",
+            N_SETTLED, sqrt(apart / size));
+    }
+    free(trained);
+    layer_pass_free(p);
+}
+
+void check_layer_buffers(const subject *s, check_report *rep)
+{
+    layer_each(s, &everywhere, settle_case, rep);
 }
 
 static void draws_case(layer_rig *r, check_report *rep)

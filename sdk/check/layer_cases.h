@@ -84,6 +84,7 @@ void check_layer_backward(const subject *s, check_report *rep);
 void check_layer_repeat(const subject *s, check_report *rep);
 void check_layer_evaluation(const subject *s, check_report *rep);
 void check_layer_draws(const subject *s, check_report *rep);
+void check_layer_buffers(const subject *s, check_report *rep);
 void check_layer_shards(const subject *s, check_report *rep);
 void check_layer_samples(const subject *s, check_report *rep);
 void check_layer_order(const subject *s, check_report *rep);
