@@ -142,7 +142,7 @@ static void step_away(struct acquire *a, double *row, double length)
     const uint64_t n = c->plan->n_dimensions;
     const uint64_t sure = (uint64_t)(draw(a) * (double)n);
     for (uint64_t i = 0; i < n; i++) {
-        if (i != sure && draw(a) > 0.3) continue;
+        if (i != sure && draw(a) > 0.6) continue;
         double *at = row + c->first[i];
         if (columns_is_category(c, i)) {
             columns_choose(c, i, (uint64_t)(draw(a) * (double)c->width[i]), row);

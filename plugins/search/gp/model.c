@@ -14,7 +14,7 @@
 #define SQRT5 2.23606797749978969641
 
 static const double nugget = 1e-8; // keeps K positive definite
-static const double length_low = 0.02, length_high = 30;
+static const double length_low = 0.1, length_high = 30;
 
 int model_init(assay_ctx *ctx, struct model *m, const struct columns *c)
 {
