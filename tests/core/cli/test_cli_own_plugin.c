@@ -85,7 +85,8 @@ static void test_new__declines_command_lines_without_sense(void **state)
 {
     (void)state;
     expect(assay("plugin", "new", "optimiser", "x"), 2,
-        "plugin new: expected one of optimizer|schedule|layer|loss|metric|dataset, found "
+        "plugin new: expected one of optimizer|schedule|layer|loss|metric|dataset|search|pruner, "
+        "found "
         "\"optimiser\"");
     expect(assay("plugin", "new", "loss"), 2,
         "plugin new: something is missing: assay plugin new KIND NAME");
