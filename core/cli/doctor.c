@@ -5,7 +5,7 @@
 #include "num/gemm.h"
 #include "num/team.h"
 #ifdef ASSAY_HAS_STUDIES
-#include "study/sandbox.h"
+#include "sandbox/sandbox.h"
 #endif
 
 #include <langinfo.h>

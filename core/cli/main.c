@@ -4,7 +4,7 @@
 #include "cli/session.h"
 #include "num/gemm.h"
 #ifdef ASSAY_HAS_STUDIES
-#include "study/sandbox.h"
+#include "sandbox/sandbox.h"
 #include "study/train_job.h"
 #endif
 

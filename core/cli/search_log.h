@@ -3,7 +3,7 @@
 #ifndef ASSAY_CORE_CLI_SEARCH_LOG_H
 #define ASSAY_CORE_CLI_SEARCH_LOG_H
 
-#include "study/search.h"
+#include "search/search.h"
 
 typedef struct search_log {
     const char *path; /* NULL: none is kept */

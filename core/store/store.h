@@ -227,7 +227,7 @@ typedef struct store_news {
 status trial_report(store *s, store_hold held, const store_point *points, size_t n_points,
     const store_news *news, error *err) MUST_CHECK;
 
-/* An attempt's class, beside those of study/outcome.h: 0 is success. */
+/* An attempt's class, beside those of sandbox/outcome.h: 0 is success. */
 enum { ATTEMPT_RUNNING = -1, ATTEMPT_OK = 0, ATTEMPT_LOST = 18 };
 
 typedef struct store_result {

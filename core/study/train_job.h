@@ -4,7 +4,7 @@
 
 #include "base/record.h"
 #include "base/text.h"
-#include "study/worker.h"
+#include "sandbox/worker.h"
 
 extern const procedure plan_procedure, train_procedure;
 

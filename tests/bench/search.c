@@ -10,7 +10,7 @@
 #include "search_problems.h"
 
 #include "base/clock.h"
-#include "study/search.h"
+#include "search/search.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 typedef struct search_problem {
     const char *name;
-    const char *space; /* in the compact form of study/space.h */
+    const char *space; /* in the compact form of search/space.h */
     double lowest;
     double (*value)(const double *x); /* x as a point of the space has it: of a choice its index */
 } search_problem;

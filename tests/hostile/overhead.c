@@ -4,7 +4,7 @@
  *     sandbox_overhead [ROUNDS] */
 #include "base/clock.h"
 #include "base/file.h"
-#include "study/sandbox.h"
+#include "sandbox/sandbox.h"
 #include "study/train_job.h"
 
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #undef fail
 
-#include "study/sandbox.h"
+#include "sandbox/sandbox.h"
 #include "study/train_job.h"
 
 #include <dirent.h>

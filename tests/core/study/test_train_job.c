@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "model/weights.h"
-#include "study/sandbox.h"
+#include "sandbox/sandbox.h"
 #include "study/train_job.h"
 #include "train/trainer.h"
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_PLUGINS_PRUNER_RIG_H
 #define TESTS_PLUGINS_PRUNER_RIG_H
 
-#include "study/search.h"
+#include "search/search.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* What asha stops: verdicts at rungs that can be counted by hand, and what they save. */
-#include "study/search.h"
+#include "search/search.h"
 
 #include <math.h>
 #include <setjmp.h>

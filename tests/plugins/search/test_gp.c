@@ -1,5 +1,5 @@
 /* The Gaussian process as a strategy: what it finds, and that its proposals are a function of the seed and of what it was told. */
-#include "study/search.h"
+#include "search/search.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #include "../../../plugins/search/shared/sobol.h"
 
 #include "base/rng.h"
-#include "study/search.h"
+#include "search/search.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* What tpe proposes: inside of every kind of space, the same again from seed and log, and better than random points. */
-#include "study/search.h"
+#include "search/search.h"
 
 #include <math.h>
 #include <setjmp.h>
