@@ -5,7 +5,7 @@
 #include "num/gemm.h"
 #ifdef ASSAY_HAS_STUDIES
 #include "sandbox/sandbox.h"
-#include "study/train_job.h"
+#include "study/procedures.h"
 #endif
 
 #include <locale.h>
@@ -129,9 +129,9 @@ static bool wants_help(int argc, char **argv)
 static bool is_fork_server(int argc, char **argv, int *out_code)
 {
 #ifdef ASSAY_HAS_STUDIES
-    const procedure procedures[] = { plan_procedure, train_procedure, probe_procedure };
+    procedure procedures[STUDY_MOST_PROCEDURES];
     if (argc == 3 && strcmp(argv[1], "--fork-server") == 0) {
-        const size_t n = sizeof procedures / sizeof *procedures;
+        const size_t n = study_procedures(procedures);
         *out_code = fork_server_main((int)strtol(argv[2], NULL, 10), procedures, n);
         return true;
     }
