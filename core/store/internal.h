@@ -14,6 +14,7 @@ typedef struct store_ops {
         const char *const *distributions, uint64_t *out, error *err);
     status (*study_find)(store *s, const char *name, arena *a, store_study *out, error *err);
     status (*study_close)(store *s, uint64_t study, error *err);
+    status (*study_pause)(store *s, uint64_t study, bool is_paused, error *err);
 
     status (*trial_add)(store *s, uint64_t study, const store_trial_spec *spec,
         const char *identity, store_trial *out, arena *a, bool *out_is_new, error *err);

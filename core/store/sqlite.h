@@ -8,7 +8,7 @@
 
 enum {
     STORE_APPLICATION = 0x61736179, /* "asay", in the file's header */
-    STORE_SCHEMA = 2, /* version of the tables, in the file's header */
+    STORE_SCHEMA = 3, /* version of the tables, in the file's header */
     MOST_STATEMENTS = 64,
 };
 
@@ -97,6 +97,7 @@ status sqlite_study_create(store *s, const store_study_spec *spec, const char *h
     const char *const *distributions, uint64_t *out, error *err);
 status sqlite_study_find(store *s, const char *name, arena *a, store_study *out, error *err);
 status sqlite_study_close(store *s, uint64_t study, error *err);
+status sqlite_study_pause(store *s, uint64_t study, bool is_paused, error *err);
 
 status sqlite_trial_add(store *s, uint64_t study, const store_trial_spec *spec,
     const char *identity, store_trial *out, arena *a, bool *out_is_new, error *err);
@@ -137,7 +138,9 @@ status sqlite_export_optuna(
 
 /* The columns of a store_study and a store_trial, as these two read them. `keep` may be NULL: texts are borrowed then. */
 #define STUDY_COLUMNS \
-    "id, name, declaration, declaration_hash, metric, direction, seed, max_lost, created, closed"
+    "id, name, declaration, declaration_hash, metric, direction, seed, max_lost, created, " \
+    "closed, " \
+    "paused"
 #define TRIAL_COLUMNS \
     "t.id, t.study, t.number, t.identity, s.phase, s.contender, s.workload, s.repeat, t.seed, " \
     "t.proposal, t.asked_after, t.from_trial, t.replicate, t.params, t.fidelity, t.priority, " \

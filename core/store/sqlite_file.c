@@ -360,6 +360,7 @@ const store_ops store_sqlite_ops = {
     .study_create = sqlite_study_create,
     .study_find = sqlite_study_find,
     .study_close = sqlite_study_close,
+    .study_pause = sqlite_study_pause,
     .trial_add = sqlite_trial_add,
     .trial_find = sqlite_trial_find,
     .trial_claim = sqlite_trial_claim,

@@ -156,8 +156,10 @@ static const char *const views[] = {
     NULL,
 };
 
+static const char *const pauses[] = { "ALTER TABLE study ADD COLUMN paused REAL;", NULL };
+
 /* What leads from one version to the next: steps[0] makes version 1 of an empty file. */
-static const char *const *const steps[STORE_SCHEMA] = { tables, views };
+static const char *const *const steps[STORE_SCHEMA] = { tables, views, pauses };
 
 status schema_bring_up(sqlite_store *s, error *err)
 {

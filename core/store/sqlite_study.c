@@ -94,6 +94,12 @@ done:
     return st;
 }
 
+static status fail_no_study(sqlite_store *s, uint64_t study, error *err)
+{
+    return fail(
+        err, E_UNKNOWN, "%s: has no study of id %llu", s->base.where, (unsigned long long)study);
+}
+
 status sqlite_study_close(store *base, uint64_t study, error *err)
 {
     sqlite_store *s = sqlite_of(base);
@@ -101,10 +107,20 @@ status sqlite_study_close(store *base, uint64_t study, error *err)
     TRY(write_begin(s, true, err));
     TRY(sql_run(s, err, "UPDATE study SET closed = coalesce(closed, ?2) WHERE id = ?1", "ud", study,
         store_now()));
-    if (sqlite3_changes(s->db) == 0) {
-        TRY(fail(
-            err, E_UNKNOWN, "%s: has no study of id %llu", base->where, (unsigned long long)study));
-    }
+    if (sqlite3_changes(s->db) == 0) TRY(fail_no_study(s, study, err));
+done:
+    return write_end(s, st, err);
+}
+
+status sqlite_study_pause(store *base, uint64_t study, bool is_paused, error *err)
+{
+    sqlite_store *s = sqlite_of(base);
+    status st = OK;
+    TRY(write_begin(s, true, err));
+    TRY(sql_run(s, err,
+        "UPDATE study SET paused = CASE ?3 WHEN 1 THEN coalesce(paused, ?2) END WHERE id = ?1",
+        "udi", study, store_now(), (int64_t)is_paused));
+    if (sqlite3_changes(s->db) == 0) TRY(fail_no_study(s, study, err));
 done:
     return write_end(s, st, err);
 }

@@ -286,8 +286,8 @@ status sqlite_trial_claim(store *base, uint64_t study, double lease_s, arena *a,
     bool is_there = false, is_found = false, is_row = false;
     store_trial t;
     TRY(write_begin(s, false, err));
-    TRY(sql_int(
-        s, &is_open, &is_there, err, "SELECT closed IS NULL FROM study WHERE id = ?1", "u", study));
+    TRY(sql_int(s, &is_open, &is_there, err,
+        "SELECT closed IS NULL AND paused IS NULL FROM study WHERE id = ?1", "u", study));
     if (!is_there) {
         TRY(fail(
             err, E_UNKNOWN, "%s: has no study of id %llu", base->where, (unsigned long long)study));

@@ -245,6 +245,16 @@ status study_close(store *s, uint64_t study, error *err)
     return s->ops->study_close(s, study, err);
 }
 
+status study_pause(store *s, uint64_t study, error *err)
+{
+    return s->ops->study_pause(s, study, true, err);
+}
+
+status study_reopen(store *s, uint64_t study, error *err)
+{
+    return s->ops->study_pause(s, study, false, err);
+}
+
 /* -- Trials -- */
 
 /* Runs `read` over JSON text, of which nothing may be left. */

@@ -104,6 +104,7 @@ typedef struct store_study {
     store_direction direction;
     uint64_t seed, max_lost;
     double created, closed; /* closed is NaN: it is open */
+    double paused; /* NaN: it is not */
 } store_study;
 
 /* E_CONFLICT: the name is taken. E_RANGE: a spec that makes no sense. */
@@ -113,6 +114,10 @@ status study_create(
 status study_find(store *s, const char *name, arena *a, store_study *out, error *err) MUST_CHECK;
 /* No trial is added or claimed any more; those that run may finish. Closing twice is fine. E_UNKNOWN. */
 status study_close(store *s, uint64_t study, error *err) MUST_CHECK;
+/* Nobody claims a trial of it until it is reopened; those that run may finish, and trials may be added. Pausing twice is fine, as
+ * is reopening what is not paused; a closed study stays closed. E_UNKNOWN. */
+status study_pause(store *s, uint64_t study, error *err) MUST_CHECK;
+status study_reopen(store *s, uint64_t study, error *err) MUST_CHECK;
 
 /* -- Trials -- */
 

@@ -68,6 +68,40 @@ static void test_store__a_closed_study_gives_nothing_and_takes_nothing(rig *r)
     assert_true(y.closed >= y.created);
 }
 
+static void test_store__a_paused_study_gives_nothing_until_it_is_reopened(rig *r)
+{
+    store_trial t, held;
+    store_study y;
+    add(r, 1);
+    add(r, 2);
+    held = must_claim(r);
+    OKAY(study_find(r->s, "digits", &r->a, &y, err));
+    assert_true(isnan(y.paused));
+    OKAY(study_pause(r->s, r->study, err));
+    OKAY(study_find(r->s, "digits", &r->a, &y, err));
+    const double paused = y.paused;
+    assert_true(paused >= y.created);
+    OKAY(study_pause(r->s, r->study, err));
+    OKAY(study_find(r->s, "digits", &r->a, &y, err));
+    assert_true(y.paused == paused);
+    assert_true(isnan(y.closed));
+    assert_false(claim(r, r->s, 60.0, &t));
+    add(r, 3);
+    OKAY(trial_renew(r->s, trial_hold(&held), 60.0, err));
+    const store_result done = done_with(2.385);
+    OKAY(trial_finish(r->s, trial_hold(&held), &done, err));
+
+    OKAY(study_reopen(r->s, r->study, err));
+    OKAY(study_reopen(r->s, r->study, err));
+    OKAY(study_find(r->s, "digits", &r->a, &y, err));
+    assert_true(isnan(y.paused));
+    assert_int_equal(must_claim(r).number, 1);
+
+    OKAY(study_close(r->s, r->study, err));
+    OKAY(study_reopen(r->s, r->study, err));
+    assert_false(claim(r, r->s, 60.0, &t));
+}
+
 static void test_store__a_trial_is_what_was_added(rig *r)
 {
     store_trial t;
@@ -567,6 +601,8 @@ static void test_store__nonsense_is_refused_before_it_is_written(rig *r)
     SAYS(E_UNKNOWN, "has no study", study_find(r->s, "x", &r->a, &y, err));
     SAYS(E_UNKNOWN, "did you mean \"digits\"", study_find(r->s, "digit", &r->a, &y, err));
     SAYS(E_UNKNOWN, "id 77", study_close(r->s, 77, err));
+    SAYS(E_UNKNOWN, "id 77", study_pause(r->s, 77, err));
+    SAYS(E_UNKNOWN, "id 77", study_reopen(r->s, 77, err));
     SAYS(E_UNKNOWN, "id 77", trial_claim(r->s, 77, 1.0, &r->a, &t, &is_found, err));
     SAYS(E_UNKNOWN, "trial 3", trial_find(r->s, r->study, 3, &r->a, &t, err));
 
@@ -638,6 +674,7 @@ static const struct {
     EACH(test_store__a_study_is_found_as_it_was_declared),
     EACH(test_store__studies_are_listed_by_id),
     EACH(test_store__a_closed_study_gives_nothing_and_takes_nothing),
+    EACH(test_store__a_paused_study_gives_nothing_until_it_is_reopened),
     EACH(test_store__a_trial_is_what_was_added),
     EACH(test_store__the_same_trial_is_added_once),
     EACH(test_store__higher_priorities_go_first_then_lower_numbers),

@@ -68,7 +68,7 @@ static void test_store_file__says_of_itself_what_it_is(void **state)
     add(r, 1);
     close_own(r);
     assert_int_equal(ask("study.db", "PRAGMA application_id"), 0x61736179);
-    assert_int_equal(ask("study.db", "PRAGMA user_version"), 2);
+    assert_int_equal(ask("study.db", "PRAGMA user_version"), 3);
     assert_int_equal(access("study.db-wal", F_OK), -1); /* one file, when nobody has it open */
     assert_int_equal(ask("study.db", "SELECT count(*) FROM session"), 0);
 }
@@ -121,7 +121,7 @@ static void test_store_file__a_later_version_is_refused_and_left_alone(void **st
     SAYS(E_UNSUPPORTED, "later assay (version 7", open_it("study.db", STORE_CREATE, err));
     SAYS(E_UNSUPPORTED, "later assay (version 7", open_it("study.db", STORE_READ, err));
     assert_int_equal(ask("study.db", "PRAGMA user_version"), 7);
-    alter("study.db", "PRAGMA user_version = 2");
+    alter("study.db", "PRAGMA user_version = 3");
 }
 
 static void test_store_file__an_earlier_version_is_brought_up_to_date(void **state)
@@ -139,12 +139,28 @@ static void test_store_file__an_earlier_version_is_brought_up_to_date(void **sta
         alter("study.db", sql);
     }
     assert_int_equal(ask("study.db", "SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), 0);
+    alter("study.db", "ALTER TABLE study DROP COLUMN paused");
     alter("study.db", "PRAGMA user_version = 1");
     SAYS(E_UNSUPPORTED, "earlier assay (version 1", open_it("study.db", STORE_READ, err));
     r->s = open_as(r, "one", STORE_WRITE);
     assert_int_equal(look(r, 0).seed, 1);
     assert_int_equal(ask("study.db", "SELECT count(*) FROM trials"), 1);
-    assert_int_equal(ask("study.db", "PRAGMA user_version"), 2);
+    assert_int_equal(ask("study.db", "PRAGMA user_version"), 3);
+}
+
+static void test_store_file__a_store_from_before_studies_could_be_paused_learns_it(void **state)
+{
+    rig *r = *state;
+    store_study y;
+    add(r, 1);
+    close_own(r);
+    alter("study.db", "ALTER TABLE study DROP COLUMN paused");
+    alter("study.db", "PRAGMA user_version = 2");
+    SAYS(E_UNSUPPORTED, "earlier assay (version 2", open_it("study.db", STORE_READ, err));
+    r->s = open_as(r, "one", STORE_WRITE);
+    OKAY(study_find(r->s, "digits", &r->a, &y, err));
+    assert_true(isnan(y.paused));
+    assert_int_equal(must_claim(r).number, 0);
 }
 
 static void test_store_file__network_file_systems_are_refused(void **state)
@@ -400,6 +416,7 @@ int main(void)
         TEST(test_store_file__names_are_taken_as_they_are),
         TEST(test_store_file__a_later_version_is_refused_and_left_alone),
         TEST(test_store_file__an_earlier_version_is_brought_up_to_date),
+        TEST(test_store_file__a_store_from_before_studies_could_be_paused_learns_it),
         TEST(test_store_file__network_file_systems_are_refused),
         TEST(test_store_file__after_an_unclean_end_everything_is_there),
         TEST(test_store_file__after_an_unclean_end_the_file_is_looked_through),

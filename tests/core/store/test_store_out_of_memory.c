@@ -169,6 +169,8 @@ static status work(error *err)
     store_cursor_close(c), c = NULL;
     TRY(store_check(s, &findings, &is_sound, err));
     TRY(store_export_optuna(s, 0, "optuna.db", "3.2", err));
+    TRY(study_pause(s, study, err));
+    TRY(study_reopen(s, study, err));
     TRY(study_close(s, study, err));
 done:
     store_cursor_close(c);
