@@ -33,3 +33,10 @@ void clock_iso(char out[24])
     out[0] = '\0';
     if (gmtime_r(&now, &utc)) strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
+
+void clock_sleep(double s)
+{
+    const time_t whole = (time_t)s;
+    const struct timespec t = { .tv_sec = whole, .tv_nsec = (long)((s - (double)whole) * 1e9) };
+    (void)nanosleep(&t, NULL);
+}

@@ -9,6 +9,9 @@ double clock_wall_s(void);
 double clock_cpu_s(void);
 double clock_thread_cpu_s(void);
 
+/* Waits that long; a signal may end it early. */
+void clock_sleep(double s);
+
 /* "2026-11-22T01:02:03Z" */
 void clock_iso(char out[24]);
 

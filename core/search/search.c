@@ -497,6 +497,11 @@ status search_explain(search *s, uint64_t number, char *out, size_t bytes, error
     return instance_status(i, code, "explain", err);
 }
 
+bool search_has_parts(const search *s)
+{
+    return s->pruner || s->ops->report || (s->ops->can & ASSAY_SEARCH_FIDELITY);
+}
+
 size_t search_count(const search *s)
 {
     return s->n_listed;

@@ -81,6 +81,9 @@ status search_explain(search *s, uint64_t trial, char *out, size_t bytes, error 
 /* Does again what an entry of a log says. E_CORRUPT, naming the ask or trial and both values, where something else comes out. */
 status search_replay(search *s, const search_entry *e, error *err) MUST_CHECK;
 
+/* Whether it is told of trials on their way, or proposes parts of trials. */
+bool search_has_parts(const search *s);
+
 /* Trials so far, and one of them; NULL where there is none of that number. `out_state` (may be NULL) is its last state. */
 size_t search_count(const search *s);
 const search_trial *search_trial_find(const search *s, uint64_t number, uint64_t *out_state);
