@@ -33,7 +33,7 @@ status row_study(sqlite3_stmt *q, arena *keep, store_study *out, error *err)
         .max_lost = column_u64(q, 7),
         .created = column_real(q, 8),
         .closed = column_real(q, 9),
-        .paused = column_real(q, 10) };
+        .paused = sqlite3_column_type(q, 10) != SQLITE_NULL };
     status st = keep_text(q, 1, keep, &y.name, err);
     if (st == OK) st = keep_text(q, 2, keep, &y.declaration, err);
     if (st == OK) st = copy_hash(q, 3, y.declaration_hash, err);

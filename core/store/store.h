@@ -104,7 +104,7 @@ typedef struct store_study {
     store_direction direction;
     uint64_t seed, max_lost;
     double created, closed; /* closed is NaN: it is open */
-    double paused; /* NaN: it is not */
+    bool paused;
 } store_study;
 
 /* E_CONFLICT: the name is taken. E_RANGE: a spec that makes no sense. */
