@@ -121,7 +121,7 @@ static status look(engine *e, error *err)
     uint64_t n_lost;
     TRY(store_recover(e->store, e->study, NULL, NULL, &n_lost, err));
     TRY(study_find(e->store, e->d->name, &a, &s, err));
-    e->is_closed = !isnan(s.closed) || !isnan(s.paused);
+    e->is_closed = !isnan(s.closed) || s.paused;
     for (size_t i = 0; i < e->n_tunings; i++)
         TRY(tuning_sync(e->tunings[i], err));
     e->looked_s = clock_wall_s();
@@ -165,7 +165,7 @@ static status tell_user(
 
 /* -- beginning trials -- */
 
-static status find_key(const engine *e, const store_trial *t, tuning_key *out, error *err)
+static status find_tuning(const engine *e, const store_trial *t, tuning **out, error *err)
 {
     const declaration *d = e->d;
     const store_search *s = &t->search;
@@ -174,7 +174,7 @@ static status find_key(const engine *e, const store_trial *t, tuning_key *out, e
         const store_search mine = tuning_store_search(d, key, s->phase);
         if (key.repeat != s->repeat || strcmp(mine.contender, s->contender) != 0) continue;
         if (strcmp(mine.workload, s->workload) != 0) continue;
-        *out = key;
+        *out = e->tunings[i];
         return OK;
     }
     return fail(err, E_CORRUPT,
@@ -182,24 +182,19 @@ static status find_key(const engine *e, const store_trial *t, tuning_key *out, e
         store_where(e->store), (unsigned long long)t->number, s->contender, s->workload);
 }
 
-static tuning *tuning_of(const engine *e, tuning_key k)
-{
-    const declaration *d = e->d;
-    return e->tunings[(k.repeat * d->n_workloads + k.workload) * d->n_contenders + k.contender];
-}
-
 static status start(engine *e, slot *s, error *err)
 {
     status st = OK;
     const store_trial *t = &s->trial;
-    tuning_key key;
+    tuning *mine = NULL;
     bool reports = false;
-    TRY(find_key(e, t, &key, err));
+    TRY(find_tuning(e, t, &mine, err));
+    const tuning_key key = tuning_get_key(mine);
     const space *sp = &e->d->contenders[key.contender].space;
     double *x = arena_alloc_array(&s->memory, sp->n + 1, sizeof *x);
     if (!x) TRY(fail_nomem(err, "a point"));
     TRY(point_from_params(sp, t->params, x, err));
-    s->tuning = t->search.phase == STORE_TUNE ? tuning_of(e, key) : NULL;
+    s->tuning = t->search.phase == STORE_TUNE ? mine : NULL;
     if (s->tuning) TRY(tuning_wants_reports(s->tuning, &reports, err));
     const run_spec spec = { .workload = key.workload,
         .contender = key.contender,

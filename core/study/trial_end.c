@@ -98,8 +98,8 @@ static status finish(store *s, const declaration *d, const store_trial *t, const
 {
     status st = OK;
     arena a = { 0 };
-    store_point *points;
-    size_t n_points;
+    store_point *points = NULL;
+    size_t n_points = 0;
     const outcome *o = end->outcome;
     const trial_state state = state_of(d, t, v, end);
     TRY(make_points(end, &a, &points, &n_points, err));

@@ -9,49 +9,19 @@
  * With reports on the way the events' order is the store's, and each ask has down after which of them it was. */
 #include "study/tuning.h"
 
-#include "base/json_in.h"
 #include "search/search.h"
+#include "study/tuning_history.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A trial as the store has it. */
-typedef struct proposal {
-    uint64_t id, number; /* of the store; of the study */
-    uint64_t inside; /* its number in the search, once it has been asked for here */
-    uint64_t asked_after, from_trial, replicate;
-    const char *params;
-    double fidelity;
-    bool has_ended;
-    trial_state state;
-    double value, standard_error, reached;
-    double samples, seconds; /* spent */
-    uint64_t verdict; /* the first that was not to go on, and what it was about */
-    double verdict_value, verdict_fidelity;
-} proposal;
-
-/* REPORTED or FINISHED. */
-typedef struct fact {
-    uint64_t seq;
-    event_kind kind;
-    size_t i_proposal;
-    double value, standard_error, fidelity;
-} fact;
-
 struct tuning {
     registry *registry;
     const declaration *declaration;
-    store *store;
-    uint64_t study;
     tuning_key key;
     const contender *contender;
-    arena memory;
-    proposal *proposals; // [capacity]
-    size_t n, capacity, n_ended;
-    fact *facts; // [fact_capacity]
-    size_t n_facts, fact_capacity;
-    uint64_t seen; /* seq of the last event that was read */
+    history h;
 
     search *search; /* NULL: not needed yet */
     bool has_parts; /* of the search: it is told of trials on their way */
@@ -76,8 +46,9 @@ status tuning_new(registry *r, const declaration *d, store *s, uint64_t study, t
     if (!t) return fail_nomem(err, "a tuning");
     t->registry = r;
     t->declaration = d;
-    t->store = s;
-    t->study = study;
+    t->h = (history){
+        .store = s, .study = study, .has_costs = d->budget_samples > 0 || d->budget_seconds > 0
+    };
     t->key = key;
     t->contender = &d->contenders[key.contender];
     *out = t;
@@ -97,9 +68,7 @@ void tuning_free(tuning *t)
 {
     if (!t) return;
     forget_search(t);
-    arena_release(&t->memory);
-    free(t->proposals);
-    free(t->facts);
+    history_release(&t->h);
     free(t);
 }
 
@@ -108,153 +77,10 @@ tuning_key tuning_get_key(const tuning *t)
     return t->key;
 }
 
-/* -- reading the store -- */
-
-static status room_for_one(void *items, size_t each, size_t n, size_t *capacity, error *err)
+static status read_history(tuning *t, error *err)
 {
-    void **array = items;
-    if (n < *capacity) return OK;
-    const size_t more = *capacity ? 2 * *capacity : 64;
-    void *p = realloc(*array, more * each);
-    if (!p) return fail_nomem(err, "a tuning's history");
-    *array = p;
-    *capacity = more;
-    return OK;
-}
-
-static proposal *find(const tuning *t, uint64_t id)
-{
-    size_t low = 0, high = t->n; /* ids rise */
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (t->proposals[middle].id < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < t->n && t->proposals[low].id == id ? &t->proposals[low] : NULL;
-}
-
-static status note_asked(tuning *t, const store_event *e, error *err)
-{
-    void *array = t->proposals;
-    const status st = room_for_one(&array, sizeof *t->proposals, t->n, &t->capacity, err);
-    t->proposals = array;
-    if (st != OK) return st;
-    proposal *p = &t->proposals[t->n];
-    *p = (proposal){ .id = e->trial,
-        .number = e->number,
-        .inside = ASSAY_NO_TRIAL,
-        .asked_after = e->asked_after,
-        .from_trial = e->from_trial,
-        .replicate = e->replicate,
-        .params = arena_strdup(&t->memory, e->params),
-        .fidelity = e->fidelity,
-        .value = (double)NAN,
-        .verdict_fidelity = INFINITY };
-    if (!p->params) return fail_nomem(err, "a tuning's history");
-    t->n++;
-    return OK;
-}
-
-/* What a trial has cost, from its record. */
-static status read_cost(const char *record, proposal *p, error *err)
-{
-    status st = OK;
-    bool more = true;
-    const size_t n = strlen(record);
-    char *strings = NULL;
-    json_in j = { .what = "a trial's record", .s = record, .n = n };
-    if (n == 0) return OK;
-    j.strings = strings = malloc(n);
-    if (!strings) return fail_nomem(err, "a trial's record");
-    TRY(json_in_open(&j, '{', err));
-    for (size_t i = 0;; i++) {
-        const char *key;
-        TRY(json_in_more(&j, '}', i, &more, err));
-        if (!more) break;
-        TRY(json_in_key(&j, &key, err));
-        if (strcmp(key, "samples") == 0) {
-            TRY(json_in_real(&j, &p->samples, err));
-        } else if (strcmp(key, "wall_s") == 0) {
-            TRY(json_in_real(&j, &p->seconds, err));
-        } else {
-            TRY(json_in_skip(&j, err));
-        }
-    }
-done:
-    free(strings);
-    return st;
-}
-
-static bool counts_cost(const declaration *d)
-{
-    return d->budget_samples > 0 || d->budget_seconds > 0;
-}
-
-static status note_ended(tuning *t, const store_event *e, proposal *p, error *err)
-{
-    status st = OK;
-    arena a = { 0 };
-    p->has_ended = true;
-    p->state = e->state;
-    p->value = e->value;
-    p->standard_error = e->standard_error;
-    p->reached = e->fidelity;
-    t->n_ended++;
-    if (counts_cost(t->declaration)) {
-        store_trial whole;
-        TRY(trial_find(t->store, t->study, e->number, &a, &whole, err));
-        TRY(read_cost(whole.record, p, err));
-    }
-done:
-    arena_release(&a);
-    return st;
-}
-
-static status note(tuning *t, const store_event *e, error *err)
-{
-    status st = OK;
-    t->seen = e->seq;
-    if (e->kind == EVENT_ASKED) return note_asked(t, e, err);
-    proposal *p = find(t, e->trial);
-    if (!p) {
-        return fail(err, E_CORRUPT, "%s: event %llu is about a trial that nobody asked for",
-            store_where(t->store), (unsigned long long)e->seq);
-    }
-    if (e->kind == EVENT_FINISHED) TRY(note_ended(t, e, p, err));
-    void *array = t->facts;
-    st = room_for_one(&array, sizeof *t->facts, t->n_facts, &t->fact_capacity, err);
-    t->facts = array;
-    if (st == OK) {
-        t->facts[t->n_facts++] = (fact){ .seq = e->seq,
-            .kind = e->kind,
-            .i_proposal = (size_t)(p - t->proposals),
-            .value = e->value,
-            .standard_error = e->standard_error,
-            .fidelity = e->fidelity };
-    }
-done:
-    return st;
-}
-
-static status read_events(tuning *t, error *err)
-{
-    status st = OK;
-    store_cursor *c = NULL;
     const store_search key = tuning_store_search(t->declaration, t->key, STORE_TUNE);
-    TRY(store_events_open(t->store, t->study, &key, t->seen, &c, err));
-    for (;;) {
-        bool is_row;
-        store_event e;
-        TRY(store_events_next(c, &e, &is_row, err));
-        if (!is_row) break;
-        TRY(note(t, &e, err));
-    }
-done:
-    store_cursor_close(c);
-    return st;
+    return history_read(&t->h, &key, err);
 }
 
 /* -- telling -- */
@@ -312,16 +138,16 @@ static status tell_end(tuning *t, proposal *p, error *err)
 /* The next proposal's end; needs no parts. */
 static status tell_next(tuning *t, error *err)
 {
-    return tell_end(t, &t->proposals[t->n_told++], err);
+    return tell_end(t, &t->h.proposals[t->n_told++], err);
 }
 
 /* Facts up to that of seq `last`; with parts. */
 static status tell_facts(tuning *t, uint64_t last, error *err)
 {
     status st = OK;
-    while (st == OK && t->n_told < t->n_facts && t->facts[t->n_told].seq <= last) {
-        const fact *f = &t->facts[t->n_told++];
-        proposal *p = &t->proposals[f->i_proposal];
+    while (st == OK && t->n_told < t->h.n_facts && t->h.facts[t->n_told].seq <= last) {
+        const fact *f = &t->h.facts[t->n_told++];
+        proposal *p = &t->h.proposals[f->i_proposal];
         st = f->kind == EVENT_FINISHED
             ? tell_end(t, p, err)
             : tell(t, p, ASSAY_TRIAL_REPORTED, f->value, f->standard_error, f->fidelity, err);
@@ -334,7 +160,7 @@ static status tell_before(tuning *t, size_t k, error *err)
 {
     status st = OK;
     if (t->has_parts) {
-        return tell_facts(t, k < t->n ? t->proposals[k].asked_after : t->seen, err);
+        return tell_facts(t, k < t->h.n ? t->h.proposals[k].asked_after : t->h.seen, err);
     }
     while (st == OK && t->n_told + t->declaration->parallel <= k)
         st = tell_next(t, err);
@@ -364,7 +190,7 @@ static status ask_one(tuning *t, search_trial *out, size_t *out_n, bool *out_is_
     for (;;) {
         st = search_ask(t->search, 1, out, out_n, out_is_over, err);
         if (st != OK || *out_n == 1 || *out_is_over || t->has_parts) return st;
-        if (t->n_told == t->n_asked || !t->proposals[t->n_told].has_ended) return OK;
+        if (t->n_told == t->n_asked || !t->h.proposals[t->n_told].has_ended) return OK;
         st = tell_next(t, err);
         if (st != OK) return st;
     }
@@ -373,7 +199,7 @@ static status ask_one(tuning *t, search_trial *out, size_t *out_n, bool *out_is_
 static proposal *find_inside(const tuning *t, uint64_t inside)
 {
     for (size_t i = t->n_asked; i-- > 0;) {
-        if (t->proposals[i].inside == inside) return &t->proposals[i];
+        if (t->h.proposals[i].inside == inside) return &t->h.proposals[i];
     }
     return NULL;
 }
@@ -395,7 +221,7 @@ static status ask_again(tuning *t, size_t k, error *err)
     text params = { 0 };
     TRY(tell_before(t, k, err));
     TRY(ask_one(t, &s, &n, &is_over, err));
-    proposal *p = &t->proposals[k];
+    proposal *p = &t->h.proposals[k];
     if (n == 1) params_of(t, &s, &params);
     TRY(text_check(&params, err));
     if (n != 1 || strcmp(params.s, p->params) != 0 || s.fidelity != p->fidelity) {
@@ -403,7 +229,7 @@ static status ask_again(tuning *t, size_t k, error *err)
             "%s: the strategy now proposes %s as trial %llu, and the store has %s: it is another "
             "version of the strategy, or what it proposes does not depend on seed and results "
             "alone",
-            store_where(t->store), n == 1 ? params.s : "nothing", (unsigned long long)p->number,
+            store_where(t->h.store), n == 1 ? params.s : "nothing", (unsigned long long)p->number,
             p->params));
     }
     p->inside = s.number;
@@ -417,18 +243,18 @@ done:
 static status catch_up(tuning *t, error *err)
 {
     status st = t->search ? OK : make_search(t, err);
-    while (st == OK && t->n_asked < t->n)
+    while (st == OK && t->n_asked < t->h.n)
         st = ask_again(t, t->n_asked, err);
     return st;
 }
 
 status tuning_sync(tuning *t, error *err)
 {
-    status st = read_events(t, err);
+    status st = read_history(t, err);
     if (st == OK && tuning_is_over(t)) forget_search(t); /* it is not asked again */
     if (st != OK || !t->search) return st;
     st = catch_up(t, err);
-    return st == OK && t->has_parts ? tell_facts(t, t->seen, err) : st;
+    return st == OK && t->has_parts ? tell_facts(t, t->h.seen, err) : st;
 }
 
 uint64_t tuning_most_trials(const tuning *t)
@@ -446,10 +272,10 @@ static bool is_spent(const tuning *t)
 static bool is_time_to_ask(const tuning *t)
 {
     const uint64_t parallel = t->declaration->parallel;
-    if (t->is_over || t->n >= tuning_most_trials(t)) return false;
-    if (t->has_parts) return t->n - t->n_ended < parallel;
-    for (size_t i = t->n_told; i + parallel <= t->n; i++) {
-        if (!t->proposals[i].has_ended) return false;
+    if (t->is_over || t->h.n >= tuning_most_trials(t)) return false;
+    if (t->has_parts) return t->h.n - t->h.n_ended < parallel;
+    for (size_t i = t->n_told; i + parallel <= t->h.n; i++) {
+        if (!t->h.proposals[i].has_ended) return false;
     }
     return true;
 }
@@ -469,11 +295,11 @@ static status add(tuning *t, const search_trial *s, error *err)
         .seed = declaration_tuning_seed(t->declaration, t->key.repeat, s->replicate),
         .params = params.s,
         .fidelity = s->fidelity,
-        .proposal = t->n,
-        .asked_after = t->has_parts ? t->seen : 0,
+        .proposal = t->h.n,
+        .asked_after = t->has_parts ? t->h.seen : 0,
         .from_trial = from ? from->number : STORE_NO_TRIAL,
         .replicate = s->replicate };
-    TRY(trial_add(t->store, t->study, &spec, &made, &a, &is_new, err));
+    TRY(trial_add(t->h.store, t->h.study, &spec, &made, &a, &is_new, err));
 done:
     text_release(&params);
     arena_release(&a);
@@ -484,7 +310,7 @@ done:
 static status start_anew(tuning *t, error *err)
 {
     forget_search(t);
-    const status st = read_events(t, err);
+    const status st = read_history(t, err);
     return st == OK ? catch_up(t, err) : st;
 }
 
@@ -495,21 +321,21 @@ status tuning_ask(tuning *t, bool *out_added, error *err)
     search_trial s;
     error why;
     *out_added = false;
-    if (t->is_over || t->n >= tuning_most_trials(t)) return OK;
+    if (t->is_over || t->h.n >= tuning_most_trials(t)) return OK;
     TRY(catch_up(t, err));
     if (!is_time_to_ask(t)) return OK;
-    TRY(tell_before(t, t->n, err));
+    TRY(tell_before(t, t->h.n, err));
     if (is_spent(t)) {
         t->is_over = true;
         return OK;
     }
     TRY(ask_one(t, &s, &n, &t->is_over, err));
     if (n == 0) {
-        if (!t->is_over && t->n == t->n_ended) {
+        if (!t->is_over && t->h.n == t->h.n_ended) {
             TRY(fail(err, E_PLUGIN,
                 "the strategy proposes nothing after %zu trials, though none is under way and it "
                 "does not say that it is over",
-                t->n));
+                t->h.n));
         }
         return OK;
     }
@@ -517,8 +343,8 @@ status tuning_ask(tuning *t, bool *out_added, error *err)
     st = add(t, &s, &why);
     if (st == E_CONFLICT) return start_anew(t, err);
     if (st != OK) return fail(err, st, "%s", why.text);
-    TRY(read_events(t, err));
-    if (t->n_asked < t->n) t->proposals[t->n_asked++].inside = s.number;
+    TRY(read_history(t, err));
+    if (t->n_asked < t->h.n) t->h.proposals[t->n_asked++].inside = s.number;
     *out_added = true;
 done:
     return st;
@@ -528,8 +354,8 @@ done:
 
 bool tuning_is_over(const tuning *t)
 {
-    const bool is_last = t->is_over || t->n >= tuning_most_trials(t);
-    return is_last && t->n == t->n_ended;
+    const bool is_last = t->is_over || t->h.n >= tuning_most_trials(t);
+    return is_last && t->h.n == t->h.n_ended;
 }
 
 status tuning_wants_reports(tuning *t, bool *out, error *err)
@@ -542,7 +368,7 @@ status tuning_wants_reports(tuning *t, bool *out, error *err)
 uint64_t tuning_verdict(
     const tuning *t, uint64_t trial, double fidelity, double *out_value, double *out_fidelity)
 {
-    const proposal *p = find(t, trial);
+    const proposal *p = history_find(&t->h, trial);
     if (!p || p->verdict == ASSAY_VERDICT_GO || fidelity < p->verdict_fidelity)
         return ASSAY_VERDICT_GO;
     *out_value = p->verdict_value;
@@ -562,8 +388,8 @@ static bool is_better(const tuning *t, const proposal *p, const proposal *best)
 bool tuning_winner(const tuning *t, uint64_t *out_number, const char **out_params)
 {
     const proposal *best = NULL;
-    for (size_t i = 0; i < t->n; i++) {
-        const proposal *p = &t->proposals[i];
+    for (size_t i = 0; i < t->h.n; i++) {
+        const proposal *p = &t->h.proposals[i];
         const bool is_success =
             p->state == TRIAL_DONE || p->state == TRIAL_PAUSED || p->state == TRIAL_PRUNED;
         if (p->has_ended && is_success && isfinite(p->value) && is_better(t, p, best)) best = p;
