@@ -48,6 +48,10 @@ typedef struct engine_summary {
     bool is_over; /* nothing is left to do */
 } engine_summary;
 
+/* Writes the declaration into the store, before any trial; or finds it there. E_CONFLICT: the store has another one by that name. */
+status study_declare(
+    const declaration *d, store *s, uint64_t *out_study, bool *out_is_new, error *err) MUST_CHECK;
+
 /* Works on a study of the store until nothing is left, or until it is closed or interrupted. */
 status engine_run(registry *r, const declaration *d, store *s, uint64_t study,
     const engine_options *o, engine_summary *out, error *err) MUST_CHECK;
