@@ -22,8 +22,7 @@ static status split_data(dataset *d, const data_plan *plan, error *err)
     return OK;
 }
 
-/* Streams are plain samples in file order, and each part is a run of them. */
-static status check_streams(const dataset *d, const data_plan *plan, error *err)
+static status check_window(const dataset *d, const data_plan *plan, error *err)
 {
     const unsigned long long window = (unsigned long long)d->options.window;
     if (window == 0) return OK;
@@ -62,6 +61,25 @@ static status check_runs(const dataset *d, const data_plan *plan, error *err)
             plan->split.folds > 0 ? " without folds" : "");
     }
     return OK;
+}
+
+/* Streams are plain samples in file order, and each part is a run of them. */
+status dataset_check_streams(const dataset *d, const data_plan *plan, error *err)
+{
+    const status st = check_window(d, plan, err);
+    return st == OK ? check_runs(d, plan, err) : st;
+}
+
+/* What a part has where all data are: a pack may have less of it. */
+static void measure_parts(dataset *d)
+{
+    for (int p = 0; p < N_PARTS; p++) {
+        size_t least = 0;
+        d->whole[p] = d->parts.n[p];
+        d->longest[p] = 0;
+        if (d->parts.n[p] == 0) continue;
+        sample_range(&d->view, d->parts.rows[p], d->parts.n[p], &least, &d->longest[p]);
+    }
 }
 
 static status fit_features(dataset *d, const data_plan *plan, error *err)
@@ -191,7 +209,7 @@ static status check_weights(const dataset *d, const data_plan *plan, error *err)
     return fail_at(err, E_RANGE, &plan->at, "data: all weights of the training part are 0");
 }
 
-static status weigh(dataset *d, const data_plan *plan, error *err)
+status dataset_weigh(dataset *d, const data_plan *plan, error *err)
 {
     status st = OK;
     if (plan->weighting == CLASS_WEIGHTS_NONE) return check_weights(d, plan, err);
@@ -210,22 +228,15 @@ done:
 }
 
 /* The longest time that a batch of any part can have. */
-static size_t longest_time(const dataset *d)
+size_t dataset_longest_time(const dataset *d)
 {
-    size_t least = 1, most = 1;
-    if (dataset_is_stream(d)) {
-        most = 0;
-        for (int p = 0; p < N_PARTS; p++)
-            most = d->parts.n[p] > most ? d->parts.n[p] : most;
-        return d->options.window < most ? d->options.window : most;
-    }
+    const bool is_stream = dataset_is_stream(d);
+    size_t most = is_stream ? 0 : 1;
     for (int p = 0; p < N_PARTS; p++) {
-        size_t longest = 1;
-        if (d->parts.n[p] == 0) continue;
-        sample_range(&d->view, d->parts.rows[p], d->parts.n[p], &least, &longest);
-        most = longest > most ? longest : most;
+        const size_t n = is_stream ? d->whole[p] : d->longest[p];
+        most = n > most ? n : most;
     }
-    return most;
+    return is_stream && d->options.window < most ? d->options.window : most;
 }
 
 /* Splits, weighs and fits; d->view is filled in. */
@@ -233,16 +244,18 @@ static status prepare(dataset *d, const data_plan *plan, error *err)
 {
     status st = OK;
     d->options = plan->batches;
+    d->use = N_PACKS;
     st = view_check(&d->view, err);
     if (st != OK) {
         return plan->at.file != NULL ? error_where(err, "%s:%d: data", plan->at.file, plan->at.line)
                                      : st;
     }
-    TRY(check_streams(d, plan, err));
+    TRY(check_window(d, plan, err));
     TRY(split_data(d, plan, err));
     TRY(check_runs(d, plan, err));
-    d->max_time = longest_time(d);
-    TRY(weigh(d, plan, err));
+    measure_parts(d);
+    d->max_time = dataset_longest_time(d);
+    TRY(dataset_weigh(d, plan, err));
     TRY(fit_targets(d, plan, err));
     TRY(fit_features(d, plan, err));
 done:
@@ -295,11 +308,14 @@ done:
 void dataset_free(dataset *d)
 {
     if (d == NULL) return;
-    split_release(&d->parts);
-    transform_release(&d->features);
-    free(d->targets);
-    free(d->target_mean);
-    free(d->target_deviation);
+    if (d->use == N_PACKS) { /* of a pack these lie in its bytes */
+        split_release(&d->parts);
+        free(d->targets);
+        free(d->target_mean);
+        free(d->target_deviation);
+        transform_release(&d->features);
+    }
+    free(d->names);
     free(d->label_weight);
     free(d->class_weight);
     if (d->source != NULL) {
@@ -328,6 +344,16 @@ const char *part_name(part p)
 size_t dataset_size(const dataset *d, part p)
 {
     return d->parts.n[p];
+}
+
+size_t dataset_whole_size(const dataset *d, part p)
+{
+    return d->whole[p];
+}
+
+pack_use dataset_pack_use(const dataset *d)
+{
+    return d->use;
 }
 
 const uint32_t *dataset_rows(const dataset *d, part p)

@@ -3,6 +3,7 @@
 #define ASSAY_CORE_DATA_INTERNAL_H
 
 #include "data/dataset.h"
+#include "data/pack.h"
 #include "data/split.h"
 #include "data/steps.h"
 #include "data/transform.h"
@@ -42,6 +43,10 @@ struct dataset {
         class_weight; /* [n_samples] sample weight times class weight, where there are class weights and a target for
                             each sample */
     size_t max_time;
+    size_t whole[N_PARTS]; /* rows that a part has where all data are */
+    size_t longest[N_PARTS]; /* steps of its longest sample; 0 of an empty part */
+    pack_use use; /* N_PACKS: opened from its plugin */
+    const char **names; /* of a pack: what the view's names point to, or NULL */
     instance *source; /* NULL when the view is the caller's */
 };
 
@@ -54,6 +59,15 @@ status data_plan_read(
  * in place. */
 status dataset_make(
     const assay_data *view, const data_plan *plan, dataset **out, error *err) MUST_CHECK;
+
+/* -- dataset.c: what a dataset that is opened from a pack needs, too; d->options, view, parts, whole and longest are there -- */
+
+/* Streams fit the data and the batch size; each part is a run of samples. */
+status dataset_check_streams(const dataset *d, const data_plan *plan, error *err) MUST_CHECK;
+/* The weights of classes in training, and that something of the training part counts. */
+status dataset_weigh(dataset *d, const data_plan *plan, error *err) MUST_CHECK;
+/* The longest time that a batch of any part can have. */
+size_t dataset_longest_time(const dataset *d);
 
 /* A target row as floats: to[n_targets] from `targets`, or from the view's bytes where that is NULL. */
 static inline void targets_row(const assay_data *v, const float *targets, size_t row, float *to)
@@ -78,5 +92,9 @@ static inline bool buffer_new(bool wanted, size_t n, size_t each, void *out)
 
 /* Whether what the plugin handed out follows the contract: E_PLUGIN, E_UNSUPPORTED, E_RANGE. */
 status view_check(const assay_data *d, error *err) MUST_CHECK;
+
+/* The same of a view whose shape and counts are known to be sound, of which the features may be any numbers (tokens may not), and need
+ * not be there for every step: x_stride may be 0. */
+status view_check_content(const assay_data *d, error *err) MUST_CHECK;
 
 #endif

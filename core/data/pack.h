@@ -17,22 +17,23 @@ typedef enum pack_use { PACK_TRAIN, PACK_PREDICT, PACK_SCORE, N_PACKS } pack_use
 /* "train", "predict", "score" */
 const char *pack_use_name(pack_use u);
 
-/* What shapes a pack's content, as 32 hex digits: all keys of the `data` block but those that dataset_open_pack reads afresh, as they are
- * written. To be had before the block is opened: that adds defaults. */
-status dataset_pack_key(const value *block, char out[33], error *err) MUST_CHECK;
+/* What shapes a pack's content, a line for each key: all keys of the `data` block but those that dataset_open_pack reads afresh; the plugin's as they
+ * are written, split, standardize and standardize_target with their defaults, and whether there is a window. To be had before the block
+ * is opened, which adds the plugin's defaults. Added to `out`. */
+status dataset_pack_key(config *c, value *block, text *out, error *err) MUST_CHECK;
 
 /* Bytes of a pack. E_UNSUPPORTED: this dataset cannot be packed, and why. */
 status dataset_pack_size(
-    const dataset *d, pack_use u, const char key[33], size_t *out, error *err) MUST_CHECK;
+    const dataset *d, pack_use u, const char *key, size_t *out, error *err) MUST_CHECK;
 
 /* Writes it; `n` is what dataset_pack_size said, `to` is aligned to 64 bytes. */
 status dataset_pack(
-    const dataset *d, pack_use u, const char key[33], void *to, size_t n, error *err) MUST_CHECK;
+    const dataset *d, pack_use u, const char *key, void *to, size_t n, error *err) MUST_CHECK;
 
-/* The dataset of a pack; arrays are views into bytes[n], aligned to 64, which are only read and must outlive it. The `data` block is read against
- * its tables as far as the host's own keys go, no plugin is loaded: batch_size, shuffle, drop_last, window, bucket and class_weights may
- * differ from those that the pack was made with (not whether there is a window), and the block gets the plugin's defaults that the
- * pack has. E_CONFLICT: other keys differ. E_CORRUPT: this is no whole pack. */
+/* The dataset of a pack; arrays are views into bytes[n], aligned to 64, which are only read and must outlive it. No plugin is loaded: the host's own
+ * keys are read from the `data` block, of which batch_size, shuffle, drop_last, window, bucket and class_weights may differ from those that the pack
+ * was made with (but not whether there is a window). E_CONFLICT: another key differs, which is named. E_CORRUPT: this is no whole pack.
+ * What a pack says is checked before it is relied on: labels, tokens and steps are in range; features may be any number. */
 status dataset_open_pack(
     config *c, value *block, const void *bytes, size_t n, dataset **out, error *err) MUST_CHECK;
 

@@ -209,6 +209,23 @@ static status check_weights(const assay_data *d, error *err)
     return OK;
 }
 
+static status check_content(const assay_data *d, const struct extent *e, error *err)
+{
+    status st = OK;
+    if (d->x_dtype == ASSAY_I32) TRY(check_tokens(d, e, err));
+    if (d->target == ASSAY_TARGET_CLASS) {
+        TRY(check_labels(d, e, err));
+    } else if (d->target == ASSAY_TARGET_REAL || d->target == ASSAY_TARGET_BINARY) {
+        TRY(check_targets(d, e, err));
+    } else if (d->target != ASSAY_TARGET_NONE) {
+        TRY(fail(err, E_PLUGIN, "the targets are of an unknown kind %llu",
+            (unsigned long long)d->target));
+    }
+    TRY(check_weights(d, err));
+done:
+    return st;
+}
+
 status view_check(const assay_data *d, error *err)
 {
     status st = OK;
@@ -218,16 +235,19 @@ status view_check(const assay_data *d, error *err)
     TRY(check_kinds(d, err));
     TRY(measure(d, &e, err));
     if (d->x_dtype == ASSAY_F32) TRY(check_reals(d, &e, err));
-    if (d->x_dtype == ASSAY_I32) TRY(check_tokens(d, &e, err));
-    if (d->target == ASSAY_TARGET_CLASS) {
-        TRY(check_labels(d, &e, err));
-    } else if (d->target == ASSAY_TARGET_REAL || d->target == ASSAY_TARGET_BINARY) {
-        TRY(check_targets(d, &e, err));
-    } else if (d->target != ASSAY_TARGET_NONE) {
-        TRY(fail(err, E_PLUGIN, "the targets are of an unknown kind %llu",
-            (unsigned long long)d->target));
-    }
-    TRY(check_weights(d, err));
+    TRY(check_content(d, &e, err));
+done:
+    return st;
+}
+
+status view_check_content(const assay_data *d, error *err)
+{
+    status st = OK;
+    struct extent e = { .features = assay_shape_size(&d->x_shape) };
+    TRY(check_sequences(d, err));
+    TRY(check_kinds(d, err));
+    TRY(measure(d, &e, err));
+    TRY(check_content(d, &e, err));
 done:
     return st;
 }

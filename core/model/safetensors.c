@@ -25,6 +25,7 @@ struct safetensors {
     const char *path;
     arena memory;
     file_map map;
+    bool is_borrowed; /* the map is the caller's bytes */
     const unsigned char *data; /* [n_data] in the map, behind the header */
     size_t n_data;
     entry *entries; /* by place */
@@ -348,16 +349,22 @@ done:
     return st;
 }
 
-status safetensors_open(const char *path, safetensors **out, error *err)
+/* Of a file, or of bytes where there are any. */
+static status open_from(const char *name, const file_map *bytes, safetensors **out, error *err)
 {
     status st = OK;
     safetensors *s = calloc(1, sizeof *s);
-    if (!s) return fail_nomem(err, path);
-    s->path = arena_strdup(&s->memory, path);
-    if (!s->path) TRY(fail_nomem(err, path));
-    TRY(file_map_open(path, &s->map, err));
+    if (!s) return fail_nomem(err, name);
+    s->path = arena_strdup(&s->memory, name);
+    if (!s->path) TRY(fail_nomem(err, name));
+    s->is_borrowed = bytes != NULL;
+    if (bytes) {
+        s->map = *bytes;
+    } else {
+        TRY(file_map_open(name, &s->map, err));
+    }
     st = read_content(s, err);
-    if (st != OK) error_where(err, "%s", path);
+    if (st != OK) error_where(err, "%s", name);
     TRY(st);
     *out = s;
     s = NULL;
@@ -366,10 +373,22 @@ done:
     return st;
 }
 
+status safetensors_open(const char *path, safetensors **out, error *err)
+{
+    return open_from(path, NULL, out, err);
+}
+
+status safetensors_open_bytes(
+    const char *name, const void *bytes, size_t n, safetensors **out, error *err)
+{
+    const file_map map = { bytes, n };
+    return open_from(name, &map, out, err);
+}
+
 void safetensors_close(safetensors *s)
 {
     if (!s) return;
-    file_map_close(&s->map);
+    if (!s->is_borrowed) file_map_close(&s->map);
     free(s->entries);
     free(s->notes);
     arena_release(&s->memory);

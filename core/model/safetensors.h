@@ -39,6 +39,9 @@ typedef struct safetensors safetensors;
 /* Opens and checks. E_CORRUPT, E_PARSE, E_UNSUPPORTED (dtype, rank) with "path: what is wrong"; E_IO. Where the metadata hold "checksum" (written by
  * safetensors_write) the content is checked against it. */
 status safetensors_open(const char *path, safetensors **out, error *err) MUST_CHECK;
+/* The same of bytes in memory, which outlive it; `name` stands for the path in messages. */
+status safetensors_open_bytes(
+    const char *name, const void *bytes, size_t n, safetensors **out, error *err) MUST_CHECK;
 void safetensors_close(safetensors *s);
 size_t safetensors_count(const safetensors *s);
 const array *safetensors_at(
@@ -61,5 +64,10 @@ typedef struct array_note {
  * (E_RANGE); "checksum" is no key of the caller's. */
 status safetensors_write(const char *path, const array *arrays, size_t n_arrays,
     const array_note *notes, size_t n_notes, error *err) MUST_CHECK;
+
+/* The same bytes into memory: to[room], *out_n of them; E_RANGE where there is no room for them. With `to` NULL *out_n says how many they are,
+ * and nothing is read but names and sizes. */
+status safetensors_write_bytes(void *to, size_t room, const array *arrays, size_t n_arrays,
+    const array_note *notes, size_t n_notes, size_t *out_n, error *err) MUST_CHECK;
 
 #endif

@@ -194,13 +194,17 @@ done:
     return st;
 }
 
+/* Without `checks` the checksum stands at zeros: for who asks for the size alone. */
 static status prepare(writing *w, const array *arrays, size_t n_arrays, const array_note *notes,
-    size_t n_notes, error *err)
+    size_t n_notes, bool checks, error *err)
 {
     status st = OK;
     TRY(take_arrays(w, arrays, n_arrays, err));
     TRY(take_notes(w, notes, n_notes, err));
-    TRY(content_checksum(w->in_order, w->n, w->notes, w->n_notes, w->checksum, err));
+    memset(w->checksum, '0', sizeof w->checksum - 1);
+    if (checks) {
+        TRY(content_checksum(w->in_order, w->n, w->notes, w->n_notes, w->checksum, err));
+    }
     if (w->n > 1) qsort(w->in_order, w->n, sizeof *w->in_order, compare_for_file);
     TRY(describe(w, err));
 done:
@@ -211,12 +215,49 @@ status safetensors_write(const char *path, const array *arrays, size_t n_arrays,
     const array_note *notes, size_t n_notes, error *err)
 {
     writing w = { .path = path };
-    status st = prepare(&w, arrays, n_arrays, notes, n_notes, err);
+    status st = prepare(&w, arrays, n_arrays, notes, n_notes, true, err);
     if (st != OK) {
         error_where(err, "%s", path);
     } else {
         st = file_write_atomic_by(path, write_content, &w, err);
     }
+    text_release(&w.header);
+    arena_release(&w.memory);
+    return st;
+}
+
+/* Bytes of all: the length, the header, the data. */
+static size_t content_bytes(const writing *w)
+{
+    size_t n = HEADER_LENGTH_BYTES + w->header.n;
+    for (size_t i = 0; i < w->n; i++)
+        n += w->in_order[i]->bytes;
+    return n;
+}
+
+static void put_content(const writing *w, unsigned char *to)
+{
+    const uint64_t n_header = w->header.n;
+    memcpy(to, &n_header, sizeof n_header);
+    memcpy(to + sizeof n_header, w->header.s, w->header.n);
+    to += sizeof n_header + w->header.n;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->in_order[i]->bytes > 0) memcpy(to, w->in_order[i]->data, w->in_order[i]->bytes);
+        to += w->in_order[i]->bytes;
+    }
+}
+
+status safetensors_write_bytes(void *to, size_t room, const array *arrays, size_t n_arrays,
+    const array_note *notes, size_t n_notes, size_t *out_n, error *err)
+{
+    writing w = { .path = "" };
+    status st = prepare(&w, arrays, n_arrays, notes, n_notes, to != NULL, err);
+    const size_t n = st == OK ? content_bytes(&w) : 0;
+    if (st == OK && to && n > room) {
+        st = fail(err, E_RANGE, "the tensors take %zu bytes, and there is room for %zu", n, room);
+    }
+    if (st == OK && to) put_content(&w, to);
+    if (st == OK) *out_n = n;
     text_release(&w.header);
     arena_release(&w.memory);
     return st;

@@ -29,8 +29,8 @@ typedef struct job_input {
 /* Added to `out`. */
 status job_input_write(const job_input *in, text *out, error *err) MUST_CHECK;
 
-/* In a worker: views into `input`, which is aligned to 16 bytes, as payloads then are. The overrides are on the heap;
- * job_input_release frees them. E_CORRUPT. */
+/* In a worker: views into `input`, which say nothing of alignment: copy a payload before taking it for numbers. The overrides are on the
+ * heap; job_input_release frees them. E_CORRUPT. */
 status job_input_read(const void *input, size_t n, job_input *out, error *err) MUST_CHECK;
 void job_input_release(job_input *in);
 

@@ -157,7 +157,9 @@ done:
     return st;
 }
 
-status trainer_save(trainer *t, const char *path, error *err)
+/* To a file, or into memory where there is no path. */
+static status write_arrays(
+    trainer *t, const char *path, void *to, size_t room, size_t *out_n, error *err)
 {
     status st = OK;
     arena a = { 0 };
@@ -166,10 +168,58 @@ status trainer_save(trainer *t, const char *path, error *err)
     TRY(trainer_arrays(t, &a, &arrays, &n, err));
     const array_note notes[] = { { "assay.fingerprint", t->fingerprint },
         { "assay.diverged", t->diverged.s ? t->diverged.s : "" }, { "assay.name", t->name } };
-    TRY(safetensors_write(path, arrays, n, notes, 3, err));
+    if (path) {
+        TRY(safetensors_write(path, arrays, n, notes, 3, err));
+    } else {
+        TRY(safetensors_write_bytes(to, room, arrays, n, notes, 3, out_n, err));
+    }
 done:
     arena_release(&a);
     return st;
+}
+
+status trainer_save(trainer *t, const char *path, error *err)
+{
+    return write_arrays(t, path, NULL, 0, NULL, err);
+}
+
+status trainer_save_bytes(trainer *t, void *to, size_t room, size_t *out_n, error *err)
+{
+    trainer_count_time(t);
+    return write_arrays(t, NULL, to, room, out_n, err);
+}
+
+/* Checks that a run makes at most; early stopping keeps two numbers of each. */
+static uint64_t most_checks(const trainer *t)
+{
+    const uint64_t every = (uint64_t)t->settings.train.validate_every;
+    const uint64_t steps =
+        t->settings.train.validate_unit == UNIT_STEP ? every : every * t->steps_per_epoch;
+    return t->total_steps / (steps ? steps : 1) + 2;
+}
+
+/* The state as it stands, with best weights and a full curve; numbers in the header may get longer. */
+status trainer_save_most(trainer *t, size_t *out_n, error *err)
+{
+    enum { LONGER = 64 };
+    const uint64_t has_best = t->at.has_best, n_checks = most_checks(t);
+    size_t n = 0, curve = 0, header = 0;
+    t->at.has_best = 1;
+    const status st = write_arrays(t, NULL, NULL, 0, &n, err);
+    t->at.has_best = has_best;
+    if (st != OK) {
+        return st;
+    }
+    const size_t n_arrays = 2 * (t->model->n_tensors + t->model->n_buffers) +
+        optimizer_n_arrays(t->optimizer) + scheduler_n_arrays(t->scheduler) +
+        objective_carried(t->objective)->n + 5;
+    if (n_checks > SIZE_MAX || !size_product((size_t)n_checks, 2 * sizeof(double), &curve) ||
+        !size_product(n_arrays, LONGER, &header) || !size_sum(n, curve, &n) ||
+        !size_sum(n, header, &n)) {
+        return fail(err, E_RANGE, "a checkpoint of so many checks is more than memory can hold");
+    }
+    *out_n = n;
+    return OK;
 }
 
 /* With `to` NULL it only sees whether the array is there. */
@@ -327,6 +377,18 @@ status trainer_restore(trainer *t, const char *path, error *err)
     st = restore_from(t, f, err);
     safetensors_close(f);
     return st == OK ? OK : error_where(err, "%s", path);
+}
+
+status trainer_restore_bytes(trainer *t, const void *bytes, size_t n, error *err)
+{
+    safetensors *f = NULL;
+    status st = safetensors_open_bytes("the checkpoint", bytes, n, &f, err);
+    if (st != OK) {
+        return st;
+    }
+    st = restore_from(t, f, err);
+    safetensors_close(f);
+    return st == OK ? OK : error_where(err, "the checkpoint");
 }
 
 /* -- the folder of checkpoints -- */

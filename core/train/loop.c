@@ -108,6 +108,9 @@ static status finish(trainer *t, run_result *out, error *err)
         TRY(save_checkpoint(
             t, err)); /* before the extra check: a longer run would not have made it */
     }
+    if (t->options.on_end && t->at.stop != STOP_DIVERGED) {
+        TRY(t->options.on_end(t->options.sink.self, t, err));
+    }
     if (t->at.stop != STOP_INTERRUPTED && t->at.stop != STOP_DIVERGED &&
         !t->options.overfit_one_batch && t->at.last_checked != t->at.step) {
         TRY(trainer_check(t, err)); /* the last weights are judged, too */

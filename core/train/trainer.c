@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "data/pack.h"
 #include "model/weights.h"
 #include "num/gemm.h"
 #include "train/internal.h"
@@ -164,6 +165,13 @@ static status init_weights(trainer *t, error *err)
                         : error_where(err, "%s: train.init_from", at->file);
 }
 
+static status open_data(trainer *t, value *block, error *err)
+{
+    const trainer_options *o = &t->options;
+    return o->pack ? dataset_open_pack(t->config, block, o->pack, o->n_pack, &t->data, err)
+                   : dataset_open(t->registry, t->config, block, &t->data, err);
+}
+
 static status build(trainer *t, error *err)
 {
     status st = OK;
@@ -172,7 +180,7 @@ static status build(trainer *t, error *err)
     if (t->options.on_plan) {
         t->options.on_plan(t->options.sink.self);
     }
-    TRY(dataset_open(t->registry, t->config, data, &t->data, err));
+    TRY(open_data(t, data, err));
     TRY(plan_batches(t, err));
     TRY(plan_model(t, err));
     TRY(plan_replicas(t, err));

@@ -19,6 +19,12 @@ typedef struct trainer_options {
      * NULL. */
     _Atomic uint64_t *step_at;
     void (*on_plan)(void *sink_self);
+    /* When the run has come to its end, before the last weights are judged: where a checkpoint from which a longer run can go on
+     * is taken, as that one would not have judged there. May be NULL. */
+    status (*on_end)(void *sink_self, trainer *t, error *err);
+    const void *
+        pack; // [n_pack] a trainer's pack (data/pack.h) to be used instead of opening the data; NULL: none
+    size_t n_pack;
     bool dry_run; /* two steps of everything */
     bool
         overfit_one_batch; /* the first batch again and again, as a check that the model can learn at all */
@@ -55,6 +61,12 @@ status trainer_evaluate(trainer *t, part p, const evaluator_options *o,
 /* Checkpoints: all state, by name, checksummed, atomic. trainer_restore refuses one of another model, data or optimizer. */
 status trainer_save(trainer *t, const char *path, error *err) MUST_CHECK;
 status trainer_restore(trainer *t, const char *path, error *err) MUST_CHECK;
+
+/* The same into memory, to[room]; *out_n bytes of it (E_RANGE: they need more). trainer_save_most: how many they can be, at any time of this
+ * run. Restoring reads from the bytes alone. */
+status trainer_save_bytes(trainer *t, void *to, size_t room, size_t *out_n, error *err) MUST_CHECK;
+status trainer_save_most(trainer *t, size_t *out_n, error *err) MUST_CHECK;
+status trainer_restore_bytes(trainer *t, const void *bytes, size_t n, error *err) MUST_CHECK;
 
 /* The newest checkpoint of a folder that is whole; E_MISSING when there is none. Damaged ones are passed over with a note. */
 status trainer_restore_latest(trainer *t, const char *dir, error *err) MUST_CHECK;

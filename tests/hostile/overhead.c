@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "sandbox/sandbox.h"
+#include "study/job_input.h"
 #include "study/train_job.h"
 
 #include <stdio.h>
@@ -109,7 +110,10 @@ static int add_input(text *out, const char *overrides)
     size_t n;
     const char *const path = TEST_SOURCE_DIR "/configs/digits.cfg";
     if (file_read(path, &written, &n, &err) != OK) return 1;
-    const status st = train_job_input(out, path, written, &overrides, 1, 1, &err);
+    const job_input in = {
+        .name = path, .written = written, .overrides = &overrides, .n_overrides = 1, .seed = 1
+    };
+    const status st = job_input_write(&in, out, &err);
     free(written);
     return st == OK ? 0 : 1;
 }

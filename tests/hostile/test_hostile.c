@@ -12,6 +12,7 @@
 #undef fail
 
 #include "sandbox/sandbox.h"
+#include "study/job_input.h"
 #include "study/train_job.h"
 
 #include <dirent.h>
@@ -200,7 +201,8 @@ static text input_of(const char *written)
 {
     error err;
     text t = { 0 };
-    if (train_job_input(&t, "hostile.cfg", written, NULL, 0, 3, &err) != OK) {
+    const job_input in = { .name = "hostile.cfg", .written = written, .seed = 3 };
+    if (job_input_write(&in, &t, &err) != OK) {
         print_error("%s\n", err.text);
         abort();
     }
@@ -259,7 +261,7 @@ static void learn_reference(scene *c)
     must_be_ok(j);
     memcpy(&c->plan, job_result(j, &n), sizeof c->plan);
     job_free(j);
-    assert_int_equal(train_layout_of(c->plan.n_w, c->plan.n_b, MOST_ROWS, &c->layout, &err), OK);
+    assert_int_equal(train_layout_of(c->plan.n_w, c->plan.n_b, 0, MOST_ROWS, &c->layout, &err), OK);
     j = start(c, SANDBOX_STRICT, "train", &c->reference, NULL);
     finish(c, 1);
     must_be_ok(j);

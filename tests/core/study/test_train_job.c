@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "model/weights.h"
 #include "sandbox/sandbox.h"
+#include "study/job_input.h"
 #include "study/train_job.h"
 #include "train/trainer.h"
 
@@ -41,7 +42,10 @@ static text input_of(const char *const *more, size_t n_more)
     size_t n;
     const char *const path = CONFIGS "digits.cfg";
     assert_int_equal(file_read(path, &written, &n, &err), OK);
-    assert_int_equal(train_job_input(&t, path, written, more, n_more, 3, &err), OK);
+    const job_input in = {
+        .name = path, .written = written, .overrides = more, .n_overrides = n_more, .seed = 3
+    };
+    assert_int_equal(job_input_write(&in, &t, &err), OK);
     free(written);
     return t;
 }
@@ -76,7 +80,7 @@ static train_layout plan_of(sandbox *s, const text *input)
     assert_int_equal(p.n_params, 64 * 32 + 32 + 32 * 10 + 10);
     assert_int_equal(p.n_rows[0] + p.n_rows[1] + p.n_rows[2], 1797);
     assert_int_equal(strlen(p.split_hash[2]), 32);
-    assert_int_equal(train_layout_of(p.n_w, p.n_b, MOST_ROWS, &l, &err), OK);
+    assert_int_equal(train_layout_of(p.n_w, p.n_b, 0, MOST_ROWS, &l, &err), OK);
     return l;
 }
 
@@ -168,8 +172,12 @@ static void test_train_job__has_the_same_bits_at_every_level(void **state)
         sandbox_limits limits = sandbox_default_limits;
         limits.n_threads = 2;
         assert_int_equal(file_read(runs[i].config, &written, &n, &err), OK);
-        assert_int_equal(
-            train_job_input(&input, runs[i].config, written, runs[i].overrides, 3, 1, &err), OK);
+        const job_input in = { .name = runs[i].config,
+            .written = written,
+            .overrides = runs[i].overrides,
+            .n_overrides = 3,
+            .seed = 1 };
+        assert_int_equal(job_input_write(&in, &input, &err), OK);
         for (int level = SANDBOX_NONE; level <= SANDBOX_STRICT; level++) {
             sandbox_job *j = NULL;
             const sandbox_call c = { .level = (sandbox_level)level,
@@ -185,7 +193,7 @@ static void test_train_job__has_the_same_bits_at_every_level(void **state)
                 train_head h;
                 train_layout l;
                 memcpy(&h, job_result(j, &n), sizeof h);
-                assert_int_equal(train_layout_of(h.n_w, h.n_b, h.n_rows, &l, &err), OK);
+                assert_int_equal(train_layout_of(h.n_w, h.n_b, 0, h.n_rows, &l, &err), OK);
                 at = l.floats_at;
                 bytes = l.bytes - at;
                 first = j;
@@ -252,7 +260,8 @@ static void test_train_job__drops_rows_that_have_no_room(void **state)
     train_layout few;
     (void)state;
     assert_int_equal(
-        train_layout_of((l.last_b - l.last_w) / 4, (l.best_w - l.last_b) / 4, 3, &few, &err), OK);
+        train_layout_of((l.last_b - l.last_w) / 4, (l.best_w - l.last_b) / 4, 0, 3, &few, &err),
+        OK);
     sandbox_job *j = run(s, SANDBOX_STRICT, "train", &input, few.bytes);
     assert_string_equal(job_outcome(j)->text, "done");
     const void *got = job_result(j, &n);
@@ -271,8 +280,8 @@ static void test_train_job__reads_results_with_suspicion(void **state)
     train_head head;
     const train_row *rows;
     (void)state;
-    assert_int_equal(train_layout_of(UINT64_MAX / 8, 1, 1, &l, &err), E_RANGE);
-    assert_int_equal(train_layout_of(17, 3, 2, &l, &err), OK);
+    assert_int_equal(train_layout_of(UINT64_MAX / 8, 1, 0, 1, &l, &err), E_RANGE);
+    assert_int_equal(train_layout_of(17, 3, 0, 2, &l, &err), OK);
     unsigned char *bytes = calloc(1, l.bytes);
     assert_non_null(bytes);
     const train_head good = { .n_w = 17, .n_b = 3, .n_rows = 2, .stop = STOP_EARLY };
