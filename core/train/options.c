@@ -198,7 +198,7 @@ done:
 }
 
 const char *const config_keys[] = { "plugins", "name", "seed", "data", "model", "loss", "metrics",
-    "optimizer", "schedule", "train", NULL };
+    "optimizer", "schedule", "train", "study", NULL };
 
 static status fail_key(const value *v, size_t n, error *err)
 {
@@ -217,6 +217,16 @@ static status fail_key(const value *v, size_t n, error *err)
     return st;
 }
 
+/* A study may stand beside a run, which passes it over, or alone. */
+static status check_is_run(const value *root, error *err)
+{
+    const value *study = value_find(root, "study");
+    if (!study || value_find(root, "data") || value_find(root, "model")) return OK;
+    return fail_at(err, E_MISSING, &study->at,
+        "this file describes a study: run it with assay study run %s",
+        study->at.file ? study->at.file : "FILE");
+}
+
 status config_check_keys(const config *c, error *err)
 {
     const size_t n = sizeof config_keys / sizeof config_keys[0] - 1;
@@ -230,5 +240,5 @@ status config_check_keys(const config *c, error *err)
             return fail_key(root->item[i], n, err);
         }
     }
-    return OK;
+    return check_is_run(root, err);
 }

@@ -66,7 +66,7 @@ status train_config_read(config *c, train_config *out, error *err) MUST_CHECK;
 /* The keys at the top level of a config, NULL-terminated. */
 extern const char *const config_keys[];
 
-/* Refuses keys at the top level that no room reads, with did-you-mean. */
+/* Refuses keys at the top level that no room reads, with did-you-mean. E_MISSING: there is a study and no run. */
 status config_check_keys(const config *c, error *err) MUST_CHECK;
 
 #endif

@@ -1,0 +1,516 @@
+/* The block `study`: every key with its type, range, default and doc, read by the binder that reads a plugin's.
+ *
+ * What a default depends on (how many contenders there are, what else was written) is put into the tree before the table is read. */
+#include "study/declaration_internal.h"
+
+#include "base/file.h"
+#include "registry/hyper.h"
+
+#include <assay/plugin.h>
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { DEFAULT_TRIALS = 20, DEFAULT_REPEATS = 5, DEFAULT_EVALUATIONS = 10 };
+
+#define MOST_TRIALS 1e9
+
+struct study_keys {
+    const char *name, *control, *metric, *judged;
+    int64_t direction, value, seed, repeats, evaluations, parallel;
+};
+
+static const char *const direction_words[] = { "auto", "min", "max" };
+static const char *const value_words[] = { "last", "best" };
+static const char *const fallback_words[] = { "error", "process" };
+static const char *const level_words[] = { "none", "process", "strict" };
+
+static const assay_hyper study_rows[] = {
+    ASSAY_STRING(study_keys, name, NULL, "the study's name in a store"),
+    ASSAY_STRING(study_keys, control, NULL, "the contender that the others are held against"),
+    ASSAY_STRING(study_keys, metric, "validation.loss", "what tuning is after"),
+    ASSAY_STRING(study_keys, judged, NULL, "what evaluations are compared by"),
+    ASSAY_ENUM(study_keys, direction, 0, direction_words,
+        "whether less or more of the metric is better; auto: as the metric is known to be"),
+    ASSAY_ENUM(study_keys, value, 0, value_words,
+        "of the last weights, without early stopping; or at the best check, with it"),
+    ASSAY_INT(study_keys, seed, 1, 0, 0x1p53, "of strategies and trials"),
+    ASSAY_INT(study_keys, repeats, 1, 1, 1e6, "of the whole tuning"),
+    ASSAY_INT(study_keys, evaluations, 0, 0, 1e6,
+        "fresh seeds on which the winner of each tuning is run from scratch"),
+    ASSAY_INT(
+        study_keys, parallel, 4, 1, 1e6, "trials of one search that may be under way at once"),
+};
+
+struct budget_keys {
+    int64_t trials;
+    double samples, seconds;
+};
+
+static const assay_hyper budget_rows[] = {
+    ASSAY_INT(budget_keys, trials, DEFAULT_TRIALS, 1, MOST_TRIALS, "trials of one tuning"),
+    ASSAY_REAL(budget_keys, samples, 0, 0, ASSAY_INF,
+        "samples through training, of one tuning; 0: no limit", .flags = ASSAY_OPEN_MAX),
+    ASSAY_REAL(budget_keys, seconds, 0, 0, ASSAY_INF,
+        "seconds of all trials of one tuning together; 0: no limit", .flags = ASSAY_OPEN_MAX),
+};
+
+struct fidelity_keys {
+    double max, min;
+};
+
+static const assay_hyper fidelity_rows[] = {
+    ASSAY_REAL(fidelity_keys, max, 0, 0, 1e12, "epochs of a whole trial; 0: trials have no parts"),
+    ASSAY_REAL(fidelity_keys, min, 0, 0, 1e12, "the least epochs that say anything"),
+};
+
+struct sandbox_keys {
+    int64_t level, fallback, threads;
+    double wall, stall, cpu;
+};
+
+static const assay_hyper sandbox_rows[] = {
+    ASSAY_ENUM(sandbox_keys, level, SANDBOX_STRICT, level_words, "how trials are kept apart"),
+    ASSAY_ENUM(sandbox_keys, fallback, 0, fallback_words,
+        "what to do where strict is not possible: end, or go on with level process"),
+    ASSAY_REAL(sandbox_keys, wall, 60, 0, 1e9, "seconds of a job at most", .flags = ASSAY_OPEN_MIN,
+        .unit = "seconds"),
+    ASSAY_REAL(sandbox_keys, stall, 10, 0, 1e9, "seconds without a step at most; 0: no limit",
+        .unit = "seconds"),
+    ASSAY_REAL(sandbox_keys, cpu, 120, 0, 1e9,
+        "seconds of all threads at most; 0: no limit beside wall", .unit = "seconds"),
+    ASSAY_INT(sandbox_keys, threads, 1, 1, 4096, "threads of a job, in all"),
+};
+
+struct retry_keys {
+    int64_t lost, crash, timeout;
+};
+
+static const assay_hyper retry_rows[] = {
+    ASSAY_INT(retry_keys, lost, 3, 0, 1000, "how often a trial may lose its machine"),
+    ASSAY_INT(retry_keys, crash, 0, 0, 1000, "how often a trial that broke is tried again"),
+    ASSAY_INT(retry_keys, timeout, 0, 0, 1000, "how often one that was too slow is tried again"),
+};
+
+guess guess_of(const char *word, const char *const *known, size_t n)
+{
+    guess g = { "" };
+    const char *near = text_nearest(word, known, n);
+    if (near) snprintf(g.s, sizeof g.s, ": did you mean \"%s\"?", near);
+    return g;
+}
+
+status study_group(config *c, value *parent, const char *name, value **out, error *err)
+{
+    value *v = value_find(parent, name);
+    if (!v) {
+        v = value_add(c, parent, name);
+        if (!v) return fail_nomem(err, name);
+        v->kind = VALUE_GROUP;
+    }
+    if (v->kind != VALUE_GROUP) {
+        text found = { 0 };
+        value_describe(v, &found);
+        const status st = fail_at(err, E_TYPE, &v->at, "%s: expected a group { ... }, found %s",
+            name, found.s ? found.s : "something else");
+        text_release(&found);
+        return st;
+    }
+    *out = v;
+    return OK;
+}
+
+static status fail_expected(const value *v, const char *what, const char *expected, error *err)
+{
+    text found = { 0 };
+    value_describe(v, &found);
+    const status st = fail_at(err, E_TYPE, &v->at, "%s: expected %s, found %s", what, expected,
+        found.s ? found.s : "something else");
+    text_release(&found);
+    return st;
+}
+
+status read_words(
+    declaration *d, value *v, const char *what, const char *const **out, size_t *out_n, error *err)
+{
+    if (v->kind != VALUE_STRING && v->kind != VALUE_LIST) {
+        return fail_expected(v, what, "a text or a list of them", err);
+    }
+    const size_t n = value_n_items(v);
+    const char **words = arena_alloc_array(&d->memory, n, sizeof *words);
+    if (!words) return fail_nomem(err, what);
+    for (size_t i = 0; i < n; i++) {
+        const value *word = value_item(v, i);
+        if (word->kind != VALUE_STRING) {
+            return fail_expected(word, what, "a text in quotes", err);
+        }
+        words[i] = word->as.string;
+    }
+    *out = words;
+    *out_n = n;
+    return OK;
+}
+
+status check_store_name(const char *name, const char *what, const origin *at, error *err)
+{
+    const size_t n = strlen(name);
+    if (n == 0) return fail_at(err, E_RANGE, at, "study: %s: the name is empty", what);
+    if (n > 200) {
+        return fail_at(err, E_RANGE, at,
+            "study: %s: the name has %zu bytes, at most 200 are possible", what, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (name[i] != '/' && !iscntrl((unsigned char)name[i])) continue;
+        return fail_at(err, E_RANGE, at,
+            "study: %s: a name has no \"/\" and no control characters, found \"%s\"", what, name);
+    }
+    return OK;
+}
+
+/* -- defaults that depend on something -- */
+
+static status default_value(config *c, value *group, const char *key, value **out, error *err)
+{
+    *out = NULL;
+    if (value_find(group, key)) return OK;
+    *out = value_add(c, group, key);
+    return *out ? OK : fail_nomem(err, key);
+}
+
+static status default_int(config *c, value *group, const char *key, int64_t v, error *err)
+{
+    value *made;
+    const status st = default_value(c, group, key, &made, err);
+    if (!made) return st;
+    made->kind = VALUE_INT;
+    made->as.integer = v;
+    return OK;
+}
+
+static status default_string(config *c, value *group, const char *key, const char *v, error *err)
+{
+    value *made;
+    const status st = default_value(c, group, key, &made, err);
+    if (!made) return st;
+    made->kind = VALUE_STRING;
+    made->as.string = v;
+    return OK;
+}
+
+/* "digits" of "configs/digits.cfg". */
+static const char *base_name(arena *a, const char *path)
+{
+    const char *base = path_base(path);
+    const size_t n = strlen(base);
+    const bool is_config = n > 4 && strcmp(base + n - 4, ".cfg") == 0;
+    return arena_strndup(a, base, is_config ? n - 4 : n);
+}
+
+static status read_name(reading *g, const char *name, error *err)
+{
+    const value *v = value_find(g->study, "name");
+    declaration *d = g->d;
+    d->name = g->o && g->o->name ? g->o->name : name;
+    if (!d->name && g->path) d->name = base_name(&d->memory, g->path);
+    if (!d->name) return fail_at(err, E_MISSING, &g->study->at, "study: name is missing");
+    d->name = arena_strdup(&d->memory, d->name);
+    if (!d->name) return fail_nomem(err, "a study's name");
+    return check_store_name(d->name, "name", v ? &v->at : &g->study->at, err);
+}
+
+static bool stops_early(const declaration *d)
+{
+    for (size_t i = 0; i < d->n_workloads; i++) {
+        config *c = NULL;
+        if (d->workloads[i].kind != WORKLOAD_TRAIN) continue;
+        if (workload_tree(&d->workloads[i], NULL, 0, &c, NULL) != OK) continue;
+        const value *train = value_find(config_root(c), "train");
+        const bool found =
+            train && train->kind == VALUE_GROUP && value_find(train, "early_stopping");
+        config_free(c);
+        if (found) return true;
+    }
+    return false;
+}
+
+static status read_keys(reading *g, struct study_keys *out, error *err)
+{
+    static const char *const reserved[] = { "compare", "contenders", "search", "set", "workloads",
+        "strategy", "pruner", "budget", "fidelity", "sandbox", "retry", NULL };
+    const hyper_table table = HYPER_TABLE(study_keys, study_rows);
+    const hyper_bind_options o = { .what = "study", .noun = "key", .reserved = reserved };
+    config *c = g->d->config;
+    status st = OK;
+    g->direction_at = value_find(g->study, "direction");
+    TRY(default_int(c, g->study, "repeats", g->compares ? DEFAULT_REPEATS : 1, err));
+    TRY(default_int(c, g->study, "evaluations", g->compares ? DEFAULT_EVALUATIONS : 0, err));
+    TRY(default_string(
+        c, g->study, "value", !g->compares && stops_early(g->d) ? "best" : "last", err));
+    TRY(hyper_bind(c, g->study, &table, &o, out, NULL, err));
+done:
+    return st;
+}
+
+/* -- groups -- */
+
+static status read_budget(reading *g, error *err)
+{
+    const hyper_table table = HYPER_TABLE(budget_keys, budget_rows);
+    const hyper_bind_options o = { .what = "study: budget", .noun = "key" };
+    struct budget_keys keys;
+    value *budget;
+    status st = OK;
+    TRY(study_group(g->d->config, g->study, "budget", &budget, err));
+    if (value_find(budget, "samples") || value_find(budget, "seconds")) {
+        TRY(default_int(g->d->config, budget, "trials", (int64_t)MOST_TRIALS, err));
+    }
+    TRY(hyper_bind(g->d->config, budget, &table, &o, &keys, NULL, err));
+    g->d->budget_trials = (uint64_t)keys.trials;
+    g->d->budget_samples = keys.samples;
+    g->d->budget_seconds = keys.seconds;
+    if (keys.trials == (int64_t)MOST_TRIALS && keys.samples == 0 && keys.seconds == 0) {
+        const value *v = value_find(budget, "trials");
+        st = fail_at(err, E_RANGE, v->is_default ? &budget->at : &v->at,
+            "study: budget: nothing limits it: give trials, samples or seconds");
+    }
+done:
+    return st;
+}
+
+static status read_fidelity(reading *g, error *err)
+{
+    const hyper_table table = HYPER_TABLE(fidelity_keys, fidelity_rows);
+    const hyper_bind_options o = { .what = "study: fidelity", .noun = "key" };
+    struct fidelity_keys keys;
+    value *fidelity;
+    status st = OK;
+    TRY(study_group(g->d->config, g->study, "fidelity", &fidelity, err));
+    const bool has_min = value_find(fidelity, "min") != NULL;
+    TRY(hyper_bind(g->d->config, fidelity, &table, &o, &keys, NULL, err));
+    if (keys.max == 0 && keys.min > 0) {
+        TRY(fail_at(err, E_MISSING, &fidelity->at,
+            "study: fidelity: there is a min without a max, the epochs of a whole trial"));
+    }
+    if (keys.max > 0 && !has_min) {
+        value *v = value_find(fidelity, "min");
+        keys.min = v->as.real = keys.max < 1 ? keys.max : 1;
+    }
+    const value *min = value_find(fidelity, "min");
+    if (keys.max > 0 && !(keys.min > 0 && keys.min <= keys.max)) {
+        TRY(fail_at(err, E_RANGE, &min->at,
+            "study: fidelity: min: expected a number above 0 and at most max, %g, found %g",
+            keys.max, keys.min));
+    }
+    g->d->max_fidelity = keys.max;
+    g->d->min_fidelity = keys.min;
+done:
+    return st;
+}
+
+/* 1048576, "64K", "512M", "2G". */
+static status read_size(
+    config *c, value *group, const char *key, size_t otherwise, double *out, error *err)
+{
+    static const char units[] = "KMGT";
+    const value *v = value_find(group, key);
+    char what[64];
+    snprintf(what, sizeof what, "study: sandbox: %s", key);
+    *out = (double)otherwise;
+    if (!v) return default_int(c, group, key, (int64_t)otherwise, err);
+    if (v->kind == VALUE_INT) {
+        *out = (double)v->as.integer;
+    } else if (v->kind == VALUE_STRING) {
+        const char *end;
+        *out = text_to_real(v->as.string, &end);
+        const char *unit = end > v->as.string && *end ? strchr(units, *end) : NULL;
+        if (unit) {
+            *out *= ldexp(1, 10 * (int)(unit - units + 1));
+            end++;
+        }
+        if (end == v->as.string || *end) {
+            return fail_expected(v, what, "bytes, as in 65536 or \"512M\"", err);
+        }
+    } else {
+        return fail_expected(v, what, "bytes, as in 65536 or \"512M\"", err);
+    }
+    if (*out >= 1 && *out <= 0x1p50 && *out == floor(*out)) return OK;
+    return fail_at(err, E_RANGE, &v->at, "%s: expected from 1 byte to 1024T, found %s%s%s", what,
+        v->kind == VALUE_STRING ? "\"" : "",
+        v->kind == VALUE_STRING ? v->as.string : "a number outside",
+        v->kind == VALUE_STRING ? "\"" : "");
+}
+
+static status read_sandbox(reading *g, error *err)
+{
+    static const char *const reserved[] = { "memory", "log_limit", NULL };
+    const hyper_table table = HYPER_TABLE(sandbox_keys, sandbox_rows);
+    const hyper_bind_options o = { .what = "study: sandbox", .noun = "key", .reserved = reserved };
+    struct sandbox_keys keys;
+    value *block;
+    declaration *d = g->d;
+    double memory, log;
+    status st = OK;
+    TRY(study_group(d->config, g->study, "sandbox", &block, err));
+    TRY(hyper_bind(d->config, block, &table, &o, &keys, NULL, err));
+    TRY(read_size(d->config, block, "memory", sandbox_default_limits.memory_bytes, &memory, err));
+    TRY(read_size(d->config, block, "log_limit", sandbox_default_limits.log_bytes, &log, err));
+    d->level = (sandbox_level)keys.level;
+    d->falls_back = keys.fallback != 0;
+    d->limits = (sandbox_limits){ .memory_bytes = (uint64_t)memory,
+        .wall_s = keys.wall,
+        .stall_s = keys.stall,
+        .cpu_s = keys.cpu,
+        .n_threads = (uint32_t)keys.threads,
+        .log_bytes = (size_t)log };
+done:
+    return st;
+}
+
+static status read_retry(reading *g, error *err)
+{
+    const hyper_table table = HYPER_TABLE(retry_keys, retry_rows);
+    const hyper_bind_options o = { .what = "study: retry", .noun = "key" };
+    struct retry_keys keys;
+    value *retry;
+    status st = OK;
+    TRY(study_group(g->d->config, g->study, "retry", &retry, err));
+    TRY(hyper_bind(g->d->config, retry, &table, &o, &keys, NULL, err));
+    g->d->retry_lost = (uint64_t)keys.lost;
+    g->d->retry_crash = (uint64_t)keys.crash;
+    g->d->retry_timeout = (uint64_t)keys.timeout;
+done:
+    return st;
+}
+
+/* -- strategy and pruner -- */
+
+/* Whether a component is there that can be used; nothing is loaded. */
+static bool has_component(const registry *r, const char *kind, const char *id)
+{
+    for (size_t i = 0; i < registry_count(r); i++) {
+        const plugin_file *f = registry_file(r, i);
+        for (size_t k = 0; !f->refused && k < f->n_components; k++) {
+            const component_info *c = &f->components[k];
+            if (strcmp(c->kind, kind) == 0 && strcmp(c->id, id) == 0 && !c->refused) return true;
+        }
+    }
+    return false;
+}
+
+static status check_component(reading *g, const value *v, const char *kind, error *err)
+{
+    const value *type = v->kind == VALUE_GROUP ? value_find(v, "type") : v;
+    const component *found;
+    if (!type || type->kind != VALUE_STRING) {
+        char what[64];
+        snprintf(what, sizeof what, "study: %s", v->name);
+        return fail_expected(v, what, "a name or a group with a type", err);
+    }
+    const char *colon = strchr(type->as.string, ':');
+    if (!g->path || has_component(g->r, kind, colon ? colon + 1 : type->as.string)) return OK;
+    return registry_find(g->r, kind, type->as.string, &type->at, &found, err);
+}
+
+static const char *default_strategy(const reading *g)
+{
+    if (g->compares || g->d->n_repeats > 1) return "random";
+    if (has_component(g->r, ASSAY_KIND_SEARCH, "auto")) return "auto";
+    return has_component(g->r, ASSAY_KIND_SEARCH, "tpe") ? "tpe" : "random";
+}
+
+static status read_strategy(reading *g, error *err)
+{
+    declaration *d = g->d;
+    status st = OK;
+    TRY(default_string(d->config, g->study, "strategy", default_strategy(g), err));
+    d->strategy = value_find(g->study, "strategy");
+    TRY(check_component(g, d->strategy, ASSAY_KIND_SEARCH, err));
+    d->pruner = value_find(g->study, "pruner");
+    if (d->pruner) TRY(check_component(g, d->pruner, ASSAY_KIND_PRUNER, err));
+done:
+    return st;
+}
+
+static void take_keys(declaration *d, const struct study_keys *keys)
+{
+    d->takes_best = keys->value != 0;
+    d->seed = (uint64_t)keys->seed;
+    d->n_repeats = (uint64_t)keys->repeats;
+    d->n_evaluations = (uint64_t)keys->evaluations;
+    d->parallel = (uint64_t)keys->parallel;
+    d->metric = keys->metric;
+    d->judged = keys->judged;
+    d->direction = keys->direction == 2 ? STORE_MAXIMIZE : STORE_MINIMIZE;
+}
+
+status read_settings(reading *g, error *err)
+{
+    struct study_keys keys;
+    status st = OK;
+    TRY(read_keys(g, &keys, err));
+    take_keys(g->d, &keys);
+    TRY(read_name(g, keys.name, err));
+    TRY(read_budget(g, err));
+    TRY(read_fidelity(g, err));
+    TRY(read_sandbox(g, err));
+    TRY(read_retry(g, err));
+    TRY(read_strategy(g, err));
+done:
+    return st;
+}
+
+/* -- what is measured -- */
+
+static status fail_direction(const reading *g, const char *metric, const char *key, error *err)
+{
+    const value *v = value_find(g->study, key);
+    return fail_at(err, E_MISSING, v ? &v->at : &g->study->at,
+        "study: %s: whether less of \"%s\" is better is not known: say direction = \"min\" or "
+        "\"max\"",
+        key, metric);
+}
+
+static status find_judged(reading *g, error *err)
+{
+    declaration *d = g->d;
+    if (d->judged) return OK;
+    const bool is_validation = strncmp(d->metric, "validation.", 11) == 0;
+    d->judged = g->has_runs && is_validation ? arena_printf(&d->memory, "test.%s", d->metric + 11)
+                                             : d->metric;
+    return d->judged ? OK : fail_nomem(err, "the judged metric");
+}
+
+static const char *last_part(const char *metric)
+{
+    const char *dot = strrchr(metric, '.');
+    return dot ? dot + 1 : metric;
+}
+
+static status find_directions(reading *g, error *err)
+{
+    declaration *d = g->d;
+    const value *v = value_find(g->study, "direction");
+    const bool is_told = v && v->kind == VALUE_STRING && strcmp(v->as.string, "auto") != 0;
+    if (!is_told && !metric_direction(d, d->metric, &d->direction)) {
+        return fail_direction(g, d->metric, "metric", err);
+    }
+    d->judged_direction = d->direction;
+    if (strcmp(last_part(d->metric), last_part(d->judged)) == 0) return OK;
+    if (metric_direction(d, d->judged, &d->judged_direction) || is_told) return OK;
+    return fail_direction(g, d->judged, "judged", err);
+}
+
+status read_judgement(reading *g, error *err)
+{
+    declaration *d = g->d;
+    status st = OK;
+    const value *metric = value_find(g->study, "metric"), *judged = value_find(g->study, "judged");
+    TRY(check_metric(d, d->metric, "metric", &metric->at, err));
+    TRY(find_judged(g, err));
+    TRY(check_metric(d, d->judged, "judged", judged ? &judged->at : &metric->at, err));
+    TRY(find_directions(g, err));
+done:
+    return st;
+}
