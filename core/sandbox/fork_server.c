@@ -191,8 +191,9 @@ static status tell_ended(const running *w, int how, const struct rusage *used, u
 /* A long input comes in a file of its own. */
 static const void *find_input(const fork_server *f, const job_message *job)
 {
-    if (f->message.n_fds == 2) return f->message.bytes + sizeof *job;
-    const void *at = mmap(NULL, (size_t)job->n_input, PROT_READ, MAP_SHARED, f->message.fds[2], 0);
+    if (!job->has_input_file) return f->message.bytes + sizeof *job;
+    const int fd = f->message.fds[f->message.n_fds - 1];
+    const void *at = mmap(NULL, (size_t)job->n_input, PROT_READ, MAP_SHARED, fd, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -203,14 +204,15 @@ static void be_worker(fork_server *f, const job_message *job)
         for (;;)
             (void)syscall(SYS_exit_group, 121);
     }
-    worker_main(&f->setup, job, input, f->message.fds[0], f->message.fds[1]);
+    worker_main(&f->setup, job, input, f->message.fds);
 }
 
 static status start_worker(fork_server *f, error *err)
 {
     const job_message *job = (const void *)f->message.bytes;
     const struct rusage nothing = { .ru_maxrss = 0 };
-    if (f->message.n < sizeof *job || job->kind != MESSAGE_JOB || f->message.n_fds < 2) {
+    if (f->message.n < sizeof *job || job->kind != MESSAGE_JOB ||
+        f->message.n_fds != 2 + (size_t)(job->has_channel != 0) + (job->has_input_file != 0)) {
         return fail(err, E_INTERNAL, "a message that is no job");
     }
     running w = { .id = job->id, .level = job->level, .pidfd = -1, .pid = -1 };

@@ -88,7 +88,9 @@ static void say(outcome *o, outcome_class class, const char *format, ...)
     if (n < sizeof o->text) {
         n += (size_t)snprintf(o->text + n, sizeof o->text - n, ", phase %s", phase_name(o->phase));
     }
-    if (o->step > 0 && n < sizeof o->text) {
+    if (o->doing[0] && n < sizeof o->text) {
+        snprintf(o->text + n, sizeof o->text - n, ", in %s", o->doing);
+    } else if (o->step > 0 && n < sizeof o->text) {
         snprintf(o->text + n, sizeof o->text - n, ", step %llu", (unsigned long long)o->step);
     }
 }
@@ -112,6 +114,8 @@ static void say_limit(const outcome_facts *f, outcome *o)
     text_bytes(peak, (double)o->peak_bytes);
     if (f->limit == OUTCOME_MEMORY_LIMIT) {
         say(o, f->limit, "used %s of memory, where %s are allowed", peak, limit);
+    } else if (f->call_s > 0) {
+        say(o, OUTCOME_TIMEOUT, "no answer after %g s", f->call_s);
     } else if (f->is_stall) {
         say(o, OUTCOME_TIMEOUT, "no progress for %g s", f->limits.stall_s);
     } else {
@@ -233,6 +237,7 @@ void outcome_judge(const outcome_facts *f, outcome *o)
         .n_leftover = f->n_leftover,
         .log_is_full = f->log_is_full };
     read_page(f, o);
+    if (f->doing) copy_clean(o->doing, sizeof o->doing, f->doing, sizeof o->doing);
     if (f->asked != OUTCOME_OK) {
         say(o, f->asked, "ended by the study");
     } else if (f->limit != OUTCOME_OK && (o->signal == SIGKILL || f->is_lost)) {

@@ -54,7 +54,7 @@ typedef enum worker_phase {
 /* "start", "load" ... */
 const char *phase_name(worker_phase p);
 
-enum { OUTCOME_TEXT_BYTES = 320, OUTCOME_MODULE_BYTES = 64 };
+enum { OUTCOME_TEXT_BYTES = 320, OUTCOME_MODULE_BYTES = 64, DOING_BYTES = 48 };
 
 typedef struct outcome {
     outcome_class class;
@@ -69,6 +69,8 @@ typedef struct outcome {
     char module
         [OUTCOME_MODULE_BYTES]; /* file name of the plugin in which it happened; "": unknown */
     uint64_t offset; /* in that file */
+    char doing
+        [DOING_BYTES]; /* of a job with a channel: what it was asked last, "ask 17"; "" otherwise */
     double wall_s, cpu_s; /* host's clock; the kernel's count */
     uint64_t peak_bytes; /* of resident memory, the kernel's count */
     uint32_t n_leftover; /* processes that were swept after it */

@@ -96,6 +96,9 @@ typedef struct sandbox_call {
      * 4): RESULT_INVALID otherwise. */
     size_t finite_at, n_finite;
     const sandbox_limits *limits; /* NULL: the default ones */
+    /* It stays and talks: by job_send and job_receive, and worker_receive and worker_send. There is no limit on its time as a whole
+     * (wall_s, stall_s and cpu_s are passed over); each call has its own. Not at level none. */
+    bool has_channel;
     void *self; /* job_self gives it back */
 } sandbox_call;
 
@@ -106,7 +109,24 @@ status sandbox_start(sandbox *s, const sandbox_call *c, sandbox_job **out, error
 /* The next job that has ended, waiting up to timeout_s (below 0: as long as it takes); *out is NULL where none did. Enforces all limits, so call
  * it again soon while jobs run (it need not be at once: a limit is then noticed later). */
 status sandbox_wait(sandbox *s, double timeout_s, sandbox_job **out, error *err) MUST_CHECK;
+/* Jobs that run, those with a channel aside: sandbox_wait never gives these. */
 size_t sandbox_n_running(const sandbox *s);
+
+/* -- A job that stays and talks -- */
+
+/* Sends a message of at most CHANNEL_MOST_BYTES. `what` is asked for by it, for the outcome's text ("ask 17"). A job that has not taken it
+ * after timeout_s is ended: TIMEOUT. That it has ended, or does, is no error here: job_receive tells it. */
+status job_send(sandbox_job *j, const char *what, const void *bytes, size_t n, double timeout_s,
+    error *err) MUST_CHECK;
+
+/* The next message, borrowed until the next call; *out is NULL where the job has ended instead: job_outcome says how. One that says nothing
+ * for timeout_s is ended: TIMEOUT. E_CORRUPT: it begins a message that is too long; job_end it then. Other jobs' limits are enforced
+ * meanwhile. */
+status job_receive(
+    sandbox_job *j, double timeout_s, const void **out, size_t *out_n, error *err) MUST_CHECK;
+/* For who waits for other things, too: readable where sandbox_wait(s, 0, ...) may have news; call that every 25 ms besides, for
+ * limits. Changes as the server's pid does; -1: there is none. */
+int sandbox_fd(const sandbox *s);
 
 /* Ends a job that runs; sandbox_wait then gives it back with that class (OUTCOME_CANCELLED, _PRUNED). */
 void job_end(sandbox_job *j, outcome_class c);
@@ -123,6 +143,11 @@ sandbox_level job_level(const sandbox_job *j);
  * where n_finite does not. The log has printable ASCII and newlines alone. */
 const outcome *job_outcome(const sandbox_job *j);
 const void *job_result(const sandbox_job *j, size_t *out_n);
+/* The same while it runs: the worker may be writing, so copy what is read, and check the copy. */
+static inline const void *job_peek(const sandbox_job *j, size_t *out_n)
+{
+    return job_result(j, out_n);
+}
 /* Added to `out`. */
 status job_log(const sandbox_job *j, text *out, error *err) MUST_CHECK;
 void job_free(sandbox_job *j);

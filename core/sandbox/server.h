@@ -3,6 +3,7 @@
 #define ASSAY_CORE_SANDBOX_SERVER_H
 
 #include "base/arena.h"
+#include "sandbox/channel.h"
 #include "sandbox/fatal.h"
 #include "sandbox/wire.h"
 
@@ -43,14 +44,16 @@ struct worker_io {
     const server_setup *server;
     fatal_context *fatal; /* NULL at level none */
     arena memory; /* of worker_guarded at level none */
+    channel channel; /* fd is -1 where there is none */
 };
 
 /* The procedure of that name; -1: there is none. */
 int procedure_find(const procedure *p, size_t n, const char *name);
 
-/* In the forked process: confines it, runs the job's procedure and ends the process. fds: result, log. */
+/* In the forked process: confines it, runs the job's procedure and ends the process. fds: result, log, and the channel where the job
+ * has one. */
 _Noreturn void worker_main(
-    const server_setup *s, const job_message *job, const void *input, int result_fd, int log_fd);
+    const server_setup *s, const job_message *job, const void *input, const int *fds);
 
 /* The procedure with what is checked after it; its results are on the page. */
 void worker_run(worker_io *io, const void *input, size_t n);

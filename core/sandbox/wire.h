@@ -46,13 +46,15 @@ typedef struct ready_message {
     char text[ERROR_TEXT_BYTES];
 } ready_message;
 
-/* Followed by the input, where it is short. Descriptors: result, log, and the input's memfd where it is long. */
+/* Followed by the input, where it is short. Descriptors: result, log, the worker's end of its channel where it has one, and the
+ * input's memfd where it is long. */
 typedef struct job_message {
     message_kind kind;
     sandbox_level level; /* in effect */
     uint64_t id;
     char procedure[NAME_BYTES];
     uint64_t n_input, result_bytes;
+    uint32_t has_channel, has_input_file;
     sandbox_limits limits;
 } job_message;
 
@@ -119,6 +121,9 @@ typedef struct outcome_facts {
     outcome_class asked; /* job_end's; OUTCOME_OK: nobody asked */
     outcome_class limit; /* what the host ended it for; OUTCOME_OK: nothing */
     bool is_stall; /* of OUTCOME_TIMEOUT */
+    double call_s; /* of OUTCOME_TIMEOUT: how long an answer was waited for; 0: it was no call */
+    const char
+        *doing; /* of a job with a channel: what it was asked last, "ask 17"; NULL: nothing */
     struct rusage used;
     double wall_s;
     uint64_t peak_bytes; /* the host's poll and the kernel's count */

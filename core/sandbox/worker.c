@@ -20,7 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAPS_FD = 3, CANARY = 0xa5 };
+enum { MAPS_FD = 3, CHANNEL_FD = 4, CANARY = 0xa5 };
 
 static void end_process(int code)
 {
@@ -55,7 +55,7 @@ static status take_streams(int log_fd, error *err)
     return OK;
 }
 
-/* Descriptors 0 to 3 are what remains; 3 was the fork server's socket. */
+/* Descriptors 0 to 3 are what remains, and 4 of a job with a channel; 3 was the fork server's socket. */
 static status open_maps(error *err)
 {
     const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -66,32 +66,48 @@ static status open_maps(error *err)
     return OK;
 }
 
+static status keep_channel(worker_io *io, int fd, error *err)
+{
+    io->channel = (channel){ .fd = fd };
+    if (fd < 0 || fd == CHANNEL_FD) return OK;
+    if (dup2(fd, CHANNEL_FD) < 0) return fail_errno(err, errno, "the channel", "keeping it open");
+    io->channel.fd = CHANNEL_FD;
+    return OK;
+}
+
+/* All that no worker may have. */
+static void close_others(const worker_io *io)
+{
+    confine_close_from(io->channel.fd < 0 ? MAPS_FD + 1 : CHANNEL_FD + 1);
+}
+
 static status confine_strictly(const worker_io *io, error *err)
 {
     status st = OK;
     TRY(confine_privileges(io->server->state.is_root, err));
     TRY(confine_to_parent(io->server->pid, err));
     TRY(landlock_enter(io->server->ruleset, err));
-    confine_close_from(MAPS_FD + 1);
+    close_others(io);
     TRY(filter_install(FILTER_LOADING, io->pid, io->limits.n_threads > 1, err));
 done:
     return st;
 }
 
-static status confine(worker_io *io, int log_fd, error *err)
+static status confine(worker_io *io, const job_message *job, const int *fds, error *err)
 {
     status st = OK;
     (void)setsid();
     TRY(confine_to_parent(io->server->pid, err));
-    TRY(take_streams(log_fd, err));
+    TRY(take_streams(fds[1], err));
     TRY(open_maps(err));
+    TRY(keep_channel(io, job->has_channel ? fds[2] : -1, err));
     io->fatal = fatal_watch(io->page, MAPS_FD, err);
     if (!io->fatal) TRY(err->code);
     TRY(confine_limits(&io->limits, err));
     if (io->level == SANDBOX_STRICT) {
         TRY(confine_strictly(io, err));
     } else {
-        confine_close_from(MAPS_FD + 1);
+        close_others(io);
     }
 done:
     return st;
@@ -150,19 +166,18 @@ void worker_run(worker_io *io, const void *input, size_t n)
     atomic_store_explicit(&io->page->done, 1, memory_order_release);
 }
 
-void worker_main(
-    const server_setup *s, const job_message *job, const void *input, int result_fd, int log_fd)
+void worker_main(const server_setup *s, const job_message *job, const void *input, const int *fds)
 {
     error err;
     worker_io io = { .level = job->level, .limits = job->limits, .pid = getpid(), .server = s };
-    if (map_result(&io, result_fd, job->result_bytes, &err) != OK) end_process(120);
+    if (map_result(&io, fds[0], job->result_bytes, &err) != OK) end_process(120);
     const int i = procedure_find(s->procedures, s->n_procedures, job->procedure);
     status st = OK;
     if (i < 0) {
         st = fail(&err, E_UNKNOWN, "no procedure is called \"%s\"", job->procedure);
     } else {
         io.i_procedure = (size_t)i;
-        st = confine(&io, log_fd, &err);
+        st = confine(&io, job, fds, &err);
     }
     if (st == OK) {
         worker_run(&io, input, job->n_input);
@@ -267,4 +282,18 @@ bool worker_is_forked(const worker_io *io)
 unsigned worker_threads(const worker_io *io)
 {
     return io->limits.n_threads;
+}
+
+const void *worker_receive(worker_io *io, size_t *out_n)
+{
+    const void *out = NULL;
+    *out_n = 0;
+    if (io->channel.fd < 0) return NULL;
+    return channel_take(&io->channel, &out, out_n) == CHANNEL_DONE ? out : NULL;
+}
+
+bool worker_send(worker_io *io, const void *bytes, size_t n)
+{
+    size_t sent = 0;
+    return io->channel.fd >= 0 && channel_put(&io->channel, bytes, n, &sent, false) == CHANNEL_DONE;
 }

@@ -50,6 +50,16 @@ const void *worker_input(const worker_io *io, const char *name, size_t *out_n);
 /* What `prepare` made. */
 void *worker_prepared(const worker_io *io);
 
+/* -- A job that stays and talks (sandbox_call.has_channel) -- */
+
+enum { CHANNEL_MOST_BYTES = 16 << 20 }; /* of one message */
+
+/* The next message of the host, whole; waits for it. Borrowed until the next call. NULL: the host wants no more; end then. */
+const void *worker_receive(worker_io *io, size_t *out_n);
+
+/* Sends a message; waits until the host has room for it. False: it is too long, or the host wants no more. */
+bool worker_send(worker_io *io, const void *bytes, size_t n);
+
 /* Why the procedure gives up, and in which class: OUTCOME_PLUGIN_ERROR, _LOAD_FAILED, _NONFINITE, _FLOAT_MODE or _HOST_ERROR
  * (others count as PLUGIN_ERROR). Returns 1. */
 int worker_refuse(worker_io *io, outcome_class c, const char *format, ...) PRINTF_LIKE(3, 4);

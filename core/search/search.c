@@ -6,57 +6,32 @@
  * PATIENCE of these in one ask it is taken as a replicate. All of this is a function of the calls, so a log needs to keep nothing but
  * them.
  *
+ * The strategy is asked through a port, so it is all the same to the engine whether it is in this process or in one of its own.
+ *
  * Points that were proposed are found again by a table of hashes, open addressing, and compared bit by bit. */
-#include "search/search.h"
+#include "search/internal.h"
 
 #include "base/file.h"
-#include "registry/instance.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATIENCE = 8, FIRST_TRIALS = 64, MOST_WANT = 1 << 20 };
-
-typedef struct trial {
-    search_trial t;
-    uint64_t state;
-    double value, fidelity; /* last told */
-    bool has_ended;
-    bool is_listed; /* false: a proposal that was passed over */
-} trial;
-
-struct search {
-    const space *space;
-    search_options o;
-    assay_search_plan plan;
-    instance *strategy, *pruner; /* pruner may be NULL */
-    const assay_search *ops;
-    const assay_pruner *pruner_ops;
-    bool is_open, is_pruner_open;
-    bool is_finite;
-    arena memory;
-    trial *trials; // [capacity], by number
-    size_t n, capacity, n_listed;
-    uint64_t *slots; // [n_slots] number + 1 of the last trial from the start at that point
-    size_t n_slots;
-    uint64_t best; /* ASSAY_NO_TRIAL: none */
-};
+enum { PATIENCE = 8, FIRST_TRIALS = 64 };
 
 /* -- what a strategy can do -- */
 
 static status refuse(const search *s, size_t i, const char *what, error *err)
 {
-    return fail_at(err, E_UNSUPPORTED, &s->strategy->block->at,
+    return fail_at(err, E_UNSUPPORTED, s->port->at,
         "%s does not handle %s, and the space has one: %s; choose another strategy, or take it "
         "out of the space",
-        s->strategy->label, what, s->space->dimensions[i].name);
+        s->port->label, what, s->space->dimensions[i].name);
 }
 
 static status check_can(const search *s, error *err)
 {
-    const uint64_t can = s->ops->can;
+    const uint64_t can = s->port->can;
     for (size_t i = 0; i < s->space->n; i++) {
         const assay_dimension *d = &s->space->dimensions[i];
         if (d->parent != ASSAY_NO_PARENT && !(can & ASSAY_SEARCH_CONDITIONS)) {
@@ -67,36 +42,15 @@ static status check_can(const search *s, error *err)
         }
     }
     if (can & ASSAY_SEARCH_FIDELITY && !(s->o.max_fidelity > 0)) {
-        return fail_at(err, E_UNSUPPORTED, &s->strategy->block->at,
+        return fail_at(err, E_UNSUPPORTED, s->port->at,
             "%s proposes parts of trials and needs to know what a whole one costs: give "
             "max_fidelity",
-            s->strategy->label);
+            s->port->label);
     }
     return OK;
 }
 
 /* -- opening -- */
-
-static status open_strategy(search *s, error *err)
-{
-    instance *i = s->strategy;
-    s->ops = i->component->ops;
-    const status st = check_can(s, err);
-    if (st != OK) return st;
-    const int code = s->ops->open(&i->ctx, i->hyper, &s->plan);
-    s->is_open = code == ASSAY_OK;
-    return instance_status(i, code, "open", err);
-}
-
-static status open_pruner(search *s, error *err)
-{
-    instance *i = s->pruner;
-    if (!i) return OK;
-    s->pruner_ops = i->component->ops;
-    const int code = s->pruner_ops->open(&i->ctx, i->hyper, &s->plan);
-    s->is_pruner_open = code == ASSAY_OK;
-    return instance_status(i, code, "open", err);
-}
 
 static status check_options(const search_options *o, error *err)
 {
@@ -108,12 +62,10 @@ static status check_options(const search_options *o, error *err)
               o->min_fidelity, o->max_fidelity);
 }
 
-status search_new(registry *r, config *c, value *strategy, value *pruner, const space *sp,
-    const search_options *o, search **out, error *err)
+static search *search_blank(const space *sp, const search_options *o)
 {
-    status st = OK;
     search *s = calloc(1, sizeof *s);
-    if (!s) return fail_nomem(err, "a search");
+    if (!s) return NULL;
     s->space = sp;
     s->o = *o;
     s->best = ASSAY_NO_TRIAL;
@@ -126,15 +78,40 @@ status search_new(registry *r, config *c, value *strategy, value *pruner, const 
         .max_fidelity = o->max_fidelity,
         .min_fidelity = o->min_fidelity,
         .is_noisy = o->is_noisy };
+    return s;
+}
+
+static status begin(search *s, error *err)
+{
+    const status st = check_can(s, err);
+    return st == OK ? s->port->ops->open(s->port, err) : st;
+}
+
+status search_new(registry *r, config *c, value *strategy, value *pruner, const space *sp,
+    const search_options *o, search **out, error *err)
+{
+    status st = OK;
+    search *s = search_blank(sp, o);
+    if (!s) return fail_nomem(err, "a search");
     TRY(check_options(o, err));
-    TRY(instance_new(
-        r, c, ASSAY_KIND_SEARCH, strategy, NULL, o->seed, "search", &s->strategy, err));
-    if (pruner) {
-        TRY(instance_new(
-            r, c, ASSAY_KIND_PRUNER, pruner, NULL, o->seed, "pruner", &s->pruner, err));
-    }
-    TRY(open_strategy(s, err));
-    TRY(open_pruner(s, err));
+    TRY(port_direct_new(r, c, strategy, pruner, o->seed, &s->plan, &s->port, err));
+    TRY(begin(s, err));
+    *out = s;
+    s = NULL;
+done:
+    search_free(s);
+    return st;
+}
+
+status search_new_in(const search_place *place, config *c, value *strategy, value *pruner,
+    const space *sp, const search_options *o, search **out, error *err)
+{
+    status st = OK;
+    search *s = search_blank(sp, o);
+    if (!s) return fail_nomem(err, "a search");
+    TRY(check_options(o, err));
+    TRY(port_remote_new(place, c, strategy, pruner, o->seed, &s->plan, &s->port, err));
+    TRY(begin(s, err));
     *out = s;
     s = NULL;
 done:
@@ -145,10 +122,7 @@ done:
 void search_free(search *s)
 {
     if (!s) return;
-    if (s->is_open) s->ops->close(&s->strategy->ctx);
-    if (s->is_pruner_open) s->pruner_ops->close(&s->pruner->ctx);
-    instance_free(s->strategy);
-    instance_free(s->pruner);
+    if (s->port) s->port->ops->free(s->port);
     arena_release(&s->memory);
     free(s->trials);
     free(s->slots);
@@ -168,7 +142,7 @@ static uint64_t point_hash(const search *s, const double *x)
     return h;
 }
 
-static bool is_same_point(const search *s, const double *a, const double *b)
+bool search_is_same_point(const search *s, const double *a, const double *b)
 {
     for (size_t i = 0; i < s->space->n; i++) {
         if (a[i] != b[i] && !(isnan(a[i]) && isnan(b[i]))) return false;
@@ -180,7 +154,7 @@ static bool is_same_point(const search *s, const double *a, const double *b)
 static uint64_t *slot_of(search *s, const double *x)
 {
     size_t i = (size_t)point_hash(s, x) & (s->n_slots - 1);
-    while (s->slots[i] && !is_same_point(s, s->trials[s->slots[i] - 1].t.x, x))
+    while (s->slots[i] && !search_is_same_point(s, s->trials[s->slots[i] - 1].t.x, x))
         i = (i + 1) & (s->n_slots - 1);
     return &s->slots[i];
 }
@@ -249,43 +223,45 @@ static void batch_free(batch *b)
     *b = (batch){ 0 };
 }
 
+/* An answer that no honest strategy gives: nothing more is asked of this one. */
+static status blame(const search *s, error *err)
+{
+    if (err) s->port->ops->blame(s->port, err);
+    return E_PLUGIN;
+}
+
 static status ask_strategy(search *s, batch *b, error *err)
 {
-    instance *i = s->strategy;
-    const int code = s->ops->ask(
-        &i->ctx, i->hyper, s->n, b->want, b->proposals, sizeof(assay_proposal), &b->n, &b->is_over);
-    const status st = instance_status(i, code, "ask", err);
+    port *p = s->port;
+    const status st = p->ops->ask(p, s->n, b->want, b->proposals, &b->n, &b->is_over, err);
     if (st == OK && b->n > b->want) {
-        return fail(err, E_PLUGIN, "%s: ask %zu: gives %llu proposals where %llu were wanted",
-            i->label, s->n, (unsigned long long)b->n, (unsigned long long)b->want);
+        return fail_at(err, E_PLUGIN, s->port->at,
+            "%s: ask %zu: gives %llu proposals where %llu were wanted", p->label, s->n,
+            (unsigned long long)b->n, (unsigned long long)b->want);
     }
     return st;
 }
 
 static status check_proposal(const search *s, const assay_proposal *p, error *err)
 {
-    const char *label = s->strategy->label;
+    const char *label = s->port->label;
     if (!(p->fidelity >= 0 && p->fidelity <= s->o.max_fidelity)) {
-        return fail(err, E_PLUGIN, "%s: ask %zu: a fidelity of %g is outside of [0, %g]", label,
-            s->n, p->fidelity, s->o.max_fidelity);
+        return fail_at(err, E_PLUGIN, s->port->at,
+            "%s: ask %zu: a fidelity of %g is outside of [0, %g]", label, s->n, p->fidelity,
+            s->o.max_fidelity);
     }
     if (p->from_trial == ASSAY_NO_TRIAL) return OK;
     if (p->from_trial >= s->n || s->trials[p->from_trial].state != ASSAY_TRIAL_PAUSED) {
-        return fail(err, E_PLUGIN, "%s: ask %zu: continues trial %llu, which is not paused", label,
-            s->n, (unsigned long long)p->from_trial);
+        return fail_at(err, E_PLUGIN, s->port->at,
+            "%s: ask %zu: continues trial %llu, which is not paused", label, s->n,
+            (unsigned long long)p->from_trial);
     }
     return OK;
 }
 
-static status tell_both(search *s, const assay_event *e, error *err)
+static status settle(search *s, error *err)
 {
-    instance *i = s->strategy;
-    int code = s->ops->tell(&i->ctx, i->hyper, e, 1, sizeof *e);
-    const status st = instance_status(i, code, "tell", err);
-    if (st != OK || !s->pruner) return st;
-    i = s->pruner;
-    code = s->pruner_ops->tell(&i->ctx, i->hyper, e, 1, sizeof *e);
-    return instance_status(i, code, "tell", err);
+    return s->is_replaying ? OK : s->port->ops->settle(s->port, err);
 }
 
 static assay_event event_of(const trial *t, uint64_t state)
@@ -333,7 +309,7 @@ static status take(search *s, const assay_proposal *p, bool may_repeat, bool *ou
     s->n++;
     s->n_listed += *out_given;
     const assay_event e = event_of(t, t->state);
-    TRY(tell_both(s, &e, err));
+    TRY(s->port->ops->tell(s->port, &e, err));
 done:
     return st;
 }
@@ -344,9 +320,9 @@ status search_ask(
     status st = OK;
     size_t n = 0, n_repeats = 0;
     batch b = { 0 };
-    if (want < 1 || want > MOST_WANT) {
+    if (want < 1 || want > SEARCH_MOST_WANT) {
         return fail(err, E_RANGE, "expected to be asked for 1 to %d points, found %llu",
-            (int)MOST_WANT, (unsigned long long)want);
+            (int)SEARCH_MOST_WANT, (unsigned long long)want);
     }
     do {
         batch_free(&b);
@@ -359,11 +335,12 @@ status search_ask(
             n_repeats += !is_given;
         }
     } while (n < want && b.n == b.want && !b.is_over); /* fewer than wanted: it waits for results */
+    TRY(settle(s, err));
     *out_n = n;
     *out_is_over = b.is_over != 0;
 done:
     batch_free(&b);
-    return st;
+    return st == E_PLUGIN ? blame(s, err) : st;
 }
 
 /* -- telling -- */
@@ -428,33 +405,23 @@ static void note_best(search *s, const trial *t)
     if (s->best == ASSAY_NO_TRIAL || t->value < s->trials[s->best].value) s->best = t->t.number;
 }
 
-static status verdict_of(
-    search *s, instance *i, int code, const char *op, uint64_t verdict, error *err)
+static status check_verdict(const search *s, const char *label, uint64_t verdict, error *err)
 {
-    (void)s;
-    const status st = instance_status(i, code, op, err);
-    if (st == OK && verdict > ASSAY_VERDICT_PAUSE) {
-        return fail(err, E_PLUGIN, "%s: report gives %llu, which is no verdict", i->label,
-            (unsigned long long)verdict);
-    }
-    return st;
+    if (verdict <= ASSAY_VERDICT_PAUSE) return OK;
+    (void)fail_at(err, E_PLUGIN, s->port->at, "%s: report gives %llu, which is no verdict", label,
+        (unsigned long long)verdict);
+    return blame(s, err);
 }
 
 /* A trial stops when one of the two says so. */
 static status ask_verdict(search *s, const assay_event *e, uint64_t *out, error *err)
 {
     status st = OK;
+    port *p = s->port;
     uint64_t own = ASSAY_VERDICT_GO, other = ASSAY_VERDICT_GO;
-    if (s->ops->report) {
-        instance *i = s->strategy;
-        const int code = s->ops->report(&i->ctx, i->hyper, e, &own);
-        TRY(verdict_of(s, i, code, "report", own, err));
-    }
-    if (s->pruner) {
-        instance *i = s->pruner;
-        const int code = s->pruner_ops->report(&i->ctx, i->hyper, e, &other);
-        TRY(verdict_of(s, i, code, "report", other, err));
-    }
+    TRY(p->ops->report(p, e, &own, &other, err));
+    TRY(check_verdict(s, p->label, own, err));
+    TRY(check_verdict(s, p->pruner_label, other, err));
     *out = own == ASSAY_VERDICT_STOP || other == ASSAY_VERDICT_STOP  ? ASSAY_VERDICT_STOP
         : own == ASSAY_VERDICT_PAUSE || other == ASSAY_VERDICT_PAUSE ? ASSAY_VERDICT_PAUSE
                                                                      : ASSAY_VERDICT_GO;
@@ -469,13 +436,13 @@ status search_tell(search *s, const search_result *r, uint64_t *out_verdict, err
     TRY(check_result(s, r, err));
     trial *t = &s->trials[r->trial];
     const assay_event e = event_from(s, t, r);
-    TRY(tell_both(s, &e, err));
+    TRY(s->port->ops->tell(s->port, &e, err));
     t->fidelity = e.fidelity;
     if (!isnan(e.value)) t->value = e.value;
     if (e.state != ASSAY_TRIAL_LOST) t->state = e.state;
     t->has_ended = is_final(e.state);
     note_best(s, t);
-    if (e.state == ASSAY_TRIAL_REPORTED) TRY(ask_verdict(s, &e, &verdict, err));
+    TRY(e.state == ASSAY_TRIAL_REPORTED ? ask_verdict(s, &e, &verdict, err) : settle(s, err));
     if (e.state == ASSAY_TRIAL_DIVERGED) verdict = ASSAY_VERDICT_STOP;
     if (out_verdict) *out_verdict = verdict;
 done:
@@ -486,20 +453,20 @@ done:
 
 status search_explain(search *s, uint64_t number, char *out, size_t bytes, error *err)
 {
-    instance *i = s->strategy;
     if (!search_trial_find(s, number, NULL)) {
         return fail(err, E_UNKNOWN, "there is no trial %llu", (unsigned long long)number);
     }
-    out[0] = '\0';
-    if (!s->ops->explain) return OK;
-    const int code = s->ops->explain(&i->ctx, i->hyper, number, out, bytes);
-    out[bytes - 1] = '\0';
-    return instance_status(i, code, "explain", err);
+    return s->port->ops->explain(s->port, number, out, bytes, err);
 }
 
-bool search_has_parts(const search *s)
+const outcome *search_outcome(const search *s)
 {
-    return s->pruner || s->ops->report || (s->ops->can & ASSAY_SEARCH_FIDELITY);
+    return s->port->ops->outcome(s->port);
+}
+
+status search_printed(const search *s, text *out, error *err)
+{
+    return s->port->ops->printed(s->port, out, err);
 }
 
 size_t search_count(const search *s)
@@ -519,75 +486,4 @@ const search_trial *search_best(const search *s, double *out_value)
     if (s->best == ASSAY_NO_TRIAL) return NULL;
     if (out_value) *out_value = s->trials[s->best].value;
     return &s->trials[s->best].t;
-}
-
-/* -- replay -- */
-
-static status fail_replay(
-    const search *s, const search_trial *was, const search_trial *is, error *err)
-{
-    const unsigned long long number = was->number;
-    for (size_t i = 0; i < s->space->n; i++) {
-        if (was->x[i] == is->x[i] || (isnan(was->x[i]) && isnan(is->x[i]))) continue;
-        return fail(err, E_CORRUPT,
-            "the log and the strategy disagree at ask %llu: %s was %.17g and is now %.17g; the log "
-            "is of another strategy, space, seed or version, or the strategy does not depend on "
-            "these alone",
-            number, s->space->dimensions[i].name, was->x[i], is->x[i]);
-    }
-    return fail(err, E_CORRUPT,
-        "the log and the strategy disagree at ask %llu: it was trial %llu of fidelity %g and is "
-        "now trial %llu of fidelity %g",
-        number, number, was->fidelity, (unsigned long long)is->number, is->fidelity);
-}
-
-static bool is_same_trial(const search *s, const search_trial *a, const search_trial *b)
-{
-    return a->number == b->number && a->fidelity == b->fidelity && a->from == b->from &&
-        is_same_point(s, a->x, b->x);
-}
-
-static status replay_ask(search *s, const search_entry *e, error *err)
-{
-    status st = OK;
-    size_t n = 0;
-    bool is_over = false;
-    const size_t first = s->n;
-    search_trial *trials = NULL;
-    if (e->want < 1 || e->want > MOST_WANT) {
-        return fail(err, E_CORRUPT, "the log asks for %llu points", (unsigned long long)e->want);
-    }
-    trials = calloc(e->want, sizeof *trials);
-    if (!trials) return fail_nomem(err, "trials");
-    TRY(search_ask(s, e->want, trials, &n, &is_over, err));
-    for (size_t i = 0; i < n && i < e->n_trials; i++) {
-        if (!is_same_trial(s, &e->trials[i], &trials[i])) {
-            TRY(fail_replay(s, &e->trials[i], &trials[i], err));
-        }
-    }
-    if (n != e->n_trials || is_over != e->is_over) {
-        TRY(fail(err, E_CORRUPT,
-            "the log and the strategy disagree at ask %zu: %zu proposals%s were given and now "
-            "%zu%s",
-            first, e->n_trials, e->is_over ? " and the end" : "", n,
-            is_over ? " and the end" : ""));
-    }
-done:
-    free(trials);
-    return st;
-}
-
-status search_replay(search *s, const search_entry *e, error *err)
-{
-    uint64_t verdict;
-    if (e->kind == SEARCH_ASKED) return replay_ask(s, e, err);
-    const status st = search_tell(s, &e->result, &verdict, err);
-    if (st == OK && verdict != e->verdict) {
-        return fail(err, E_CORRUPT,
-            "the log and the strategy disagree at a report of trial %llu: the verdict was %llu and "
-            "is now %llu",
-            (unsigned long long)e->result.trial, (unsigned long long)e->verdict,
-            (unsigned long long)verdict);
-    }
-    return st;
 }

@@ -1,6 +1,6 @@
 /* A search at work: a strategy asked for points of a space and told what became of them, with a log that brings it back.
  *
- *     search_new -> (search_ask | search_tell | search_explain)* -> search_free
+ *     search_new | search_new_in (search/strategy_job.h) -> (search_ask | search_tell | search_explain)* -> search_free
  *
  * Everything that the strategy may know is in the log: asks with what they gave, events with their verdicts. A fresh search to
  * which the entries of a log are replayed proposes what the first one would have; where an ask of the log gives another proposal
@@ -80,6 +80,8 @@ status search_explain(search *s, uint64_t trial, char *out, size_t bytes, error 
 
 /* Does again what an entry of a log says. E_CORRUPT, naming the ask or trial and both values, where something else comes out. */
 status search_replay(search *s, const search_entry *e, error *err) MUST_CHECK;
+/* Behind the last of them: a strategy in a process of its own may still have to be told of some. */
+status search_replay_end(search *s, error *err) MUST_CHECK;
 
 /* Whether it is told of trials on their way, or proposes parts of trials. */
 bool search_has_parts(const search *s);
