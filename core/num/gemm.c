@@ -33,6 +33,12 @@ const char *num_blas_description(void)
     return openblas_get_config();
 }
 
+const char *num_kernels_name(void)
+{
+    const kernels *ks = kernels_get();
+    return ks ? ks->name : "blas";
+}
+
 /* Planning keeps every dimension of a product within BLAS's int. */
 static blasint as_int(size_t n)
 {

@@ -19,6 +19,9 @@ bool num_blas_is_concurrent(void);
 /* "OpenBLAS 0.3.21 ... SkylakeX" for doctor and provenance. */
 const char *num_blas_description(void);
 
+/* Whose products run on this processor: "avx512", "avx2", or "blas". */
+const char *num_kernels_name(void);
+
 /* C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C. op transposes where its flag is set. With beta 0, C is
  * not read. C overlaps neither A nor B. */
 typedef struct gemm {

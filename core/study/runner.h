@@ -5,6 +5,7 @@
  * components alone. The numbers that count are the scorer's. The test part of the data is in neither a trainer nor a plan.
  * Of a command workload it is a program whose standard output has lines of JSON:
  *     {"step": 3, "fidelity": 3, "validation.loss": 0.31}      on the way; the last value of a name counts
+ * The judged number at the best value is that of the best value's line, or, where it is never in such a line, the last.
  *
  *   runner_open -> (runner_start -> runner_wait ... -> run_end)* -> runner_close
  *
@@ -52,6 +53,7 @@ typedef struct run_spec {
 
 /* Begins it. The spec's arrays need not outlive the call. */
 status runner_start(runner *r, const run_spec *s, run **out, error *err) MUST_CHECK;
+/* Runs whose end nobody was told of yet. */
 size_t runner_n_running(const runner *r);
 
 typedef enum run_news_kind {

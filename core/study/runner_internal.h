@@ -1,0 +1,172 @@
+/* The runner's inside, shared by its files: runner.c (events), runner_places.c (sandboxes), runner_train.c (the chain of jobs of a
+ * train workload), runner_command.c (programs), runner_values.c (numbers that a run leaves), runner_record.c (how to do it again). */
+#ifndef ASSAY_CORE_STUDY_RUNNER_INTERNAL_H
+#define ASSAY_CORE_STUDY_RUNNER_INTERNAL_H
+
+#include "registry/registry.h"
+#include "study/procedures.h"
+#include "study/runner.h"
+#include "study/train_job.h"
+
+#include <poll.h>
+
+enum { RUN_MOST_JOBS = 8, RUN_MOST_VALUES = 100000, RUN_MOST_NAMES = 256, RUN_NEWS = 64 };
+
+/* Where jobs run: each place has a fork server of its own, since a worker can see all inputs of its sandbox. */
+typedef enum runner_place {
+    PLACE_DATA, /* opens the data themselves: what loads packs, and runs whose data are in none */
+    N_PLACES,
+} runner_place;
+
+/* A plan, made once for what it depends on. */
+typedef struct run_plan {
+    struct run_plan *next;
+    char key[33];
+    run *maker; /* who makes it; NULL: it is made */
+    train_plan is;
+} run_plan;
+
+/* A file's hash, made once. */
+typedef struct file_hash {
+    struct file_hash *next;
+    const char *path;
+    char hash[33];
+} file_hash;
+
+struct runner {
+    arena memory;
+    const declaration *declaration;
+    runner_options options;
+    procedure procedures[STUDY_MOST_PROCEDURES]; // [n_procedures]
+    size_t n_procedures;
+    sandbox *places[N_PLACES]; /* NULL: not needed */
+    sandbox_level level; /* in effect */
+    const char *const *programs; // [n_workloads] of commands: the file to run
+    run_plan *plans;
+    run *runs; /* all that were not freed, newest first */
+    run *first_ended, *last_ended; /* that nobody was told of yet */
+    size_t n_running;
+    struct pollfd *fds; // [fds_capacity] to wait for
+    size_t fds_capacity;
+
+    /* runner_record.c */
+    registry **registries; // [n_workloads], as they are needed: what lies where, nothing is loaded
+    file_hash *hashes;
+    char cpu[128];
+};
+
+typedef enum run_stage {
+    RUN_WAITS, /* for the plan that another makes */
+    RUN_PLANS,
+    RUN_TRAINS,
+    RUN_WORKS, /* a command */
+    RUN_OVER,
+} run_stage;
+
+/* What a job of a chain took. */
+typedef struct job_spent {
+    const char *procedure;
+    outcome_class class;
+    double wall_s, cpu_s;
+    uint64_t peak_bytes;
+} job_spent;
+
+/* A number that may not be there. */
+typedef struct number {
+    double v;
+    bool has;
+} number;
+
+typedef struct command command;
+
+struct run {
+    runner *owner;
+    run *next, *next_ended;
+    arena memory;
+    run_spec spec; /* x is a copy */
+    const workload *workload;
+    const contender *contender;
+    run_stage stage;
+    outcome_class stopped_as; /* OUTCOME_OK: nobody stopped it */
+    bool is_told; /* that it ended */
+
+    /* A train workload. */
+    const char **overrides; // [n_overrides]: all but the seed
+    size_t n_overrides;
+    config *config; /* with the overrides; NULL: they make none, as its plan will say */
+    bool restores_best; /* training ends with the weights of the best check */
+    run_plan *plan;
+    train_layout layout;
+    train_head head; /* of training that was successful */
+    sandbox_job *job;
+    size_t n_seen; /* rows that were looked at on the way */
+
+    command *command;
+    char **argv; // [n_argv] of a command, filled in
+
+    job_spent jobs[RUN_MOST_JOBS];
+    size_t n_jobs;
+    outcome outcome;
+    run_value *values;
+    size_t n_values, values_capacity, n_values_dropped;
+    number value, best, judged, judged_best;
+    run_news news[RUN_NEWS]; /* a ring */
+    size_t news_at, n_news;
+    text record, log;
+    run_end end;
+};
+
+/* runner.c: */
+
+/* It is over; the outcome is copied. */
+void run_over(run *n, const outcome *o);
+/* The same with a class and a reason of the runner's own. */
+void run_over_for(run *n, outcome_class c, const char *format, ...) PRINTF_LIKE(3, 4);
+bool run_has_room_for_news(const run *n);
+void run_tell(run *n, double fidelity, double v); /* RUN_REPORTED */
+
+/* runner_values.c: */
+
+/* Adds a number; what there is no room for is counted. The name is copied. E_NOMEM. */
+status run_add_value(run *n, const run_value *v, error *err) MUST_CHECK;
+/* What training says of itself: its curves, and the study's numbers as far as it knows them. */
+status run_take_rows(run *n, const train_row *rows, error *err) MUST_CHECK;
+/* Whether the study's numbers are there and finite; false: *o says what is wrong. */
+bool run_is_valued(const run *n, outcome *o);
+
+/* runner_train.c: */
+status train_begin(run *n, error *err) MUST_CHECK;
+/* Its job has ended; freed here. */
+void train_go_on(run *n, sandbox_job *j);
+void train_look(run *n); /* at what it tells on the way */
+/* It is over or freed: nobody waits for a plan that it was to make. */
+void train_release(run *n);
+status train_cost(
+    runner *r, size_t workload, const char *const *o, size_t n, double *out, error *err) MUST_CHECK;
+
+/* runner_places.c: opens the sandboxes of train workloads, and what their workers may read. */
+status places_open(runner *r, error *err) MUST_CHECK;
+/* The config of a workload with overrides after its own. */
+status workload_config(
+    const workload *w, const char *const *overrides, size_t n, config **out, error *err) MUST_CHECK;
+
+/* runner_command.c: */
+
+/* Finds the programs and looks through their words. */
+status commands_open(runner *r, error *err) MUST_CHECK;
+void command_begin(run *n);
+enum { COMMAND_FDS = 3 };
+/* What to wait for; and until when at most: *until_s is made earlier. */
+size_t command_wait(const run *n, struct pollfd out[COMMAND_FDS], double *until_s);
+/* Reads, watches limits, and ends it. */
+void command_turn(run *n);
+void command_stop(run *n);
+void command_release(run *n);
+
+/* runner_record.c: */
+status record_open(runner *r, error *err) MUST_CHECK;
+void record_release(runner *r);
+/* Into n->record. */
+status record_make(run *n, error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,160 @@
+/* Sandboxes for train workloads: what their workers may read, and how much of what was asked for is possible here. */
+#include "study/runner_internal.h"
+
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+status workload_config(
+    const workload *w, const char *const *overrides, size_t n, config **out, error *err)
+{
+    status st = OK;
+    config *c = NULL;
+    TRY(config_parse_as(w->path, w->written, &c, err));
+    for (size_t i = 0; i < w->n_overrides; i++)
+        TRY(config_override(c, w->overrides[i], err));
+    for (size_t i = 0; i < n; i++)
+        TRY(config_override(c, overrides[i], err));
+    *out = c;
+    c = NULL;
+done:
+    config_free(c);
+    return st;
+}
+
+/* -- What workers may read -- */
+
+typedef struct paths {
+    arena *memory;
+    const char **s; // [n + 1], NULL behind the last
+    size_t n, capacity;
+} paths;
+
+static status add_path(paths *p, const char *path, error *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (strcmp(p->s[i], path) == 0) return OK;
+    }
+    if (p->n + 1 >= p->capacity) {
+        const size_t more = p->capacity ? 2 * p->capacity : 16;
+        const char **grown = realloc(p->s, more * sizeof *grown);
+        if (!grown) return fail_nomem(err, "readable files");
+        p->s = grown;
+        p->capacity = more;
+    }
+    p->s[p->n] = arena_strdup(p->memory, path);
+    if (!p->s[p->n]) return fail_nomem(err, "readable files");
+    p->s[++p->n] = NULL;
+    return OK;
+}
+
+/* Every text below `v` that names something that is there. */
+static status add_files(paths *p, config *c, const value *v, error *err)
+{
+    status st = OK;
+    arena scratch = { 0 };
+    if (!v) return OK;
+    for (size_t i = 0; i < v->n && (v->kind == VALUE_GROUP || v->kind == VALUE_LIST); i++)
+        TRY(add_files(p, c, v->item[i], err));
+    if (v->kind == VALUE_STRING && v->as.string[0]) {
+        const char *folder = value_dir(c, v);
+        const char *path = folder ? path_join(&scratch, folder, v->as.string) : NULL;
+        if (path) path = path_absolute(&scratch, path);
+        if (!path) TRY(fail_nomem(err, "readable files"));
+        if (file_exists(path)) TRY(add_path(p, path, err));
+    }
+done:
+    arena_release(&scratch);
+    return st;
+}
+
+static status add_of_config(paths *p, config *c, error *err)
+{
+    status st = OK;
+    const value *root = config_root(c);
+    TRY(add_files(p, c, value_find(root, "data"), err));
+    TRY(add_files(p, c, value_find(root, "plugins"), err));
+    TRY(add_files(p, c, value_find(value_find(root, "train"), "init_from"), err));
+done:
+    return st;
+}
+
+/* Files may be what is searched. What a choice does to a config that it does not fit is found when it is run. */
+static status add_choices(paths *p, config *c, const space *s, error *err)
+{
+    status st = OK;
+    text one = { 0 };
+    for (size_t i = 0; i < s->n; i++) {
+        const assay_dimension *d = &s->dimensions[i];
+        if (d->type != ASSAY_SPACE_CATEGORY) continue;
+        for (uint64_t k = 0; k < d->n_choices; k++) {
+            text_clear(&one);
+            space_override(s, i, (double)k, &one);
+            TRY(text_check(&one, err));
+            if (config_override(c, one.s, NULL) == OK) TRY(add_of_config(p, c, err));
+        }
+    }
+done:
+    text_release(&one);
+    return st;
+}
+
+static status add_all(paths *p, const declaration *d, error *err)
+{
+    status st = OK;
+    config *c = NULL;
+    for (size_t w = 0; w < d->n_workloads; w++) {
+        if (d->workloads[w].kind != WORKLOAD_TRAIN) continue;
+        for (size_t i = 0; i < d->n_contenders; i++) {
+            const contender *k = &d->contenders[i];
+            TRY(workload_config(&d->workloads[w], k->overrides, k->n_overrides, &c, err));
+            TRY(add_of_config(p, c, err));
+            TRY(add_choices(p, c, &k->space, err));
+            config_free(c);
+            c = NULL;
+        }
+    }
+done:
+    config_free(c);
+    return st;
+}
+
+/* -- Opening -- */
+
+/* The level in effect; refused where it is less than what was asked for and nobody said that this is fine. */
+static status settle_level(runner *r, const sandbox_state *s, error *err)
+{
+    const declaration *d = r->declaration;
+    r->level = r->options.is_debugged ? SANDBOX_NONE : d->level;
+    if (r->level != SANDBOX_STRICT) return OK;
+    if (s->is_instrumented) {
+        r->level = SANDBOX_PROCESS;
+    } else if (s->lacking[0] && d->falls_back) {
+        r->level = SANDBOX_PROCESS;
+    } else if (s->lacking[0]) {
+        return fail(err, E_UNSUPPORTED,
+            "sandbox \"strict\" is not possible here: %s; nothing was run. Where all plugins are "
+            "trusted, study.sandbox.fallback = \"process\" guards against accidents",
+            s->lacking);
+    }
+    return OK;
+}
+
+status places_open(runner *r, error *err)
+{
+    status st = OK;
+    arena scratch = { 0 };
+    paths p = { .memory = &scratch };
+    TRY(add_all(&p, r->declaration, err));
+    const sandbox_options o = { .program = r->options.program,
+        .procedures = r->procedures,
+        .n_procedures = r->n_procedures,
+        .readable = p.s };
+    TRY(sandbox_open(&o, &r->places[PLACE_DATA], err));
+    TRY(settle_level(r, sandbox_get_state(r->places[PLACE_DATA]), err));
+done:
+    free(p.s);
+    arena_release(&scratch);
+    return st;
+}

@@ -1,0 +1,342 @@
+/* Trials of a train workload: the chain of jobs gives what `assay train` gives, and says what went wrong; nothing is left behind. */
+#include "core/study/runner_rig.h"
+
+static const char *const small[] = { "train.epochs=3", "model[0].units=16" };
+
+/* The number after a key of a run's record, wherever it stands. */
+static double in_record(const run_end *e, const char *key)
+{
+    char quoted_key[64];
+    snprintf(quoted_key, sizeof quoted_key, "\"%s\": ", key);
+    const char *at = strstr(e->record, quoted_key);
+    if (!at) {
+        snprintf(quoted_key, sizeof quoted_key, "\"%s\":", key);
+        at = strstr(e->record, quoted_key);
+    }
+    assert_non_null(at);
+    return strtod(at + strlen(quoted_key), NULL);
+}
+
+static void test_runner__gives_the_numbers_of_assay_train(void **state)
+{
+    rig g;
+    const double x[] = { 0.00731 };
+    (void)state;
+    const int code = system("'" PROGRAM "' train -q " CONFIGS "digits.cfg train.epochs=3 "
+                            "'model[0].units=16' optimizer.lr=0.00731 '~train.early_stopping' "
+                            "--seed 11 -o run >/dev/null 2>&1");
+    assert_int_equal(code, 0);
+    char *table = slurp("run/metrics.jsonl");
+    rig_init(&g, "optimizer.lr=1e-4..1e-1:log");
+    rig_train(&g, small, 2);
+    rig_open(&g, false, NULL);
+    assert_int_equal(runner_n_running(g.r), 0);
+    run *n = rig_start(&g, x, 11);
+    assert_int_equal(runner_n_running(g.r), 1);
+    const run_end *e = rig_end(&g, n);
+    assert_int_equal(runner_n_running(g.r), 0);
+    assert_ptr_equal(run_self(n), &g);
+    rig_expect(e, OUTCOME_OK, "done");
+    char expected[64];
+    text t = { 0 };
+    text_add_real(&t, e->value);
+    snprintf(expected, sizeof expected, "%s", t.s);
+    text_release(&t);
+    if (!strstr(table, expected)) {
+        print_error("%s is not in\n%s\n", expected, table);
+        abort();
+    }
+    assert_true(isnan(e->judged));
+    assert_true(e->best <= e->value);
+    assert_true(e->fidelity == 3);
+    assert_true(e->samples > 3 * 1200 && e->samples < 3 * 1300);
+    assert_true(e->wall_s > 0 && e->cpu_s > 0);
+    for (size_t i = 0; i < e->n_values; i++)
+        assert_int_not_equal(strncmp(e->values[i].name, "test.", 5), 0);
+    rig_check_json(e->record);
+    assert_non_null(strstr(e->record, "\"adam\""));
+    assert_non_null(strstr(e->record, "optimizer.lr=0.00731"));
+    assert_true(in_record(e, "steps") > 100);
+    assert_true(in_record(e, "peak_bytes") > 1e6);
+    run_free(n);
+    free(table);
+    rig_close(&g);
+}
+
+static void test_runner__has_the_same_numbers_at_every_level(void **state)
+{
+    double values[3];
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        rig g;
+        rig_init(&g, NULL);
+        rig_train(&g, small, 2);
+        g.d.level = k == 0 ? SANDBOX_STRICT : SANDBOX_PROCESS;
+        rig_open(&g, k == 2, NULL);
+        assert_string_equal(runner_level(g.r), k == 2 ? "none" : k == 1 ? "process" : "strict");
+        run *n = rig_start(&g, NULL, 5);
+        const run_end *e = rig_end(&g, n);
+        rig_expect(e, OUTCOME_OK, "done");
+        values[k] = e->value;
+        run_free(n);
+        rig_close(&g);
+    }
+    assert_true(values[0] == values[1] && values[1] == values[2]);
+}
+
+static void test_runner__judges_the_test_part_when_asked(void **state)
+{
+    rig g;
+    error err;
+    run *n;
+    (void)state;
+    rig_init(&g, NULL);
+    rig_train(&g, small, 2);
+    g.d.judged = "test.accuracy";
+    rig_open(&g, false, NULL);
+    const run_spec s = { .seed = 3, .from = STORE_NO_TRIAL, .judges = true };
+    assert_int_equal(runner_start(g.r, &s, &n, &err), OK);
+    const run_end *e = rig_end(&g, n);
+    rig_expect(e, OUTCOME_OK, "done");
+    assert_true(e->judged > 0.5 && e->judged <= 1);
+    run_free(n);
+    rig_close(&g);
+}
+
+/* One plan serves all that differ in what it does not depend on, also those that start before it is made. */
+static void test_runner__makes_a_plan_once(void **state)
+{
+    rig g;
+    run *runs[4];
+    size_t n_plans = 0;
+    (void)state;
+    rig_init(&g, "optimizer.lr=1e-4..1e-1:log");
+    rig_train(&g, small, 2);
+    rig_open(&g, false, NULL);
+    for (size_t i = 0; i < 4; i++) {
+        const double x[] = { 0.001 * (double)(i + 1) };
+        runs[i] = rig_start(&g, x, 1);
+    }
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(rig_wait(&g).kind, RUN_ENDED);
+    for (size_t i = 0; i < 4; i++) {
+        const run_end *e = run_get_end(runs[i]);
+        rig_expect(e, OUTCOME_OK, "done");
+        n_plans += strstr(e->record, "\"plan\"") != NULL;
+        assert_non_null(strstr(e->record, "rows_xxh3_128"));
+        run_free(runs[i]);
+    }
+    assert_int_equal(n_plans, 1);
+    rig_close(&g);
+}
+
+/* The maker of a plan fails by something that the others do not have: they make their own. */
+static void test_runner__a_plan_that_fails_is_its_makers_alone(void **state)
+{
+    rig g;
+    run *runs[3];
+    error err;
+    const char *const bad[] = { "optimizer.beta1=2.0" };
+    (void)state;
+    rig_init(&g, NULL);
+    rig_train(&g, small, 2);
+    g.contenders[1].name = "bad";
+    g.contenders[1].overrides = bad;
+    g.contenders[1].n_overrides = 1;
+    space_init(&g.contenders[1].space);
+    g.d.n_contenders = 2;
+    rig_open(&g, false, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        const run_spec s = { .contender = i == 0, .seed = 1, .from = STORE_NO_TRIAL };
+        assert_int_equal(runner_start(g.r, &s, &runs[i], &err), OK);
+    }
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(rig_wait(&g).kind, RUN_ENDED);
+    rig_expect(run_get_end(runs[0]), OUTCOME_PLUGIN_ERROR, "beta1");
+    rig_check_json(run_get_end(runs[0])->record);
+    for (size_t i = 1; i < 3; i++)
+        rig_expect(run_get_end(runs[i]), OUTCOME_OK, "done");
+    for (size_t i = 0; i < 3; i++)
+        run_free(runs[i]);
+    rig_close(&g);
+}
+
+static void test_runner__says_what_went_wrong(void **state)
+{
+    static const struct {
+        const char *override;
+        outcome_class class;
+        const char *says;
+    } rows[] = {
+        { "optimizer.type=adan2", OUTCOME_PLUGIN_ERROR, "did you mean \"adan\"?" },
+        { "optimizer.lr=1e30", OUTCOME_NONFINITE, "phase step" },
+        { "train.epochs=100000", OUTCOME_TIMEOUT, "not done after" },
+        { "no.such.group=1", OUTCOME_PLUGIN_ERROR, "no" },
+        { "metrics=()", OUTCOME_RESULT_INVALID, "without \"validation.accuracy\"; it told " },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rig g;
+        const char *const all[] = { small[0], small[1], rows[i].override };
+        rig_init(&g, NULL);
+        rig_train(&g, small, 2);
+        g.contenders[0].overrides = &all[2];
+        g.contenders[0].n_overrides = strncmp(all[2], "no.", 3) != 0;
+        if (g.contenders[0].n_overrides == 0) rig_train(&g, small, 2);
+        if (i == 4) g.d.metric = "validation.accuracy";
+        g.d.limits.wall_s = i == 2 ? 0.7 : 30;
+        rig_open(&g, false, NULL);
+        if (i == 3) {
+            g.contenders[0].n_overrides = 1; /* as a point of a space may be wrong */
+        }
+        run *n = rig_start(&g, NULL, 1);
+        const run_end *e = rig_end(&g, n);
+        rig_expect(e, rows[i].class, rows[i].says);
+        rig_check_json(e->record);
+        run_free(n);
+        rig_close(&g);
+    }
+}
+
+static void test_runner__tells_the_metric_on_the_way(void **state)
+{
+    rig g;
+    error err;
+    run *n;
+    size_t k = 0;
+    double last = 0, values[20];
+    const char *const longer[] = { "train.epochs=8", "model[0].units=16" };
+    (void)state;
+    rig_init(&g, NULL);
+    rig_train(&g, longer, 2);
+    rig_open(&g, false, NULL);
+    const run_spec s = { .seed = 3, .from = STORE_NO_TRIAL, .reports = true };
+    assert_int_equal(runner_start(g.r, &s, &n, &err), OK);
+    for (;;) {
+        const run_news w = rig_wait(&g);
+        assert_ptr_equal(w.run, n);
+        if (w.kind == RUN_ENDED) break;
+        assert_int_equal(w.kind, RUN_REPORTED);
+        assert_true(w.fidelity > last && w.fidelity <= 8);
+        last = w.fidelity;
+        values[k++] = w.value;
+    }
+    const run_end *e = run_get_end(n);
+    rig_expect(e, OUTCOME_OK, "done");
+    assert_int_equal(k, 8);
+    assert_true(values[7] == e->value);
+    run_free(n);
+    rig_close(&g);
+}
+
+static void test_runner__stops_what_runs(void **state)
+{
+    rig g;
+    run *runs[3];
+    const char *const longer[] = { "train.epochs=100000", "model[0].units=16" };
+    (void)state;
+    rig_init(&g, NULL);
+    rig_train(&g, longer, 2);
+    rig_open(&g, false, NULL);
+    for (size_t i = 0; i < 3; i++)
+        runs[i] = rig_start(&g, NULL, i);
+    run_stop(runs[2], OUTCOME_CANCELLED); /* it waits for the plan of the first */
+    run_stop(runs[0], OUTCOME_PRUNED); /* which the second then makes */
+    assert_ptr_equal(rig_wait(&g).run, runs[2]);
+    assert_ptr_equal(rig_wait(&g).run, runs[0]);
+    rig_expect(run_get_end(runs[0]), OUTCOME_PRUNED, "ended by the study");
+    rig_expect(run_get_end(runs[2]), OUTCOME_CANCELLED, "ended by the study");
+    error err;
+    run_news w;
+    assert_int_equal(runner_wait(g.r, 0.3, &w, &err), OK);
+    assert_int_equal(w.kind, RUN_NOTHING);
+    run_stop(runs[1], OUTCOME_PRUNED);
+    rig_expect(rig_end(&g, runs[1]), OUTCOME_PRUNED, "ended by the study");
+    for (size_t i = 0; i < 3; i++)
+        run_free(runs[i]);
+    rig_close(&g);
+}
+
+static void test_runner__leaves_nothing_behind(void **state)
+{
+    rig g;
+    size_t before = 0;
+    (void)state;
+    rig_init(&g, NULL);
+    const char *const tiny[] = { "train.epochs=1", "model[0].units=4" };
+    rig_train(&g, tiny, 2);
+    const size_t outside = count_in("/proc/self/fd");
+    rig_open(&g, false, NULL);
+    for (uint64_t i = 0; i < 60; i++) {
+        run *n = rig_start(&g, NULL, i);
+        if (i % 10 == 3) run_stop(n, OUTCOME_CANCELLED);
+        if (i % 10 == 5) {
+            run_free(n); /* under way */
+            continue;
+        }
+        (void)rig_end(&g, n);
+        run_free(n);
+        if (i == 8) before = count_in("/proc/self/fd");
+    }
+    assert_int_equal(count_in("/proc/self/fd"), before);
+    rig_close(&g);
+    assert_int_equal(count_in("/proc/self/fd"), outside);
+}
+
+static void test_runner__waiting_costs_nothing(void **state)
+{
+    rig g;
+    error err;
+    run_news w;
+    (void)state;
+    rig_init(&g, NULL);
+    const char *const longer[] = { "train.epochs=100000", "model[0].units=16" };
+    rig_train(&g, longer, 2);
+    rig_open(&g, false, NULL);
+    run *n = rig_start(&g, NULL, 1);
+    const double cpu = clock_cpu_s();
+    assert_int_equal(runner_wait(g.r, 2, &w, &err), OK);
+    assert_int_equal(w.kind, RUN_NOTHING);
+    const double used = clock_cpu_s() - cpu;
+    if (used > 0.2) print_error("%g s of processor time in 2 s\n", used);
+    assert_true(used < 0.2); /* eighty looks; a loop that spins uses all of it */
+    run_free(n);
+    rig_close(&g);
+}
+
+static void test_runner__knows_the_cost(void **state)
+{
+    rig g;
+    error err;
+    double samples = 0;
+    const char *const more[] = { "train.epochs=7" };
+    const char *const wrong[] = { "optimizer.type=adan2" };
+    (void)state;
+    rig_init(&g, NULL);
+    rig_train(&g, small, 2);
+    rig_open(&g, false, NULL);
+    assert_int_equal(runner_cost(g.r, 0, more, 1, &samples, &err), OK);
+    assert_true(samples > 7 * 1200 && samples < 7 * 1300);
+    assert_int_equal(runner_cost(g.r, 0, wrong, 1, &samples, &err), E_PLUGIN);
+    assert_non_null(strstr(err.text, "did you mean \"adan\"?"));
+    rig_close(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_runner__gives_the_numbers_of_assay_train, enter_scratch, leave_scratch),
+        cmocka_unit_test(test_runner__has_the_same_numbers_at_every_level),
+        cmocka_unit_test(test_runner__judges_the_test_part_when_asked),
+        cmocka_unit_test(test_runner__makes_a_plan_once),
+        cmocka_unit_test(test_runner__a_plan_that_fails_is_its_makers_alone),
+        cmocka_unit_test(test_runner__says_what_went_wrong),
+        cmocka_unit_test(test_runner__tells_the_metric_on_the_way),
+        cmocka_unit_test(test_runner__stops_what_runs),
+        cmocka_unit_test(test_runner__leaves_nothing_behind),
+        cmocka_unit_test(test_runner__waiting_costs_nothing),
+        cmocka_unit_test(test_runner__knows_the_cost),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
