@@ -2,15 +2,14 @@
  *
  *   bench_search quality STRATEGY PROBLEMS SEEDS TRIALS [NAME]     a line of JSON per problem and seed: best value after each trial
  *   bench_search overhead STRATEGY DIMENSIONS TRIALS [NAME]        one line: microseconds per ask and tell, and in the last 50
+ *   bench_search pruning STRATEGY PRUNER SEEDS [NAME [NAME]]       a line per seed: regret by epochs spent; PRUNER may be "none"
  *   bench_search problems                                          their names and lowest values
  *
  * STRATEGY is an id ("qmc") or a block ("{ type = \"qmc\"; sequence = \"halton\"; }"); PROBLEMS names with commas, `known` (those that others
- * were measured on), `own` or `all`; SEEDS is N (0 to N - 1) or A-B. The lines of quality are those that ../shared/peers/search/summarize.py
+ * were measured on), `own` or `all`; SEEDS is N (0 to N - 1) or A-B. The lines of quality and pruning are those that ../shared/peers/search/summarize.py
  * puts into a table where that folder is there. */
+#include "search_job.h"
 #include "search_problems.h"
-
-#include "base/clock.h"
-#include "search/search.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,75 +18,26 @@
 
 enum { N_KNOWN = 5, N_LAST = 50 };
 
-typedef struct job {
-    registry *r;
-    config *c;
-    space s;
-    search *search;
-    search_trial trial;
-    double asked_s, asked_cpu_s; /* inside of the search */
-    bool is_over;
-} job;
-
-static void job_close(job *j)
-{
-    search_free(j->search);
-    config_free(j->c);
-    registry_free(j->r);
-    space_release(&j->s);
-}
-
 static status job_open(
-    job *j, const char *strategy, const char *written, uint64_t seed, size_t n, error *err)
+    search_job *j, const char *strategy, const char *written, uint64_t seed, size_t n, error *err)
 {
-    static const char *const dirs[] = { TEST_BUILD_DIR "/plugins", NULL };
-    const registry_options ro = { .dirs = dirs, .no_environment = true };
     const search_options o = { .seed = seed, .n_trials = n };
-    text t = { 0 };
-    status st = OK;
-    *j = (job){ 0 };
-    text_printf(&t, strategy[0] == '{' ? "strategy = %s;" : "strategy = \"%s\";", strategy);
-    TRY(text_check(&t, err));
-    TRY(registry_new(&ro, &j->r, err));
-    TRY(config_parse("strategy", t.s, &j->c, err));
-    TRY(space_add_text(&j->s, written, NULL, err));
-    TRY(search_new(
-        j->r, j->c, value_find(config_root(j->c), "strategy"), NULL, &j->s, &o, &j->search, err));
-done:
-    text_release(&t);
-    return st;
+    return search_job_open(j, strategy, NULL, written, &o, err);
 }
 
-/* The next point. */
-static status job_ask(job *j, error *err)
-{
-    size_t n = 0;
-    const double start = clock_wall_s(), cpu = clock_cpu_s();
-    const status st = search_ask(j->search, 1, &j->trial, &n, &j->is_over, err);
-    j->asked_s += clock_wall_s() - start;
-    j->asked_cpu_s += clock_cpu_s() - cpu;
-    if (st == OK && n == 0 && !j->is_over) return fail(err, E_PLUGIN, "the search stands still");
-    j->is_over = j->is_over && n == 0;
-    return st;
-}
-
-static status job_tell(job *j, double v, error *err)
+static status job_tell(search_job *j, double v, error *err)
 {
     const search_result r = { .trial = j->trial.number,
         .state = ASSAY_TRIAL_DONE,
         .value = v,
         .standard_error = (double)NAN };
-    const double start = clock_wall_s(), cpu = clock_cpu_s();
-    const status st = search_tell(j->search, &r, NULL, err);
-    j->asked_s += clock_wall_s() - start;
-    j->asked_cpu_s += clock_cpu_s() - cpu;
-    return st;
+    return search_job_tell(j, &r, NULL, err);
 }
 
 static status run_quality(const char *strategy, const char *name, const search_problem *p,
     uint64_t seed, size_t n, error *err)
 {
-    job j;
+    search_job j = { 0 };
     text t = { 0 };
     json w;
     double best = (double)INFINITY;
@@ -103,7 +53,7 @@ static status run_quality(const char *strategy, const char *name, const search_p
     json_key(&w, "trace");
     json_begin_array(&w);
     for (size_t i = 0; i < n; i++) {
-        TRY(job_ask(&j, err));
+        TRY(search_job_ask(&j, err));
         if (j.is_over) break;
         const double v = p->value(j.trial.x);
         TRY(job_tell(&j, v, err));
@@ -118,7 +68,7 @@ static status run_quality(const char *strategy, const char *name, const search_p
     printf("%s\n", t.s);
     fflush(stdout);
 done:
-    job_close(&j);
+    search_job_close(&j);
     text_release(&t);
     return st;
 }
@@ -141,14 +91,10 @@ static status quality(char **argv, int argc, error *err)
 {
     status st = OK;
     const char *strategy = argv[0], *name = argc > 4 ? argv[4] : strategy;
-    char *rest;
-    unsigned long first = 0, end = strtoul(argv[2], &rest, 10);
+    unsigned long first, end;
     const size_t n = strtoul(argv[3], NULL, 10);
     size_t n_meant = 0;
-    if (*rest == '-') {
-        first = end;
-        end = strtoul(rest + 1, NULL, 10) + 1;
-    }
+    search_seeds(argv[2], &first, &end);
     for (size_t i = 0; search_problem_get(i); i++) {
         if (!is_meant(argv[1], i)) continue;
         n_meant++;
@@ -164,7 +110,7 @@ done:
 static status overhead(char **argv, int argc, error *err)
 {
     status st = OK;
-    job j = { 0 };
+    search_job j = { 0 };
     text t = { 0 };
     const size_t d = strtoul(argv[1], NULL, 10), n = strtoul(argv[2], NULL, 10);
     double before_s = 0, before_cpu_s = 0;
@@ -178,7 +124,7 @@ static status overhead(char **argv, int argc, error *err)
             before_s = j.asked_s;
             before_cpu_s = j.asked_cpu_s;
         }
-        TRY(job_ask(&j, err));
+        TRY(search_job_ask(&j, err));
         if (j.is_over) break;
         for (size_t k = 0; k < d; k++)
             v += (j.trial.x[k] - 0.3) * (j.trial.x[k] - 0.3);
@@ -193,7 +139,7 @@ static status overhead(char **argv, int argc, error *err)
         1e6 * j.asked_cpu_s / (double)n, 1e6 * (j.asked_s - before_s) / N_LAST,
         1e6 * (j.asked_cpu_s - before_cpu_s) / N_LAST);
 done:
-    job_close(&j);
+    search_job_close(&j);
     text_release(&t);
     return st;
 }
@@ -214,13 +160,15 @@ int main(int argc, char **argv)
         st = quality(argv + 2, argc - 2, &err);
     } else if (argc >= 5 && strcmp(argv[1], "overhead") == 0) {
         st = overhead(argv + 2, argc - 2, &err);
+    } else if (argc >= 5 && strcmp(argv[1], "pruning") == 0) {
+        st = search_pruning(argv + 2, argc - 2, &err);
     } else if (argc == 2 && strcmp(argv[1], "problems") == 0) {
         list();
         return 0;
     } else {
         st = fail(&err, E_USAGE,
-            "expected quality STRATEGY PROBLEMS SEEDS TRIALS, overhead STRATEGY DIMENSIONS TRIALS "
-            "or problems");
+            "expected quality STRATEGY PROBLEMS SEEDS TRIALS, overhead STRATEGY DIMENSIONS TRIALS, "
+            "pruning STRATEGY PRUNER SEEDS or problems");
     }
     if (st == OK) return 0;
     fprintf(stderr, "bench_search: %s\n", err.text);
