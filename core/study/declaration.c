@@ -107,6 +107,7 @@ static status read_file(reading *g, error *err)
 {
     status st = OK;
     TRY(config_load(g->path, &g->d->config, err));
+    TRY(check_blocks(g->d->config, err));
     TRY(need_study(g, err));
     TRY(apply_options(g, err));
     TRY(need_study(g, err)); /* an override may have put another in its place */
@@ -124,22 +125,38 @@ static status keep(declaration *d, const char *written, size_t n, error *err)
     return text_check(&d->written, err);
 }
 
-/* Lines of the file, which the text does not have. */
+/* -- lines of the file, which the text does not have -- */
+
+static bool copy_origin(declaration *to, const origin *from, origin *out)
+{
+    out->line = from->line;
+    out->file = from->file ? arena_strdup(&to->memory, from->file) : NULL;
+    return out->file || !from->file;
+}
+
+/* Of a block that was copied as it was. */
+static bool copy_block_origins(declaration *to, const value *from, value *block)
+{
+    if (!from || !block) return true;
+    bool is_done = copy_origin(to, &from->at, &block->at);
+    for (size_t i = 0; i < from->n && i < block->n; i++)
+        is_done = is_done && copy_block_origins(to, from->item[i], block->item[i]);
+    return is_done;
+}
+
 static status copy_origins(const declaration *from, declaration *to, error *err)
 {
-    const char *file = arena_strdup(&to->memory, config_root(from->config)->at.file);
-    if (!file) return fail_nomem(err, "a declaration");
+    bool is_done = copy_block_origins(to, from->strategy, to->strategy) &&
+        copy_block_origins(to, from->pruner, to->pruner);
     for (size_t i = 0; i < to->n_contenders; i++) {
         const contender *k = &from->contenders[i];
-        const bool is_here = k->at.file && strcmp(k->at.file, file) == 0;
-        to->contenders[i].at = (origin){ file, is_here ? k->at.line : 0 };
+        is_done = is_done && copy_origin(to, &k->at, &to->contenders[i].at);
+        for (size_t n = 0; n < k->space.n; n++)
+            is_done = is_done && copy_origin(to, &k->space.at[n], &to->contenders[i].space.at[n]);
     }
-    for (size_t i = 0; i < to->n_workloads; i++) {
-        const origin at = from->workloads[i].at;
-        const bool is_here = at.file && strcmp(at.file, file) == 0;
-        to->workloads[i].at = (origin){ file, is_here ? at.line : 0 };
-    }
-    return OK;
+    for (size_t i = 0; i < to->n_workloads; i++)
+        is_done = is_done && copy_origin(to, &from->workloads[i].at, &to->workloads[i].at);
+    return is_done ? OK : fail_nomem(err, "a declaration");
 }
 
 status declaration_load(

@@ -76,15 +76,16 @@ status check_key(
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (!key_is_below(key, own[i])) continue;
         return fail_at(err, E_CONFLICT, at,
-            "contender \"%s\": %s is the study's own: contenders may not touch it", k->name, key);
+            "%s: %s is the study's own: contenders may not touch it", contender_label(k, "").s,
+            key);
     }
     if (key_is_permitted(d, key)) return OK;
     text keys = { 0 };
     touchable_text(d, &keys);
-    const status st = fail_at(err, E_CONFLICT, at,
-        "contender \"%s\": %s is not what is compared: %s%s%s permits %s", k->name, key,
-        d->compare ? "compare = \"" : "compare", d->compare ? d->compare : "",
-        d->compare ? "\"" : "", keys.s ? keys.s : "nothing");
+    const status st =
+        fail_at(err, E_CONFLICT, at, "%s: %s is not what is compared: %s%s%s permits %s",
+            contender_label(k, "").s, key, d->compare ? "compare = \"" : "compare",
+            d->compare ? d->compare : "", d->compare ? "\"" : "", keys.s ? keys.s : "nothing");
     text_release(&keys);
     return st;
 }

@@ -14,6 +14,17 @@ static const assay_hyper contender_rows[] = {
     ASSAY_STRING(contender_keys, name, NULL, "the contender's name"),
 };
 
+label contender_label(const contender *k, const char *key)
+{
+    label l;
+    if (*k->name) {
+        snprintf(l.s, sizeof l.s, "contender \"%s\"%s", k->name, key);
+    } else {
+        snprintf(l.s, sizeof l.s, "study%s", key);
+    }
+    return l;
+}
+
 /* Names that an override, a program's word and the compact form can all have. */
 static status check_dimensions(const contender *k, error *err)
 {
@@ -21,9 +32,9 @@ static status check_dimensions(const contender *k, error *err)
         const char *name = k->space.dimensions[i].name;
         if (!name[strcspn(name, " \t\n\"=?:,{}~+")]) continue;
         return fail_at(err, E_RANGE, &k->space.at[i],
-            "contender \"%s\": search: a name has letters, digits, \"_\", \".\" and [0] alone, "
+            "%s: search: a name has letters, digits, \"_\", \".\" and [0] alone, "
             "found \"%s\"",
-            k->name, name);
+            contender_label(k, "").s, name);
     }
     return OK;
 }
@@ -50,19 +61,18 @@ done:
 /* A contender's blocks are in `block`: its group, or `study` itself. */
 static status take_blocks(reading *g, value *block, contender *k, error *err)
 {
-    char what[300];
+    const label what = contender_label(k, ": set");
     value *set = value_find(block, "set");
     const value *search = value_find(block, "search");
     const bool sweeps = g->o && g->o->n_sweeps > 0;
     status st = OK;
-    snprintf(what, sizeof what, "contender \"%s\": set", k->name);
     space_init(&k->space);
     if (!set && !search && !sweeps && block != g->study) {
         TRY(fail_at(err, E_MISSING, &block->at,
             "contender \"%s\": expected set, search or both; set = [] takes the workload as it is",
             k->name));
     }
-    if (set) TRY(read_words(g->d, set, what, &k->overrides, &k->n_overrides, err));
+    if (set) TRY(read_words(g->d, set, what.s, &k->overrides, &k->n_overrides, err));
     TRY(take_search(g, k, search, err));
     TRY(take_sweeps(g, k, err));
     TRY(check_dimensions(k, err));
@@ -187,12 +197,12 @@ static status check_keys(const declaration *d, const contender *k, error *err)
         for (size_t n = 0; n < i; n++) {
             if (strcmp(keys[n], keys[i]) != 0) continue;
             TRY(fail_at(
-                err, E_CONFLICT, &k->at, "contender \"%s\": %s is set twice", k->name, keys[i]));
+                err, E_CONFLICT, &k->at, "%s: %s is set twice", contender_label(k, "").s, keys[i]));
         }
         const size_t at = space_find(&k->space, keys[i]);
         if (at == k->space.n) continue;
-        TRY(fail_at(err, E_CONFLICT, &k->space.at[at],
-            "contender \"%s\": %s is both set and searched", k->name, keys[i]));
+        TRY(fail_at(err, E_CONFLICT, &k->space.at[at], "%s: %s is both set and searched",
+            contender_label(k, "").s, keys[i]));
     }
     for (size_t i = 0; i < k->space.n; i++)
         TRY(check_key(d, k, k->space.dimensions[i].name, &k->space.at[i], err));
@@ -205,7 +215,6 @@ done:
 static status try_overrides(const contender *k, const workload *w, error *err)
 {
     config *c = NULL;
-    char what[300];
     text t = { 0 };
     status st = OK;
     double *x = malloc((k->space.n + 1) * sizeof *x);
@@ -214,16 +223,15 @@ static status try_overrides(const contender *k, const workload *w, error *err)
         x[i] = (double)NAN;
     (void)space_repair(&k->space, x);
     TRY(workload_tree(w, NULL, 0, &c, err));
-    snprintf(what, sizeof what, "contender \"%s\": set", k->name);
+    const label set = contender_label(k, ": set"), search = contender_label(k, ": search");
     for (size_t i = 0; i < k->n_overrides; i++)
-        TRY(override_at(c, k->overrides[i], &k->at, what, err));
-    snprintf(what, sizeof what, "contender \"%s\": search", k->name);
+        TRY(override_at(c, k->overrides[i], &k->at, set.s, err));
     for (size_t i = 0; i < k->space.n; i++) {
         if (isnan(x[i])) continue;
         text_clear(&t);
         space_override(&k->space, i, x[i], &t);
         TRY(text_check(&t, err));
-        TRY(override_at(c, t.s, &k->space.at[i], what, err));
+        TRY(override_at(c, t.s, &k->space.at[i], search.s, err));
     }
 done:
     text_release(&t);

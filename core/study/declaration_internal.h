@@ -22,6 +22,12 @@ typedef struct reading {
 
 /* A group of that name below `parent`, made when it is not there. */
 status study_group(config *c, value *parent, const char *name, value **out, error *err) MUST_CHECK;
+/* A whole number that a key has when nothing was written. */
+status study_default_int(
+    config *c, value *group, const char *key, int64_t v, error *err) MUST_CHECK;
+/* E_TYPE: what was expected of a value, and what it is. */
+status study_fail_expected(
+    const value *v, const char *what, const char *expected, error *err) MUST_CHECK;
 /* A string, or a list of them, in the declaration's memory. */
 status read_words(declaration *d, value *v, const char *what, const char *const **out,
     size_t *out_n, error *err) MUST_CHECK;
@@ -31,6 +37,9 @@ status check_store_name(
 status read_settings(reading *g, error *err) MUST_CHECK;
 /* What needs contenders and workloads. */
 status read_judgement(reading *g, error *err) MUST_CHECK;
+
+/* declaration_limits.c: budget, fidelity, sandbox, retry. */
+status read_limits(reading *g, error *err) MUST_CHECK;
 
 /* declaration_workload.c */
 status read_workloads(reading *g, error *err) MUST_CHECK;
@@ -46,6 +55,10 @@ status override_at(
     config *c, const char *assignment, const origin *at, const char *what, error *err) MUST_CHECK;
 /* Adds to a list of overrides. */
 status add_override(declaration *d, workload *w, const char *assignment, error *err) MUST_CHECK;
+
+/* declaration_paths.c: overrides that make relative paths absolute which do not begin in the folder of the workload's own file: those of files
+ * that it includes, and those of its overrides, which begin in `folder`. */
+status add_absolute_paths(reading *g, workload *w, const char *folder, error *err) MUST_CHECK;
 
 /* declaration_contender.c */
 status read_contenders(reading *g, error *err) MUST_CHECK;
@@ -82,6 +95,12 @@ status config_whole_text(
 
 /* declaration_write.c */
 status write_declaration(const declaration *d, text *out, error *err) MUST_CHECK;
+
+/* Whose fault it is, for messages: `contender "adam"`, of a plain search `study`; and `key` behind it. */
+typedef struct label {
+    char s[300];
+} label;
+label contender_label(const contender *k, const char *key);
 
 /* " did you mean "x"?" or nothing, for messages. */
 typedef struct guess {

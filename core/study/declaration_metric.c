@@ -140,10 +140,11 @@ static status check_part(const char *metric, const char *key, const origin *at, 
             "by the validation part",
             metric);
     }
-    const guess near = guess_of(part, parts, is_judged ? 3 : 2);
+    const char *near = text_nearest(part, parts, is_judged ? 3 : 2);
     return fail_at(err, E_UNKNOWN, at,
-        "study: %s: expected a metric of the %s part, found \"%s\"%s", key,
-        is_judged ? "validation, training or test" : "validation or training", metric, near.s);
+        "study: %s: expected a metric of the %s part, found \"%s\"%s%s%s%s", key,
+        is_judged ? "validation, training or test" : "validation or training", metric,
+        near ? ": did you mean \"" : "", near ? near : "", near ? dot : "", near ? "\"?" : "");
 }
 
 status check_metric(

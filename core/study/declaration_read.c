@@ -9,13 +9,10 @@
 #include <assay/plugin.h>
 
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_TRIALS = 20, DEFAULT_REPEATS = 5, DEFAULT_EVALUATIONS = 10 };
-
-#define MOST_TRIALS 1e9
+enum { DEFAULT_REPEATS = 5, DEFAULT_EVALUATIONS = 10 };
 
 struct study_keys {
     const char *name, *control, *metric, *judged;
@@ -24,8 +21,6 @@ struct study_keys {
 
 static const char *const direction_words[] = { "auto", "min", "max" };
 static const char *const value_words[] = { "last", "best" };
-static const char *const fallback_words[] = { "error", "process" };
-static const char *const level_words[] = { "none", "process", "strict" };
 
 static const assay_hyper study_rows[] = {
     ASSAY_STRING(study_keys, name, NULL, "the study's name in a store"),
@@ -44,56 +39,6 @@ static const assay_hyper study_rows[] = {
         study_keys, parallel, 4, 1, 1e6, "trials of one search that may be under way at once"),
 };
 
-struct budget_keys {
-    int64_t trials;
-    double samples, seconds;
-};
-
-static const assay_hyper budget_rows[] = {
-    ASSAY_INT(budget_keys, trials, DEFAULT_TRIALS, 1, MOST_TRIALS, "trials of one tuning"),
-    ASSAY_REAL(budget_keys, samples, 0, 0, ASSAY_INF,
-        "samples through training, of one tuning; 0: no limit", .flags = ASSAY_OPEN_MAX),
-    ASSAY_REAL(budget_keys, seconds, 0, 0, ASSAY_INF,
-        "seconds of all trials of one tuning together; 0: no limit", .flags = ASSAY_OPEN_MAX),
-};
-
-struct fidelity_keys {
-    double max, min;
-};
-
-static const assay_hyper fidelity_rows[] = {
-    ASSAY_REAL(fidelity_keys, max, 0, 0, 1e12, "epochs of a whole trial; 0: trials have no parts"),
-    ASSAY_REAL(fidelity_keys, min, 0, 0, 1e12, "the least epochs that say anything"),
-};
-
-struct sandbox_keys {
-    int64_t level, fallback, threads;
-    double wall, stall, cpu;
-};
-
-static const assay_hyper sandbox_rows[] = {
-    ASSAY_ENUM(sandbox_keys, level, SANDBOX_STRICT, level_words, "how trials are kept apart"),
-    ASSAY_ENUM(sandbox_keys, fallback, 0, fallback_words,
-        "what to do where strict is not possible: end, or go on with level process"),
-    ASSAY_REAL(sandbox_keys, wall, 60, 0, 1e9, "seconds of a job at most", .flags = ASSAY_OPEN_MIN,
-        .unit = "seconds"),
-    ASSAY_REAL(sandbox_keys, stall, 10, 0, 1e9, "seconds without a step at most; 0: no limit",
-        .unit = "seconds"),
-    ASSAY_REAL(sandbox_keys, cpu, 120, 0, 1e9,
-        "seconds of all threads at most; 0: no limit beside wall", .unit = "seconds"),
-    ASSAY_INT(sandbox_keys, threads, 1, 1, 4096, "threads of a job, in all"),
-};
-
-struct retry_keys {
-    int64_t lost, crash, timeout;
-};
-
-static const assay_hyper retry_rows[] = {
-    ASSAY_INT(retry_keys, lost, 3, 0, 1000, "how often a trial may lose its machine"),
-    ASSAY_INT(retry_keys, crash, 0, 0, 1000, "how often a trial that broke is tried again"),
-    ASSAY_INT(retry_keys, timeout, 0, 0, 1000, "how often one that was too slow is tried again"),
-};
-
 guess guess_of(const char *word, const char *const *known, size_t n)
 {
     guess g = { "" };
@@ -102,27 +47,7 @@ guess guess_of(const char *word, const char *const *known, size_t n)
     return g;
 }
 
-status study_group(config *c, value *parent, const char *name, value **out, error *err)
-{
-    value *v = value_find(parent, name);
-    if (!v) {
-        v = value_add(c, parent, name);
-        if (!v) return fail_nomem(err, name);
-        v->kind = VALUE_GROUP;
-    }
-    if (v->kind != VALUE_GROUP) {
-        text found = { 0 };
-        value_describe(v, &found);
-        const status st = fail_at(err, E_TYPE, &v->at, "%s: expected a group { ... }, found %s",
-            name, found.s ? found.s : "something else");
-        text_release(&found);
-        return st;
-    }
-    *out = v;
-    return OK;
-}
-
-static status fail_expected(const value *v, const char *what, const char *expected, error *err)
+status study_fail_expected(const value *v, const char *what, const char *expected, error *err)
 {
     text found = { 0 };
     value_describe(v, &found);
@@ -132,11 +57,31 @@ static status fail_expected(const value *v, const char *what, const char *expect
     return st;
 }
 
+status study_group(config *c, value *parent, const char *name, value **out, error *err)
+{
+    text path = { 0 };
+    status st = OK;
+    value *v = value_find(parent, name);
+    if (!v) {
+        v = value_add(c, parent, name);
+        if (!v) return fail_nomem(err, name);
+        v->kind = VALUE_GROUP;
+    }
+    if (v->kind != VALUE_GROUP) {
+        value_path(v, &path);
+        st = study_fail_expected(v, path.s ? path.s : name, "a group { ... }", err);
+        text_release(&path);
+        return st;
+    }
+    *out = v;
+    return OK;
+}
+
 status read_words(
     declaration *d, value *v, const char *what, const char *const **out, size_t *out_n, error *err)
 {
     if (v->kind != VALUE_STRING && v->kind != VALUE_LIST) {
-        return fail_expected(v, what, "a text or a list of them", err);
+        return study_fail_expected(v, what, "a text or a list of them", err);
     }
     const size_t n = value_n_items(v);
     const char **words = arena_alloc_array(&d->memory, n, sizeof *words);
@@ -144,7 +89,7 @@ status read_words(
     for (size_t i = 0; i < n; i++) {
         const value *word = value_item(v, i);
         if (word->kind != VALUE_STRING) {
-            return fail_expected(word, what, "a text in quotes", err);
+            return study_fail_expected(word, what, "a text in quotes", err);
         }
         words[i] = word->as.string;
     }
@@ -179,7 +124,7 @@ static status default_value(config *c, value *group, const char *key, value **ou
     return *out ? OK : fail_nomem(err, key);
 }
 
-static status default_int(config *c, value *group, const char *key, int64_t v, error *err)
+status study_default_int(config *c, value *group, const char *key, int64_t v, error *err)
 {
     value *made;
     const status st = default_value(c, group, key, &made, err);
@@ -244,142 +189,11 @@ static status read_keys(reading *g, struct study_keys *out, error *err)
     config *c = g->d->config;
     status st = OK;
     g->direction_at = value_find(g->study, "direction");
-    TRY(default_int(c, g->study, "repeats", g->compares ? DEFAULT_REPEATS : 1, err));
-    TRY(default_int(c, g->study, "evaluations", g->compares ? DEFAULT_EVALUATIONS : 0, err));
+    TRY(study_default_int(c, g->study, "repeats", g->compares ? DEFAULT_REPEATS : 1, err));
+    TRY(study_default_int(c, g->study, "evaluations", g->compares ? DEFAULT_EVALUATIONS : 0, err));
     TRY(default_string(
         c, g->study, "value", !g->compares && stops_early(g->d) ? "best" : "last", err));
     TRY(hyper_bind(c, g->study, &table, &o, out, NULL, err));
-done:
-    return st;
-}
-
-/* -- groups -- */
-
-static status read_budget(reading *g, error *err)
-{
-    const hyper_table table = HYPER_TABLE(budget_keys, budget_rows);
-    const hyper_bind_options o = { .what = "study: budget", .noun = "key" };
-    struct budget_keys keys;
-    value *budget;
-    status st = OK;
-    TRY(study_group(g->d->config, g->study, "budget", &budget, err));
-    if (value_find(budget, "samples") || value_find(budget, "seconds")) {
-        TRY(default_int(g->d->config, budget, "trials", (int64_t)MOST_TRIALS, err));
-    }
-    TRY(hyper_bind(g->d->config, budget, &table, &o, &keys, NULL, err));
-    g->d->budget_trials = (uint64_t)keys.trials;
-    g->d->budget_samples = keys.samples;
-    g->d->budget_seconds = keys.seconds;
-    if (keys.trials == (int64_t)MOST_TRIALS && keys.samples == 0 && keys.seconds == 0) {
-        const value *v = value_find(budget, "trials");
-        st = fail_at(err, E_RANGE, v->is_default ? &budget->at : &v->at,
-            "study: budget: nothing limits it: give trials, samples or seconds");
-    }
-done:
-    return st;
-}
-
-static status read_fidelity(reading *g, error *err)
-{
-    const hyper_table table = HYPER_TABLE(fidelity_keys, fidelity_rows);
-    const hyper_bind_options o = { .what = "study: fidelity", .noun = "key" };
-    struct fidelity_keys keys;
-    value *fidelity;
-    status st = OK;
-    TRY(study_group(g->d->config, g->study, "fidelity", &fidelity, err));
-    const bool has_min = value_find(fidelity, "min") != NULL;
-    TRY(hyper_bind(g->d->config, fidelity, &table, &o, &keys, NULL, err));
-    if (keys.max == 0 && keys.min > 0) {
-        TRY(fail_at(err, E_MISSING, &fidelity->at,
-            "study: fidelity: there is a min without a max, the epochs of a whole trial"));
-    }
-    if (keys.max > 0 && !has_min) {
-        value *v = value_find(fidelity, "min");
-        keys.min = v->as.real = keys.max < 1 ? keys.max : 1;
-    }
-    const value *min = value_find(fidelity, "min");
-    if (keys.max > 0 && !(keys.min > 0 && keys.min <= keys.max)) {
-        TRY(fail_at(err, E_RANGE, &min->at,
-            "study: fidelity: min: expected a number above 0 and at most max, %g, found %g",
-            keys.max, keys.min));
-    }
-    g->d->max_fidelity = keys.max;
-    g->d->min_fidelity = keys.min;
-done:
-    return st;
-}
-
-/* 1048576, "64K", "512M", "2G". */
-static status read_size(
-    config *c, value *group, const char *key, size_t otherwise, double *out, error *err)
-{
-    static const char units[] = "KMGT";
-    const value *v = value_find(group, key);
-    char what[64];
-    snprintf(what, sizeof what, "study: sandbox: %s", key);
-    *out = (double)otherwise;
-    if (!v) return default_int(c, group, key, (int64_t)otherwise, err);
-    if (v->kind == VALUE_INT) {
-        *out = (double)v->as.integer;
-    } else if (v->kind == VALUE_STRING) {
-        const char *end;
-        *out = text_to_real(v->as.string, &end);
-        const char *unit = end > v->as.string && *end ? strchr(units, *end) : NULL;
-        if (unit) {
-            *out *= ldexp(1, 10 * (int)(unit - units + 1));
-            end++;
-        }
-        if (end == v->as.string || *end) {
-            return fail_expected(v, what, "bytes, as in 65536 or \"512M\"", err);
-        }
-    } else {
-        return fail_expected(v, what, "bytes, as in 65536 or \"512M\"", err);
-    }
-    if (*out >= 1 && *out <= 0x1p50 && *out == floor(*out)) return OK;
-    return fail_at(err, E_RANGE, &v->at, "%s: expected from 1 byte to 1024T, found %s%s%s", what,
-        v->kind == VALUE_STRING ? "\"" : "",
-        v->kind == VALUE_STRING ? v->as.string : "a number outside",
-        v->kind == VALUE_STRING ? "\"" : "");
-}
-
-static status read_sandbox(reading *g, error *err)
-{
-    static const char *const reserved[] = { "memory", "log_limit", NULL };
-    const hyper_table table = HYPER_TABLE(sandbox_keys, sandbox_rows);
-    const hyper_bind_options o = { .what = "study: sandbox", .noun = "key", .reserved = reserved };
-    struct sandbox_keys keys;
-    value *block;
-    declaration *d = g->d;
-    double memory, log;
-    status st = OK;
-    TRY(study_group(d->config, g->study, "sandbox", &block, err));
-    TRY(hyper_bind(d->config, block, &table, &o, &keys, NULL, err));
-    TRY(read_size(d->config, block, "memory", sandbox_default_limits.memory_bytes, &memory, err));
-    TRY(read_size(d->config, block, "log_limit", sandbox_default_limits.log_bytes, &log, err));
-    d->level = (sandbox_level)keys.level;
-    d->falls_back = keys.fallback != 0;
-    d->limits = (sandbox_limits){ .memory_bytes = (uint64_t)memory,
-        .wall_s = keys.wall,
-        .stall_s = keys.stall,
-        .cpu_s = keys.cpu,
-        .n_threads = (uint32_t)keys.threads,
-        .log_bytes = (size_t)log };
-done:
-    return st;
-}
-
-static status read_retry(reading *g, error *err)
-{
-    const hyper_table table = HYPER_TABLE(retry_keys, retry_rows);
-    const hyper_bind_options o = { .what = "study: retry", .noun = "key" };
-    struct retry_keys keys;
-    value *retry;
-    status st = OK;
-    TRY(study_group(g->d->config, g->study, "retry", &retry, err));
-    TRY(hyper_bind(g->d->config, retry, &table, &o, &keys, NULL, err));
-    g->d->retry_lost = (uint64_t)keys.lost;
-    g->d->retry_crash = (uint64_t)keys.crash;
-    g->d->retry_timeout = (uint64_t)keys.timeout;
 done:
     return st;
 }
@@ -406,7 +220,7 @@ static status check_component(reading *g, const value *v, const char *kind, erro
     if (!type || type->kind != VALUE_STRING) {
         char what[64];
         snprintf(what, sizeof what, "study: %s", v->name);
-        return fail_expected(v, what, "a name or a group with a type", err);
+        return study_fail_expected(v, what, "a name or a group with a type", err);
     }
     const char *colon = strchr(type->as.string, ':');
     if (!g->path || has_component(g->r, kind, colon ? colon + 1 : type->as.string)) return OK;
@@ -452,10 +266,7 @@ status read_settings(reading *g, error *err)
     TRY(read_keys(g, &keys, err));
     take_keys(g->d, &keys);
     TRY(read_name(g, keys.name, err));
-    TRY(read_budget(g, err));
-    TRY(read_fidelity(g, err));
-    TRY(read_sandbox(g, err));
-    TRY(read_retry(g, err));
+    TRY(read_limits(g, err));
     TRY(read_strategy(g, err));
 done:
     return st;

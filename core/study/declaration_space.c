@@ -108,17 +108,16 @@ status default_space(reading *g, contender *k, const origin *at, error *err)
 {
     config *run = NULL;
     status st = OK;
-    char what[300];
     const workload *w = first_run(g->d);
     if (!w) {
         return fail_at(err, E_CONFLICT, at,
-            "contender \"%s\": search: a program has no default space: name what is searched",
-            k->name);
+            "%s: a program has no default space: name what is searched",
+            contender_label(k, ": search").s);
     }
-    snprintf(what, sizeof what, "contender \"%s\": set", k->name);
+    const label set = contender_label(k, ": set");
     TRY(workload_tree(w, NULL, 0, &run, err));
     for (size_t i = 0; i < k->n_overrides; i++)
-        TRY(override_at(run, k->overrides[i], &k->at, what, err));
+        TRY(override_at(run, k->overrides[i], &k->at, set.s, err));
     TRY(registry_add_config(g->r, run, err));
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         TRY(add_block(g, k, run, i, err));
@@ -126,9 +125,8 @@ status default_space(reading *g, contender *k, const origin *at, error *err)
         k->space.at[i] = *at;
     if (k->space.n == 0) {
         TRY(fail_at(err, E_MISSING, at,
-            "contender \"%s\": search: none of its components has a default range: name what is "
-            "searched",
-            k->name));
+            "%s: no component has a default range: name what is searched",
+            contender_label(k, ": search").s));
     }
 done:
     config_free(run);

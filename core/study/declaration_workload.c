@@ -84,16 +84,26 @@ static status check_run(const workload *w, const config *c, error *err)
     return OK;
 }
 
-/* Everything of a run but its name. */
-static status take_run(reading *g, workload *w, error *err)
+static status load_run(const workload *w, config **out, error *err)
+{
+    error inner = { 0 };
+    const status st = config_load(w->path, out, &inner);
+    if (st == OK) return OK;
+    if (st != E_IO) return fail(err, st, "%s", inner.text);
+    return fail_at(err, st, &w->at, "workload \"%s\": %s", w->name, inner.text);
+}
+
+/* Everything of a run but its name; `folder` is where paths in overrides begin. */
+static status take_run(reading *g, workload *w, const char *folder, error *err)
 {
     config *c = NULL;
     status st = OK;
     if (!w->written) {
-        TRY(config_load(w->path, &c, err)); /* what is wrong is told by the files' own lines */
+        TRY(load_run(w, &c, err)); /* what is wrong is told by the files' own lines */
         config_free(c);
         c = NULL;
         TRY(config_whole_text(&g->d->memory, w->path, true, &w->written, err));
+        TRY(add_absolute_paths(g, w, folder, err));
     }
     TRY(workload_tree(w, NULL, 0, &c, err));
     TRY(check_run(w, c, err));
@@ -205,8 +215,8 @@ static status check_place(
         known[n++] = k->space.dimensions[i].name;
     const guess near = guess_of(name, known, n);
     return fail_at(err, E_UNKNOWN, &w->at,
-        "workload \"%s\": command: \"%s\": contender \"%s\" neither searches nor sets \"%s\"%s",
-        w->name, word, k->name, name, near.s);
+        "workload \"%s\": command: \"%s\": %s neither searches nor sets \"%s\"%s", w->name, word,
+        *k->name ? contender_label(k, "").s : "the study", name, near.s);
 }
 
 static status check_word(const declaration *d, const workload *w, const char *word, error *err)
@@ -346,7 +356,7 @@ static status read_workload(reading *g, value *block, workload *w, error *err)
     TRY(w->kind == WORKLOAD_TRAIN ? take_train(g, block, &keys, w, err)
                                   : take_command(g, block, &keys, w, err));
     TRY(check_store_name(w->name, "workloads", &w->at, err));
-    if (w->kind == WORKLOAD_TRAIN) TRY(take_run(g, w, err));
+    if (w->kind == WORKLOAD_TRAIN) TRY(take_run(g, w, value_dir(g->d->config, block), err));
 done:
     return st;
 }
@@ -372,7 +382,7 @@ static status take_own_file(reading *g, error *err)
     if (!w->path || !w->name) return fail_nomem(err, "a workload");
     d->workloads = w;
     d->n_workloads = 1;
-    return take_run(g, w, err);
+    return take_run(g, w, ".", err);
 }
 
 status read_workloads(reading *g, error *err)
