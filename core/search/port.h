@@ -33,6 +33,7 @@ typedef struct port_ops {
 struct port {
     const port_ops *ops;
     uint64_t can; /* ASSAY_SEARCH_... */
+    bool has_report; /* the strategy looks at trials on their way */
     const char *label, *pruner_label; /* `search "tpe"`; NULL: there is no pruner */
     const origin *at; /* of the strategy's block */
 };
@@ -46,7 +47,7 @@ status port_remote_new(const search_place *place, config *c, value *strategy, va
 /* What travels to and from a process, in this order: a number that the answer repeats, the verb, the events before it. */
 typedef enum port_verb {
     PORT_MAKE =
-        1, /* seed, plugins, strategy, pruner, plan: can, labels, the blocks as they were bound */
+        1, /* seed, plugins, strategy, pruner, plan: can, has_report, labels, the blocks as they were bound */
     PORT_OPEN,
     PORT_TELL, /* nothing but events */
     PORT_ASK, /* number, want: n, is_over, and proposals, in as many messages as it takes */

@@ -128,6 +128,7 @@ status port_direct_new(registry *r, config *c, value *strategy, value *pruner, u
     TRY(instance_new(r, c, ASSAY_KIND_SEARCH, strategy, NULL, seed, "search", &d->strategy, err));
     d->ops = d->strategy->component->ops;
     d->port.can = d->ops->can;
+    d->port.has_report = d->ops->report != NULL;
     d->port.label = d->strategy->label;
     if (pruner) {
         TRY(instance_new(r, c, ASSAY_KIND_PRUNER, pruner, NULL, seed, "pruner", &d->pruner, err));

@@ -246,6 +246,7 @@ static status make(remote *r, config *c, value *strategy, value *pruner, uint64_
     status st = exchange(r, "loading", false, &p, err);
     if (st != OK) return st;
     r->port.can = packet_get_u64(&p);
+    r->port.has_report = packet_get_u64(&p) != 0;
     take_label(&p, r->label, &is_named);
     take_label(&p, r->pruner_label, &has_pruner);
     st = take_block(&p, c, strategy, err);

@@ -469,6 +469,12 @@ status search_printed(const search *s, text *out, error *err)
     return s->port->ops->printed(s->port, out, err);
 }
 
+bool search_has_parts(const search *s)
+{
+    const port *p = s->port;
+    return p->pruner_label || p->has_report || (p->can & ASSAY_SEARCH_FIDELITY);
+}
+
 size_t search_count(const search *s)
 {
     return s->n_listed;

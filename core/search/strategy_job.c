@@ -90,6 +90,7 @@ static status make(strategy_job *j, packet *p, error *err)
     }
     TRY(make_instances(j, strategy, pruner, seed, err));
     packet_u64(&j->answer, j->ops->can);
+    packet_u64(&j->answer, j->ops->report != NULL);
     packet_text(&j->answer, j->strategy->label);
     packet_text(&j->answer, j->pruner ? j->pruner->label : NULL);
     packet_value(&j->answer, strategy);
