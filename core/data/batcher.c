@@ -188,6 +188,14 @@ size_t batcher_max_batch(const batcher *b)
     return b->order.batch_size;
 }
 
+size_t batcher_whole_batch(const dataset *d, part p)
+{
+    const data_options *o = &d->options;
+    const size_t n = dataset_whole_size(d, p);
+    if (dataset_is_stream(d) && n > 0) return streams_cut(0, n, o->batch_size, o->window).n;
+    return o->batch_size == 0 || o->batch_size >= n ? n : o->batch_size;
+}
+
 size_t batcher_max_time(const batcher *b)
 {
     return b->has_time ? b->timed.max_time : 1;

@@ -84,6 +84,8 @@ void batcher_set_shards(batcher *b, size_t n_shards);
 size_t batcher_n_batches(const batcher *b); /* per epoch */
 size_t batcher_n_samples(const batcher *b); /* per epoch, dropped ones not counted */
 size_t batcher_max_batch(const batcher *b); /* samples or streams */
+/* What that is of a batcher of the part as it is where all data are, with the dataset's own batch size. */
+size_t batcher_whole_batch(const dataset *d, part p);
 size_t batcher_max_time(const batcher *b); /* of this part; dataset_max_time is of all */
 
 /* The i-th batch of an epoch; epochs count from 0. Where no shuffle and no conversion of plain samples is wanted x is a view of

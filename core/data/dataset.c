@@ -351,6 +351,15 @@ size_t dataset_whole_size(const dataset *d, part p)
     return d->whole[p];
 }
 
+size_t dataset_output_rows(const dataset *d, part p)
+{
+    size_t n = 0;
+    if (!has_step_targets(&d->view)) return d->parts.n[p];
+    for (size_t i = 0; i < d->parts.n[p]; i++)
+        n += sample_steps(&d->view, d->parts.rows[p][i]);
+    return n;
+}
+
 pack_use dataset_pack_use(const dataset *d)
 {
     return d->use;

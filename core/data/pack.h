@@ -43,4 +43,7 @@ pack_use dataset_pack_use(const dataset *d);
 /* Rows that a part has where all of the data are; dataset_size is what is here. */
 size_t dataset_whole_size(const dataset *d, part p);
 
+/* Rows of outputs that a model has for a part: its samples, or, where each has a target for every step, their real steps. */
+size_t dataset_output_rows(const dataset *d, part p);
+
 #endif

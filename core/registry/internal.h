@@ -23,6 +23,7 @@ typedef struct entry {
     plugin_file file; /* first member: what others hold is this */
     const char *real; /* where links lead to */
     found_by found;
+    bool is_own; /* one of the program's own folders has it, whoever else led to it */
     status refused_code; /* of file.refused */
     component_info *infos; /* file.components */
     component *components; /* [file.n_components] once loaded; beside a refused info: zero */

@@ -94,6 +94,7 @@ static status entry_push(registry *r, entry *e, error *err)
 
 static void entry_found(entry *e, found_by found)
 {
+    e->is_own = e->is_own || is_own(found);
     e->found = found;
     e->file.found_by = found_by_name(found);
 }
@@ -107,6 +108,7 @@ status registry_add(registry *r, const char *path, found_by found, entry **out, 
     if (!real) return fail_nomem(err, path);
     entry *e = entry_at(r, real);
     if (e) {
+        e->is_own = e->is_own || is_own(found);
         if (found < e->found) entry_found(e, found);
         *out = e;
         return OK;
@@ -287,7 +289,7 @@ static const char **ids_of(const registry *r, const char *kind, size_t *out_n)
     size_t most = 1, n = 0;
     for (size_t i = 0; i < r->n; i++)
         most += r->entries[i]->file.n_components;
-    const char **ids = malloc(most * sizeof *ids);
+    const char **ids = calloc(most, sizeof *ids);
     for (size_t i = 0; ids && i < r->n; i++) {
         const entry *e = r->entries[i];
         for (size_t k = 0; k < e->file.n_components && !e->file.refused; k++) {
@@ -386,6 +388,21 @@ status registry_find(registry *r, const char *kind, const char *type, const orig
     if (refusal(&p)) TRY(fail_refused(&w, &p, err));
     *out = &p.e->components[p.i];
 done:
+    free(plugin);
+    return st;
+}
+
+status registry_is_own(
+    registry *r, const char *kind, const char *type, const origin *at, bool *out, error *err)
+{
+    const char *colon = strchr(type, ':');
+    wish w = { .kind = kind, .id = colon ? colon + 1 : type, .at = at };
+    char *plugin = colon ? strndup(type, (size_t)(colon - type)) : NULL;
+    if (colon && !plugin) return fail_nomem(err, type);
+    w.plugin = plugin;
+    place p = { 0 };
+    const status st = choose(r, &w, type, &p, err);
+    if (st == OK) *out = p.e->is_own;
     free(plugin);
     return st;
 }

@@ -88,6 +88,11 @@ team *registry_team(const registry *r);
 status registry_find(registry *r, const char *kind, const char *type, const origin *at,
     const component **out, error *err) MUST_CHECK;
 
+/* Whether the component that registry_find would load lies in one of the program's own folders. Nothing is loaded. Errors as of
+ * registry_find. */
+status registry_is_own(registry *r, const char *kind, const char *type, const origin *at, bool *out,
+    error *err) MUST_CHECK;
+
 /* Loads by file: all components of one plugin, for `plugin info ./x.so`. */
 status registry_load_file(registry *r, const plugin_file *f, const component *const **out,
     size_t *out_n, error *err) MUST_CHECK;

@@ -3,12 +3,15 @@
 
 #include "sandbox/sandbox.h"
 #include "search/strategy_job.h"
+#include "study/data_job.h"
+#include "study/predict_job.h"
+#include "study/score_job.h"
 #include "study/train_job.h"
 
 size_t study_procedures(procedure out[STUDY_MOST_PROCEDURES])
 {
-    const procedure *const rows[] = { &plan_procedure, &train_procedure, &probe_procedure,
-        &strategy_procedure };
+    const procedure *const rows[] = { &load_procedure, &plan_procedure, &train_procedure,
+        &predict_procedure, &score_procedure, &probe_procedure, &strategy_procedure };
     const size_t n = sizeof rows / sizeof *rows;
     _Static_assert(sizeof rows / sizeof *rows <= STUDY_MOST_PROCEDURES, "room for all");
     for (size_t i = 0; i < n; i++)

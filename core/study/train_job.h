@@ -18,7 +18,8 @@ typedef struct train_plan {
     uint64_t total_steps; /* 0: unknown */
     uint64_t steps_per_epoch;
     uint64_t n_outputs; /* floats of a row of outputs: predict_layout_of */
-    uint64_t checkpoint_bytes; /* a checkpoint of this run at any time takes at most so many */
+    uint64_t
+        checkpoint_bytes; /* a checkpoint of this run at any time takes at most so many: depends on the optimizer, unlike all else here */
     uint64_t n_rows[3]; /* training, validation, test; of a pack those that it has */
     char split_hash[3][33];
 } train_plan;

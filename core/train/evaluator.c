@@ -3,6 +3,8 @@
  * metric sees them; the loss sees what training sees. */
 #include "train/evaluator.h"
 
+#include "train/outputs.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,11 @@ struct evaluator {
     float *outputs; /* [max_rows, n_outputs] or NULL */
     error *errors; /* [n_replicas] the first that went wrong there; code OK: nothing */
     assay_task task;
+    size_t n_replicas, n_outputs;
+    evaluator_given given; /* where there is no objective */
+    const float *given_y[N_PARTS];
+    float *given_batch; /* [max_rows, n_outputs] of the batch under way */
+    batch batch; /* the same */
 };
 
 static const assay_hyper own_rows[] = {
@@ -161,7 +168,7 @@ static status plan_metric(evaluator *e, metric *m, error *err)
     m->first = e->n_values;
     e->n_values += is_matrix ? 1 : m->plan.n_values;
     size_t n_sums;
-    if (size_product(objective_n_replicas(e->objective), m->plan.n_sums, &n_sums)) {
+    if (size_product(e->n_replicas, m->plan.n_sums, &n_sums)) {
         m->sums = arena_alloc_array(&e->memory, n_sums, sizeof(double));
     }
     m->values = arena_alloc_array(&e->memory, m->plan.n_values, sizeof(double));
@@ -218,16 +225,15 @@ static status name_values(evaluator *e, error *err)
     return OK;
 }
 
-status evaluator_plan(evaluator *e, const dataset *d, objective *o, size_t max_batch, error *err)
+/* What is laid out once it is known how many outputs there are and how batches are cut. */
+static status lay_out(evaluator *e, const dataset *d, size_t max_batch, error *err)
 {
     status st = OK;
-    const size_t n = objective_n_replicas(o);
-    const size_t n_outputs = model_n_outputs(objective_model(o));
+    const size_t n = e->n_replicas;
     e->data = d;
-    e->objective = o;
     e->max_batch = max_batch;
     e->n_values = 1;
-    dataset_task(d, n_outputs, &e->task);
+    dataset_task(d, e->n_outputs, &e->task);
     for (size_t i = 0; i < e->n_metrics; i++) {
         TRY(plan_metric(e, &e->metrics[i], err));
     }
@@ -245,7 +251,7 @@ status evaluator_plan(evaluator *e, const dataset *d, objective *o, size_t max_b
     const size_t rows = (max_batch + n - 1) / n * target_time;
     e->max_rows = max_batch * target_time;
     for (size_t i = 0; dataset_scales_targets(d) && i < n; i++) {
-        e->y[i] = arena_alloc_array(&e->memory, rows * n_outputs, sizeof(float));
+        e->y[i] = arena_alloc_array(&e->memory, rows * e->n_outputs, sizeof(float));
         e->target[i] =
             arena_alloc_array(&e->memory, rows * dataset_view(d)->n_targets, sizeof(float));
         if (!e->y[i] || !e->target[i]) {
@@ -262,9 +268,45 @@ done:
     return st;
 }
 
+status evaluator_plan(evaluator *e, const dataset *d, objective *o, size_t max_batch, error *err)
+{
+    e->objective = o;
+    e->n_replicas = objective_n_replicas(o);
+    e->n_outputs = model_n_outputs(objective_model(o));
+    return lay_out(e, d, max_batch, err);
+}
+
+status evaluator_plan_given(evaluator *e, const dataset *d, const evaluator_given *g, error *err)
+{
+    status st = OK;
+    size_t numbers = 0;
+    e->given = *g;
+    e->n_replicas = g->n_shards;
+    e->n_outputs = g->n_outputs;
+    TRY(lay_out(e, d, g->max_batch, err));
+    if (g->loss) {
+        const assay_loss *ops = g->loss->component->ops;
+        const int code = ops->plan(&g->loss->ctx, g->loss->hyper, &e->task);
+        TRY(instance_status(g->loss, code, "plan", err));
+    }
+    if (size_product(e->max_rows, e->n_outputs, &numbers)) {
+        e->given_batch = arena_alloc_array(&e->memory, numbers, sizeof(float));
+    }
+    if (!e->given_batch) {
+        TRY(fail_nomem(err, "the outputs"));
+    }
+done:
+    return st;
+}
+
+void evaluator_give(evaluator *e, part p, const float *y)
+{
+    e->given_y[p] = y;
+}
+
 status evaluator_collect_outputs(evaluator *e, error *err)
 {
-    const size_t n = e->max_rows * model_n_outputs(objective_model(e->objective));
+    const size_t n = e->max_rows * e->n_outputs;
     e->outputs = arena_alloc_array(&e->memory, n, sizeof *e->outputs);
     return e->outputs ? OK : fail_nomem(err, "the outputs");
 }
@@ -291,14 +333,28 @@ static double rows_weight(const assay_rows *rows)
     return sum;
 }
 
+/* The loss of one replica's rows, added to its sum. */
+static void add_loss(evaluator *e, size_t i, const assay_rows *rows)
+{
+    double loss = 0;
+    if (e->objective) {
+        note_failure(e, i, objective_loss_instance(e->objective),
+            objective_loss(e->objective, rows, &loss), "loss");
+    } else if (e->given.loss) {
+        instance *l = e->given.loss;
+        const assay_loss *ops = l->component->ops;
+        note_failure(e, i, l, ops->loss(&l->ctx, l->hyper, rows, 1, NULL, &loss), "loss");
+    } else {
+        loss = NAN;
+    }
+    e->losses[i] += loss;
+}
+
 /* One replica's rows: loss, then metrics. */
 static void add_rows(void *self, size_t i, const assay_rows *rows, size_t begin)
 {
     evaluator *e = self;
-    double loss = 0;
-    note_failure(e, i, objective_loss_instance(e->objective),
-        objective_loss(e->objective, rows, &loss), "loss");
-    e->losses[i] += loss;
+    add_loss(e, i, rows);
     e->weights[i] += rows_weight(rows);
     assay_rows own = *rows;
     if (e->y[i]) {
@@ -324,7 +380,7 @@ static void add_rows(void *self, size_t i, const assay_rows *rows, size_t begin)
 /* The lowest replica's: which thread was first does not show. */
 static status check_failure(const evaluator *e, error *err)
 {
-    for (size_t i = 0; i < objective_n_replicas(e->objective); i++) {
+    for (size_t i = 0; i < e->n_replicas; i++) {
         if (e->errors[i].code != OK) {
             if (err) {
                 *err = e->errors[i];
@@ -339,7 +395,7 @@ static status metric_result(evaluator *e, metric *m, error *err)
 {
     const size_t n = m->plan.n_sums;
     int code = ASSAY_OK;
-    for (size_t i = 1; i < objective_n_replicas(e->objective) && code == ASSAY_OK; i++) {
+    for (size_t i = 1; i < e->n_replicas && code == ASSAY_OK; i++) {
         if (m->ops->merge) {
             code = m->ops->merge(&m->instance->ctx, m->instance->hyper, m->sums, m->sums + i * n);
             continue;
@@ -362,7 +418,7 @@ static status metric_result(evaluator *e, metric *m, error *err)
 
 static void begin(evaluator *e)
 {
-    const size_t n = objective_n_replicas(e->objective);
+    const size_t n = e->n_replicas;
     for (size_t i = 0; i < n; i++) {
         e->errors[i].code = OK;
     }
@@ -373,11 +429,45 @@ static void begin(evaluator *e)
     }
 }
 
+/* One shard of a batch whose outputs were given. */
+static void add_given_shard(void *arg, size_t i)
+{
+    evaluator *e = arg;
+    const batch *b = &e->batch;
+    const size_t place = batch_shard_begin(b->n, i, e->n_replicas);
+    const size_t n = batch_shard_begin(b->n, i + 1, e->n_replicas) - place;
+    const size_t n_targets = dataset_view(e->data)->n_targets, first = place * b->target_time;
+    const assay_rows rows = { .struct_size = sizeof rows,
+        .n = n * b->target_time,
+        .n_outputs = e->n_outputs,
+        .n_targets = n_targets,
+        .y = e->given_batch + first * e->n_outputs,
+        .label = b->label ? b->label + first : NULL,
+        .target = b->target ? b->target + first * n_targets : NULL,
+        .weight = b->weight ? b->weight + first : NULL };
+    if (n > 0) {
+        add_rows(e, i, &rows, first);
+    }
+    team_scratch_reset(e->given.team);
+}
+
+static status run_batch(evaluator *e, outputs *o, const batch *b, error *err)
+{
+    if (e->objective) {
+        return objective_evaluate(e->objective, b, add_rows, e, err);
+    }
+    e->batch = *b;
+    outputs_to_batch(o, b, e->given_batch);
+    team_run(e->given.team, e->n_replicas, add_given_shard, e);
+    return OK;
+}
+
 static status run_batches(evaluator *e, part p, const evaluator_options *o, error *err)
 {
     const size_t limit = o->max_samples ? o->max_samples : SIZE_MAX;
     size_t seen = 0;
     status st = OK;
+    outputs given = { .data = e->data, .part = p, .n = e->n_outputs, .y = e->given_y[p] };
     const size_t n = e->batchers[p] ? batcher_n_batches(e->batchers[p]) : 0;
     for (size_t i = 0; i < n && seen < limit && (!o->max_batches || i < o->max_batches); i++) {
         batch b;
@@ -388,7 +478,7 @@ static status run_batches(evaluator *e, part p, const evaluator_options *o, erro
             b.n = b.n_samples = limit - seen;
         }
         seen += b.n_samples;
-        TRY(objective_evaluate(e->objective, &b, add_rows, e, err));
+        TRY(run_batch(e, &given, &b, err));
         TRY(check_failure(e, err));
         if (o->each) {
             TRY(o->each(o->self, &b, e->outputs, err));
@@ -410,7 +500,7 @@ status evaluator_run(
         return st;
     }
     double loss = 0, weight = 0;
-    for (size_t i = 0; i < objective_n_replicas(e->objective); i++) {
+    for (size_t i = 0; i < e->n_replicas; i++) {
         loss += e->losses[i];
         weight += e->weights[i];
     }

@@ -18,6 +18,19 @@ status evaluator_new(
 /* Once, after model_plan: settles shapes and lays out accumulators. Batches hold at most max_batch samples. */
 status evaluator_plan(
     evaluator *e, const dataset *d, objective *o, size_t max_batch, error *err) MUST_CHECK;
+
+/* Instead of evaluator_plan, for outputs that were made elsewhere: no model runs. `loss`, bound and not yet planned, may be NULL: its value is then
+ * NaN. Batches are cut into n_shards, as they were when the outputs were made. */
+typedef struct evaluator_given {
+    instance *loss;
+    size_t n_outputs, n_shards, max_batch;
+    team *team;
+} evaluator_given;
+
+status evaluator_plan_given(
+    evaluator *e, const dataset *d, const evaluator_given *g, error *err) MUST_CHECK;
+/* Where a part's outputs are: y[dataset_output_rows, n_outputs], in the order of train/outputs.h; borrowed. */
+void evaluator_give(evaluator *e, part p, const float *y);
 void evaluator_free(evaluator *e);
 
 typedef struct evaluator_options {

@@ -86,6 +86,8 @@ struct trainer {
 
 /* plan.c: from what the config says to what the run does; in this order. */
 status plan_batches(trainer *t, error *err) MUST_CHECK;
+/* Samples or streams of the largest batch in evaluation; the same for all of the data and for a pack of them. */
+size_t evaluation_batch(const dataset *d, size_t batch_size);
 status plan_model(trainer *t, error *err) MUST_CHECK;
 status plan_replicas(trainer *t, error *err) MUST_CHECK;
 status plan_monitor(trainer *t, error *err) MUST_CHECK;

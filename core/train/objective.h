@@ -18,7 +18,7 @@ typedef struct objective_options {
     double l2, clip_value;
 } objective_options;
 
-/* `loss` and its resolved hyperparameters are borrowed. */
+/* `loss` and its resolved hyperparameters are borrowed; without a loss only objective_evaluate can be called. */
 status objective_new(model *m, const dataset *d, instance *loss, const void *loss_hyper, team *t,
     const objective_options *o, objective **out, error *err) MUST_CHECK;
 void objective_free(objective *o);

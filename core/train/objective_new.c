@@ -96,7 +96,7 @@ status objective_new(model *m, const dataset *d, instance *loss, const void *los
     o->m = m;
     o->data = d;
     o->loss = loss;
-    o->loss_ops = loss->component->ops;
+    o->loss_ops = loss ? loss->component->ops : NULL;
     o->loss_hyper = loss_hyper;
     o->team = t;
     o->options = *options;

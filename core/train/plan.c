@@ -1,5 +1,6 @@
 /* Planning a run once its parts are read: batches and steps, the model for the data's shape, replicas and threads, what early
  * stopping watches, the columns of the record. */
+#include "data/pack.h"
 #include "num/gemm.h"
 #include "train/internal.h"
 
@@ -39,6 +40,9 @@ status plan_model(trainer *t, error *err)
     }
     if (st != OK) {
         return st;
+    }
+    if (!t->loss) {
+        return OK;
     }
     assay_task task = { .struct_size = sizeof task };
     dataset_task(t->data, model_n_outputs(t->model), &task);
@@ -103,7 +107,9 @@ status plan_replicas(trainer *t, error *err)
             1; /* only the update could be shared, and weights that move between cores cost more than that brings */
     }
     t->n_threads = threads;
-    batcher_set_shards(t->batches, t->n_replicas);
+    if (t->batches) {
+        batcher_set_shards(t->batches, t->n_replicas);
+    }
     write_chosen(train, "replicas", t->n_replicas);
     return OK;
 }
@@ -129,6 +135,19 @@ static status planned_steps(const trainer *t, uint64_t *out, error *err)
     const uint64_t by_epochs = fits ? epochs * t->steps_per_epoch : most;
     *out = steps && (steps < by_epochs || by_epochs == 0) ? steps : by_epochs;
     return OK;
+}
+
+size_t evaluation_batch(const dataset *d, size_t batch_size)
+{
+    const size_t enough = (MIN_EVAL_ROWS + dataset_max_time(d) - 1) / dataset_max_time(d);
+    size_t n = batch_size > enough ? batch_size : enough, largest = 1;
+    if (dataset_is_stream(d)) {
+        n = batch_size; /* more streams would begin at zero more often */
+    }
+    for (part p = PART_TRAIN; p < N_PARTS; p++) {
+        largest = dataset_whole_size(d, p) > largest ? dataset_whole_size(d, p) : largest;
+    }
+    return n < largest ? n : largest;
 }
 
 status plan_batches(trainer *t, error *err)
@@ -164,17 +183,7 @@ status plan_batches(trainer *t, error *err)
     if (st != OK) {
         return st;
     }
-    const size_t enough =
-        (MIN_EVAL_ROWS + dataset_max_time(t->data) - 1) / dataset_max_time(t->data);
-    t->eval_batch = t->batch_size > enough ? t->batch_size : enough;
-    if (dataset_is_stream(t->data)) {
-        t->eval_batch = t->batch_size; /* more streams would begin at zero more often */
-    }
-    size_t largest = 1;
-    for (part p = PART_TRAIN; p < N_PARTS; p++) {
-        largest = dataset_size(t->data, p) > largest ? dataset_size(t->data, p) : largest;
-    }
-    t->eval_batch = t->eval_batch < largest ? t->eval_batch : largest;
+    t->eval_batch = evaluation_batch(t->data, t->batch_size);
     return OK;
 }
 
