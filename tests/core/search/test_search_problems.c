@@ -135,6 +135,36 @@ static void test_curves__end_near_their_problem(void **state)
     assert_true(before - nnmix12(x) < 0.05);
 }
 
+/* Made by functions.curve of ../shared/peers/search with its noise left out, for points of vectors.json. */
+static void test_curves__are_those_of_other_programs(void **state)
+{
+    static const size_t epochs[4] = { 1, 9, 27, 81 };
+    static const struct {
+        double x[12], loss[4];
+    } golden[] = {
+        { { ADAM, 0.024894972605317724, NAN, 0.10809402711373234, 75, GRU, 2, 23,
+              0.3053598874299338, 4.087397606523603e-06, DECAY_EXP, 0.6302839098459271 },
+            { 2.1165299729788307, 1.5611415187790152, 1.3916269407281765, 1.3075894875664358 } },
+        { { RMSPROP, 1.1118888223152746e-05, NAN, 0.01112623430169507, 5, LSTM, 1, 71,
+              0.5147733516133097, 0.0001245562660239673, DECAY_NONE, NAN },
+            { 2.2831040362480644, 2.1704093367697386, 2.0102663018349474, 1.8169610398331615 } },
+        { { SGD, 1.715082906524093e-05, 0.07706360808068259, NAN, 93, GRU, 1, 52,
+              0.018809024074954637, 3.758100943838437e-05, DECAY_COSINE, NAN },
+            { 2.443085484503397, 2.7877693605305724, 3.563308081591718, 5.889924244775154 } },
+        { { ADAM, 0.7938819337526842, NAN, 0.11975700059135316, 1, RNN, 3, 73, 0.1098865812287415,
+              1.8463969733592618e-06, DECAY_NONE, NAN },
+            { 2.3950617283950617, 3.1555555555555554, 4.866666666666667, 10.0 } },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof golden / sizeof golden[0]; i++) {
+        for (size_t k = 0; k < 4; k++) {
+            const double v = nnmix12_curve(golden[i].x, epochs[k], 81);
+            if (fabs(v - golden[i].loss[k]) > 1e-12) print_error("%zu, %zu: %.17g\n", i, k, v);
+            assert_true(fabs(v - golden[i].loss[k]) <= 1e-12);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_spaces__are_read_and_hold_the_lowest_values),
         cmocka_unit_test(test_values__are_those_of_other_programs),
         cmocka_unit_test(test_curves__end_near_their_problem),
+        cmocka_unit_test(test_curves__are_those_of_other_programs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
