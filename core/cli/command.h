@@ -73,6 +73,9 @@ typedef struct command {
 
 extern const command command_inspect, command_replay, command_diff, command_sample;
 extern const command command_data_list, command_data_fetch, command_search;
+extern const command command_study_run, command_study_resume, command_study_status,
+    command_study_list, command_study_show, command_study_stop, command_study_check,
+    command_study_export, command_worker;
 extern const command command_train, command_eval, command_config, command_model_summary,
     command_plugin_list, command_plugin_info, command_plugin_new, command_plugin_build,
     command_plugin_check, command_plot, command_lr_find, command_doctor, command_completion,

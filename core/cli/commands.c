@@ -9,7 +9,9 @@ static const command *const commands[] = { &command_train, &command_eval, &comma
     &command_plugin_new, &command_plugin_build, &command_plugin_check, &command_data_list,
     &command_data_fetch,
 #ifdef ASSAY_HAS_STUDIES
-    &command_search,
+    &command_search, &command_study_run, &command_study_resume, &command_study_status,
+    &command_study_list, &command_study_show, &command_study_stop, &command_study_check,
+    &command_study_export, &command_worker,
 #endif
     &command_doctor, &command_completion, &command_help };
 

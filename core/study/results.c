@@ -25,29 +25,39 @@ bool trial_row_is_bad(const trial_row *t)
 
 /* -- reading rows -- */
 
-/* What a record says of the cost; one that says nothing leaves NaN. */
-static status read_record(const char *record, trial_row *t, error *err)
+/* What an object of a record says of the cost; `spent` in it is another. */
+static status read_spent(json_in *j, trial_row *t, bool is_inside, error *err)
 {
     status st = OK;
     bool more = false;
+    TRY(json_in_open(j, '{', err));
+    for (size_t i = 0;; i++) {
+        const char *key;
+        TRY(json_in_more(j, '}', i, &more, err));
+        if (!more) break;
+        TRY(json_in_key(j, &key, err));
+        double *to = strcmp(key, is_inside ? "samples_forward" : "samples") == 0 ? &t->samples
+            : strcmp(key, "wall_s") == 0                                         ? &t->wall_s
+            : strcmp(key, "cpu_s") == 0                                          ? &t->cpu_s
+                                                                                 : NULL;
+        const bool is_spent = !is_inside && strcmp(key, "spent") == 0 && json_in_peek(j) == '{';
+        TRY(is_spent ? read_spent(j, t, true, err)
+                : to ? json_in_real(j, to, err)
+                     : json_in_skip(j, err));
+    }
+done:
+    return st;
+}
+
+/* One that says nothing of a cost leaves NaN. */
+static status read_record(const char *record, trial_row *t, error *err)
+{
     const size_t n = strlen(record);
     json_in j = { .what = "a trial's record", .s = record, .n = n };
     char *strings = malloc(n + 1);
     if (!strings) return fail_nomem(err, "a trial's record");
     j.strings = strings;
-    TRY(json_in_open(&j, '{', err));
-    for (size_t i = 0;; i++) {
-        const char *key;
-        TRY(json_in_more(&j, '}', i, &more, err));
-        if (!more) break;
-        TRY(json_in_key(&j, &key, err));
-        double *to = strcmp(key, "samples") == 0 ? &t->samples
-            : strcmp(key, "wall_s") == 0         ? &t->wall_s
-            : strcmp(key, "cpu_s") == 0          ? &t->cpu_s
-                                                 : NULL;
-        TRY(to ? json_in_real(&j, to, err) : json_in_skip(&j, err));
-    }
-done:
+    const status st = read_spent(&j, t, false, err);
     free(strings);
     return st;
 }

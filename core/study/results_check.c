@@ -32,6 +32,16 @@ typedef struct edges {
     double low, high; /* one of the values at each */
 } edges;
 
+/* Reals to four digits: people read them. */
+static void add_value(const space *s, size_t i, double v, text *out)
+{
+    if (s->dimensions[i].type == ASSAY_SPACE_REAL) {
+        text_printf(out, "%.4g", v);
+    } else {
+        space_value_text(s, i, v, out);
+    }
+}
+
 static void add_end(const results *r, const result_contender *c, size_t w, size_t i, const edges *e,
     bool is_high, text *out)
 {
@@ -43,15 +53,15 @@ static void add_end(const results *r, const result_contender *c, size_t w, size_
             out, "contender %s, workload %s: ", d->contenders[c->i].name, d->workloads[w].name);
     }
     text_printf(out, "the best %s is ", dim->name);
-    space_value_text(s, i, is_high ? e->high : e->low, out);
+    add_value(s, i, is_high ? e->high : e->low, out);
     if (e->n > 1) {
         text_printf(out, " in %llu of %llu tunings",
             (unsigned long long)(is_high ? e->n_high : e->n_low), (unsigned long long)e->n);
     }
     text_printf(out, ", on the %s edge of its range (", is_high ? "upper" : "lower");
-    space_value_text(s, i, dim->low, out);
+    add_value(s, i, dim->low, out);
     text_add(out, " to ");
-    space_value_text(s, i, dim->high, out);
+    add_value(s, i, dim->high, out);
     text_add(out, "): the range may be too small\n");
 }
 

@@ -1,0 +1,623 @@
+/* assay study show: what a study has come to, as tables, CSV or JSON. */
+#ifdef ASSAY_HAS_STUDIES
+#include "cli/shell_word.h"
+#include "cli/study.h"
+
+#include "base/file.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_BEST = 10, SHOWN_DIGITS = 4 };
+
+typedef struct view {
+    const open_study *s;
+    const results *r;
+    const declaration *d;
+    const terminal *style;
+    text *out;
+} view;
+
+static void label(const view *v, const char *name)
+{
+    text_printf(v->out, "  %s%-12s%s  ", terminal_style(v->style, STYLE_DIM), name,
+        terminal_style(v->style, STYLE_PLAIN));
+}
+
+static void heading(const view *v, const char *words)
+{
+    text_printf(v->out, "\n%s", terminal_style(v->style, STYLE_BOLD));
+    study_add_plain(v->out, words, 0);
+    text_printf(v->out, "%s\n", terminal_style(v->style, STYLE_PLAIN));
+}
+
+static const char *plural(uint64_t n, const char *one, const char *more)
+{
+    return n == 1 ? one : more;
+}
+
+static const char *contender_name(const view *v, size_t i)
+{
+    return v->d->contenders[i].name;
+}
+
+/* -- the head -- */
+
+static void add_what(const view *v)
+{
+    const declaration *d = v->d;
+    const unsigned long long trials = d->budget_trials, repeats = d->n_repeats,
+                             evaluations = d->n_evaluations;
+    label(v, d->is_plain ? "searches" : "compares");
+    if (!d->is_plain) {
+        text_printf(v->out, "%zu %s on %zu %s: ", d->n_contenders,
+            d->compare ? d->compare : plural(d->n_contenders, "contender", "contenders"),
+            d->n_workloads, plural(d->n_workloads, "workload", "workloads"));
+    }
+    text_printf(v->out, "%llu %s of at most %llu %s", repeats, plural(repeats, "tuning", "tunings"),
+        trials, plural(trials, "trial", "trials"));
+    if (!d->is_plain) text_add(v->out, " each");
+    if (evaluations) {
+        text_printf(v->out, ", %llu %s of each winner", evaluations,
+            plural(evaluations, "evaluation", "evaluations"));
+    }
+    text_add(v->out, "\n");
+}
+
+static void add_judged(const view *v)
+{
+    const declaration *d = v->d;
+    const store_direction way = v->r->is_judged ? d->judged_direction : d->direction;
+    label(v, "judged by");
+    text_printf(v->out, "%s (%s is better), %s weights\n", v->r->is_judged ? d->judged : d->metric,
+        way == STORE_MAXIMIZE ? "larger" : "smaller", d->takes_best ? "best" : "last");
+}
+
+static void add_counts(const view *v)
+{
+    const uint64_t *n = v->r->count;
+    label(v, "trials");
+    text_printf(v->out, "%llu ended", (unsigned long long)results_n_ended(v->r));
+    const char *between = " (";
+    for (int i = TRIAL_PRUNED; i < N_TRIAL_STATES; i++) {
+        if (n[i] == 0) continue;
+        text_printf(v->out, "%s%llu %s", between, (unsigned long long)n[i],
+            trial_state_name((trial_state)i));
+        between = ", ";
+    }
+    if (between[0] == ',') text_add(v->out, ")");
+    for (int i = TRIAL_WAITING; i <= TRIAL_RUNNING; i++) {
+        if (n[i]) {
+            text_printf(
+                v->out, ", %llu %s", (unsigned long long)n[i], trial_state_name((trial_state)i));
+        }
+    }
+    if (!study_is_over(v->r)) text_add(v->out, "; unfinished: what follows is preliminary");
+    text_add(v->out, "\n");
+}
+
+/* -- a workload's table -- */
+
+static void put_number(table *t, size_t column, double v)
+{
+    char s[48];
+    study_number(s, v);
+    if (!isnan(v)) table_cell(t, column, "%s", s);
+}
+
+static void put_range(table *t, size_t column, double low, double high)
+{
+    char a[48], b[48];
+    study_number(a, low);
+    study_number(b, high);
+    if (!isnan(low) && !isnan(high)) table_cell(t, column, "%s to %s", a, b);
+}
+
+static bool is_control(const view *v, const result_contender *c)
+{
+    return c->i == v->d->control && v->d->n_contenders > 1 && v->r->is_judged;
+}
+
+/* In words, whether the interval leaves 0 out. */
+static const char *verdict(const view *v, const result_pair *p)
+{
+    const bool max = v->d->judged_direction == STORE_MAXIMIZE;
+    if (isnan(p->low)) return "";
+    if (p->low > 0.0) return max ? "better" : "worse";
+    if (p->high < 0.0) return max ? "worse" : "better";
+    return "undecided";
+}
+
+static void put_cost(table *t, size_t samples, size_t time, const result_contender *c)
+{
+    char s[32];
+    const double all = c->tuning.samples + c->evaluation.samples;
+    const double wall = c->tuning.wall_s + c->evaluation.wall_s;
+    text_count(s, all);
+    if (all > 0.0) table_cell(t, samples, "%s", s);
+    text_duration(s, wall < 1.0 ? wall : floor(wall + 0.5));
+    if (wall > 0.0) table_cell(t, time, "%s", s);
+}
+
+static void put_failed(table *t, size_t column, const view *v, const result_contender *c)
+{
+    uint64_t n = 0;
+    const uint64_t all = v->r->is_judged ? c->evaluation.n_trials : c->tuning.n_trials;
+    for (size_t i = 0; i < c->n_failures; i++)
+        n += (c->failures[i].phase == STORE_EVALUATE) == v->r->is_judged ? c->failures[i].n : 0;
+    if (all) table_cell(t, column, "%llu/%llu", (unsigned long long)n, (unsigned long long)all);
+}
+
+static void put_rank(const view *v, table *t, size_t column, const result_contender *c)
+{
+    if (c->rank) {
+        table_cell(t, column, "%zu", c->rank);
+    } else {
+        table_cell(t, column, "-");
+    }
+    table_cell(
+        t, column + 1, "%s%s", contender_name(v, c->i), is_control(v, c) ? " (control)" : "");
+}
+
+static void add_contenders(const view *v, const result_workload *w)
+{
+    table t = { 0 };
+    const bool judged = v->r->is_judged;
+    const size_t rank = table_column(&t, "", true, 0);
+    (void)table_column(&t, "contender", false, 0);
+    const size_t median = table_column(&t, judged ? "median" : "best tuned", true, 0);
+    const size_t quartiles = table_column(&t, "quartiles", false, 3);
+    const size_t seeds = table_column(&t, "sd seeds", true, 7);
+    const size_t repeats = table_column(&t, "sd tunings", true, 7);
+    const size_t failed = table_column(&t, "failed", true, 6);
+    const size_t samples = table_column(&t, "samples", true, 4);
+    const size_t time = table_column(&t, "time", true, 5);
+    for (size_t i = 0; i < v->d->n_contenders; i++) {
+        const result_contender *c = &w->contenders[w->order[i]];
+        table_row(&t);
+        put_rank(v, &t, rank, c);
+        put_number(&t, median, judged ? c->median : c->best ? c->best->value : (double)NAN);
+        if (judged && c->n_done + c->n_bad > 1) {
+            put_range(&t, quartiles, c->low_quartile, c->high_quartile);
+        }
+        put_number(&t, seeds, c->sd_seeds);
+        put_number(&t, repeats, c->sd_repeats);
+        put_failed(&t, failed, v, c);
+        put_cost(&t, samples, time, c);
+    }
+    table_end(&t, v->style, v->out);
+}
+
+/* -- the differences -- */
+
+static void add_pairs(const view *v, const result_workload *w)
+{
+    table t = { 0 };
+    char title[128];
+    snprintf(title, sizeof title, "less %.100s", contender_name(v, v->d->control));
+    const size_t name = table_column(&t, "contender", false, 0);
+    const size_t difference = table_column(&t, title, true, 0);
+    const size_t interval = table_column(&t, "95 %", false, 0);
+    const size_t p = table_column(&t, "p", true, 2);
+    const size_t n = table_column(&t, "tunings", true, 1);
+    const size_t correlation = table_column(&t, "correlation", true, 1);
+    const size_t word = table_column(&t, "", false, 0);
+    for (size_t i = 0; v->r->is_judged && i < v->d->n_contenders; i++) {
+        const result_contender *c = &w->contenders[w->order[i]];
+        const result_pair *pair = &c->against;
+        if (c->i == v->d->control || (pair->n_repeats == 0 && !pair->has_bad)) continue;
+        table_row(&t);
+        table_cell(&t, name, "%s", contender_name(v, c->i));
+        if (pair->has_bad) table_cell(&t, difference, "failures");
+        put_number(&t, difference, pair->mean);
+        put_range(&t, interval, pair->low, pair->high);
+        if (!isnan(pair->p)) table_cell(&t, p, pair->p < 0.001 ? "<0.001" : "%.3f", pair->p);
+        if (v->d->n_repeats > 1) table_cell(&t, n, "%zu", pair->n_repeats);
+        if (!isnan(pair->correlation)) table_cell(&t, correlation, "%.2f", pair->correlation);
+        table_cell(&t, word, "%s", verdict(v, pair));
+    }
+    if (t.n_rows) text_add(v->out, "\n");
+    table_end(&t, v->style, v->out);
+}
+
+/* Of a contender that has no rank: why. */
+static void add_unranked(const view *v, const result_workload *w)
+{
+    for (size_t i = 0; i < v->d->n_contenders; i++) {
+        const result_contender *c = &w->contenders[i];
+        if (c->rank || c->n_tuning == 0) continue;
+        text_printf(v->out, "  %s: no %s: ", contender_name(v, i),
+            v->r->is_judged ? "evaluation has ended" : "value");
+        if (c->n_tuned == 0) {
+            text_printf(v->out, "none of its %llu trials of tuning has a value\n",
+                (unsigned long long)c->n_tuning);
+        } else {
+            text_add(v->out, "its tuning goes on\n");
+        }
+    }
+}
+
+static void add_remarks(const view *v, const result_workload *w)
+{
+    const declaration *d = v->d;
+    size_t n_intervals = 0, n_bad = 0;
+    for (size_t i = 0; i < d->n_contenders; i++) {
+        n_intervals += isnan(w->contenders[i].against.low) ? 0 : 1;
+        n_bad += w->contenders[i].against.has_bad;
+    }
+    if (n_intervals) {
+        text_printf(v->out,
+            "  of means of each tuning's runs, by Student's t with %llu %s of freedom;\n"
+            "  correlation is that of runs of the same seed within tunings%s\n",
+            (unsigned long long)(d->n_repeats - 1), plural(d->n_repeats - 1, "degree", "degrees"),
+            n_intervals * d->n_workloads > 1 ? "; each interval stands\n  for itself" : "");
+    }
+    if (n_bad) {
+        text_add(v->out,
+            "  failed runs count as worse than any value: a difference from them is not known\n");
+    }
+}
+
+static void add_warnings(const view *v)
+{
+    const declaration *d = v->d;
+    if (!v->r->is_judged) {
+        text_add(v->out,
+            "\n  The best value of a tuning is optimistic: it was chosen because it is good. "
+            "study.evaluations=5\n  runs the winner again on fresh seeds.\n");
+    } else if (d->n_repeats == 1 && d->n_contenders > 1) {
+        text_printf(v->out,
+            "\n  One tuning each: this compares configuration A with configuration B, not %s; "
+            "study.repeats=3\n  or more tells luck of tuning from merit.\n",
+            d->compare ? d->compare : "contenders");
+    }
+}
+
+/* -- what was chosen -- */
+
+static void add_chosen(const view *v, const result_workload *w)
+{
+    table t = { 0 };
+    char number[48];
+    const size_t name = table_column(&t, "contender", false, 0);
+    const size_t repeat = table_column(&t, "tuning", true, 1);
+    const size_t mean = table_column(&t, "mean", true, 3);
+    const size_t tuned = table_column(&t, v->d->metric, true, 2);
+    const size_t params = table_column(&t, "chosen", false, 0);
+    for (size_t i = 0; i < v->d->n_contenders; i++) {
+        const result_contender *c = &w->contenders[w->order[i]];
+        for (uint64_t k = 0; k < v->d->n_repeats; k++) {
+            const result_repeat *p = &c->repeats[k];
+            text shown = { 0 };
+            if (!p->winner) continue;
+            study_add_params(&shown, p->winner->params, SHOWN_DIGITS);
+            study_number(number, p->winner->value);
+            table_row(&t);
+            table_cell(&t, name, "%s", contender_name(v, c->i));
+            if (v->d->n_repeats > 1) table_cell(&t, repeat, "%llu", (unsigned long long)k + 1);
+            put_number(&t, mean, p->mean);
+            table_cell(&t, tuned, "%s", number);
+            table_cell(&t, params, "%s", shown.n ? shown.s : "as it is");
+            text_release(&shown);
+        }
+    }
+    if (t.n_rows) text_add(v->out, "\n");
+    table_end(&t, v->style, v->out);
+}
+
+/* -- failures -- */
+
+static void add_failures(const view *v, const result_workload *w)
+{
+    table t = { 0 };
+    const size_t name = table_column(&t, "contender", false, 0);
+    const size_t phase = table_column(&t, "phase", false, 2);
+    const size_t n = table_column(&t, "trials", true, 0);
+    const size_t what = table_column(&t, "failed by", false, 0);
+    const size_t reason = table_column(&t, "first reason", false, 0);
+    for (size_t i = 0; i < v->d->n_contenders; i++) {
+        const result_contender *c = &w->contenders[w->order[i]];
+        for (size_t k = 0; k < c->n_failures; k++) {
+            const result_failure *f = &c->failures[k];
+            text shown = { 0 };
+            study_add_plain(&shown, f->first->reason, 0);
+            table_row(&t);
+            table_cell(&t, name, "%s", contender_name(v, c->i));
+            table_cell(&t, phase, "%s", f->phase == STORE_TUNE ? "tuning" : "evaluation");
+            table_cell(&t, n, "%llu", (unsigned long long)f->n);
+            table_cell(&t, what, "%s", f->what);
+            table_cell(&t, reason, "%s (trial %llu)", shown.s ? shown.s : "",
+                (unsigned long long)f->first->number);
+            text_release(&shown);
+        }
+    }
+    if (t.n_rows) text_add(v->out, "\n");
+    table_end(&t, v->style, v->out);
+}
+
+/* -- a plain search -- */
+
+static int by_tuned_value(const void *a, const void *b)
+{
+    const trial_row *x = *(const trial_row *const *)a, *y = *(const trial_row *const *)b;
+    if (x->value < y->value) return -1;
+    if (x->value > y->value) return 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static void put_trial(table *t, const size_t *column, size_t rank, const trial_row *row)
+{
+    char s[48];
+    text shown = { 0 };
+    study_add_params(&shown, row->params, SHOWN_DIGITS);
+    study_number(s, row->value);
+    table_row(t);
+    table_cell(t, column[0], "%zu", rank);
+    table_cell(t, column[1], "%s", s);
+    table_cell(t, column[2], "%llu", (unsigned long long)row->number);
+    text_duration(s, row->wall_s);
+    if (row->wall_s > 0.0) table_cell(t, column[3], "%s", s);
+    table_cell(t, column[4], "%s", shown.s ? shown.s : "");
+    text_release(&shown);
+}
+
+static status add_best_trials(const view *v, error *err)
+{
+    table t = { 0 };
+    const bool max = v->d->direction == STORE_MAXIMIZE;
+    const size_t column[] = { table_column(&t, "", true, 0),
+        table_column(&t, v->d->metric, true, 0), table_column(&t, "trial", true, 2),
+        table_column(&t, "time", true, 1), table_column(&t, "tried", false, 0) };
+    const trial_row **rows = malloc((v->r->n_rows + 1) * sizeof *rows);
+    size_t n = 0;
+    if (!rows) return fail_nomem(err, "a table");
+    for (size_t i = 0; i < v->r->n_rows; i++) {
+        const trial_row *row = &v->r->rows[i];
+        if (row->phase == STORE_TUNE && row->state == TRIAL_DONE) rows[n++] = row;
+    }
+    qsort((void *)rows, n, sizeof *rows, by_tuned_value);
+    if (n) text_add(v->out, "\n");
+    for (size_t i = 0; i < n && i < MOST_BEST; i++)
+        put_trial(&t, column, i + 1, rows[max ? n - 1 - i : i]);
+    free((void *)rows);
+    table_end(&t, v->style, v->out);
+    return OK;
+}
+
+/* The path as seen from here, where that is shorter. */
+static const char *short_path(const char *path, char *here, size_t bytes)
+{
+    const size_t n = getcwd(here, bytes) ? strlen(here) : 0;
+    return n > 1 && strncmp(path, here, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+}
+
+/* A run's file may have the study in it, which assay train does not know. */
+static bool has_study_block(const char *path)
+{
+    config *c = NULL;
+    const bool is_read = file_exists(path) && config_load(path, &c, NULL) == OK;
+    const bool has = is_read && value_find(config_root(c), "study") != NULL;
+    config_free(c);
+    return has;
+}
+
+static void add_words(text *out, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        text_add(out, " ");
+        shell_word_add(out, words[i]);
+    }
+}
+
+/* What trains the best trial as it was trained in the study. */
+static status add_train_command(const view *v, const trial_row *t, error *err)
+{
+    char here[4096];
+    const workload *w = &v->d->workloads[t->workload];
+    const contender *c = &v->d->contenders[t->contender];
+    text word = { 0 };
+    double *x = calloc(c->space.n + 1, sizeof *x);
+    status st = x ? results_point(v->r, t, x, err) : fail_nomem(err, "a point");
+    if (st != OK || w->kind != WORKLOAD_TRAIN || !w->path) {
+        free(x);
+        return st;
+    }
+    label(v, "train it");
+    text_add(v->out, "assay train ");
+    shell_word_add(v->out, short_path(w->path, here, sizeof here));
+    if (has_study_block(w->path)) text_add(v->out, " '~study'");
+    add_words(v->out, w->overrides, w->n_overrides);
+    add_words(v->out, c->overrides, c->n_overrides);
+    for (size_t i = 0; i < c->space.n; i++) {
+        if (isnan(x[i])) continue;
+        text_clear(&word);
+        space_override(&c->space, i, x[i], &word);
+        text_add(v->out, " ");
+        if (word.s) shell_word_add(v->out, word.s);
+    }
+    text_printf(v->out, " --seed %llu\n", (unsigned long long)t->seed);
+    v->out->failed = v->out->failed || word.failed;
+    text_release(&word);
+    free(x);
+    return OK;
+}
+
+static status add_plain(const view *v, error *err)
+{
+    const result_contender *c = &v->r->workloads[0].contenders[0];
+    char s[48];
+    if (!c->best) {
+        if (c->n_tuning) {
+            text_printf(
+                v->out, "\n  none of %llu trials has a value\n", (unsigned long long)c->n_tuning);
+        }
+        return OK;
+    }
+    study_number(s, c->best->value);
+    text_add(v->out, "\n");
+    label(v, "best");
+    text_printf(v->out, "%s%s%s  ", terminal_style(v->style, STYLE_BOLD), s,
+        terminal_style(v->style, STYLE_PLAIN));
+    study_add_params(v->out, c->best->params, SHOWN_DIGITS);
+    text_printf(v->out, "  (trial %llu)\n", (unsigned long long)c->best->number);
+    const status st = add_train_command(v, c->best, err);
+    return st == OK ? add_best_trials(v, err) : st;
+}
+
+/* -- every trial -- */
+
+static void add_trials(const view *v)
+{
+    table t = { 0 };
+    const size_t number = table_column(&t, "trial", true, 0);
+    const size_t phase = table_column(&t, "phase", false, 3);
+    const size_t name = table_column(&t, "contender", false, 0);
+    const size_t on = table_column(&t, "workload", false, 2);
+    const size_t repeat = table_column(&t, "tuning", true, 4);
+    const size_t state = table_column(&t, "state", false, 0);
+    const size_t amount = table_column(&t, "value", true, 0);
+    const size_t fidelity = table_column(&t, "epochs", true, 1);
+    const size_t time = table_column(&t, "time", true, 3);
+    const size_t params = table_column(&t, "params", false, 0);
+    text_add(v->out, "\n");
+    for (size_t i = 0; i < v->r->n_rows; i++) {
+        const trial_row *row = &v->r->rows[i];
+        char s[48];
+        text shown = { 0 };
+        study_add_params(&shown, row->params, SHOWN_DIGITS);
+        if (row->reason[0]) {
+            text_add(&shown, "  ");
+            study_add_plain(&shown, row->reason, 0);
+        }
+        table_row(&t);
+        table_cell(&t, number, "%llu", (unsigned long long)row->number);
+        if (v->r->is_judged)
+            table_cell(&t, phase, "%s", row->phase == STORE_TUNE ? "tuning" : "evaluation");
+        table_cell(&t, name, "%s", contender_name(v, row->contender));
+        if (v->d->n_workloads > 1) table_cell(&t, on, "%s", v->d->workloads[row->workload].name);
+        if (v->d->n_repeats > 1)
+            table_cell(&t, repeat, "%llu", (unsigned long long)row->repeat + 1);
+        table_cell(&t, state, "%s", trial_row_what(row));
+        put_number(&t, amount, row->value);
+        if (row->reached > 0.0) table_cell(&t, fidelity, "%g", row->reached);
+        text_duration(s, row->wall_s);
+        if (row->wall_s > 0.0) table_cell(&t, time, "%s", s);
+        table_cell(&t, params, "%s", shown.s ? shown.s : "");
+        text_release(&shown);
+    }
+    table_end(&t, v->style, v->out);
+}
+
+/* -- the whole -- */
+
+static void add_workload(const view *v, size_t i)
+{
+    const result_workload *w = &v->r->workloads[i];
+    heading(v, v->d->workloads[i].name);
+    add_contenders(v, w);
+    add_unranked(v, w);
+    add_pairs(v, w);
+    add_remarks(v, w);
+    add_chosen(v, w);
+    add_failures(v, w);
+}
+
+status study_show(const open_study *s, const results *r, const terminal *style, bool with_trials,
+    text *out, error *err)
+{
+    status st = OK;
+    const view v = { s, r, r->declaration, style, out };
+    text_add(out, terminal_style(style, STYLE_BOLD));
+    study_add_plain(out, s->study.name, 0);
+    text_printf(out, "%s  declared as %.8s\n", terminal_style(style, STYLE_PLAIN),
+        s->study.declaration_hash);
+    add_what(&v);
+    add_judged(&v);
+    add_counts(&v);
+    if (with_trials) {
+        add_trials(&v);
+        return text_check(out, err);
+    }
+    if (v.d->is_plain) {
+        TRY(add_plain(&v, err));
+        if (r->is_judged) {
+            add_workload(&v, 0);
+        } else {
+            add_failures(&v, &r->workloads[0]);
+        }
+    }
+    for (size_t i = 0; !v.d->is_plain && i < v.d->n_workloads && r->n_rows > 0; i++)
+        add_workload(&v, i);
+    if (results_n_ended(r) > 0) add_warnings(&v);
+    TRY(text_check(out, err));
+done:
+    return st;
+}
+
+/* -- the command -- */
+
+static status show(open_study *s, cli *c, const arguments *a, text *out, error *err)
+{
+    status st = OK;
+    results *r = NULL;
+    const bool trials = option_has(a, "trials");
+    if (option_has(a, "csv") && option_has(a, "json")) {
+        return fail(err, E_USAGE, "study show: --csv and --json exclude each other");
+    }
+    TRY(study_open(s, c, a->n ? a->word[0] : NULL, option_get(a, "name"), STORE_READ, err));
+    TRY(study_results(s, &r, err));
+    TRY(option_has(a, "csv")        ? results_csv(r, s->store, trials, out, err)
+            : option_has(a, "json") ? results_json(r, trials, out, err)
+                                    : study_show(s, r, &c->out, trials, out, err));
+done:
+    results_free(r);
+    return st;
+}
+
+static int run_show(cli *c, const arguments *a)
+{
+    error err;
+    text t = { 0 };
+    open_study s = { 0 };
+    const status st = show(&s, c, a, &t, &err);
+    study_release(&s);
+    if (st == OK) return cli_put(c, &t);
+    text_release(&t);
+    return cli_error(c, &err);
+}
+
+static const option_row options[] = {
+    { "trials", 't', NULL, NULL, COMPLETE_NOTHING, "every trial" },
+    { "csv", 0, NULL, NULL, COMPLETE_NOTHING, "a row for each evaluation, with every metric" },
+    { "json", 0, NULL, NULL, COMPLETE_NOTHING, "everything, for programs" },
+    STUDY_OPTION_NAME,
+};
+
+const command command_study_show = {
+    .name = "study show",
+    .arguments = "[FILE|NAME]",
+    .summary = "what a study has come to, in tables",
+    .doc =
+        "Of each workload the contenders, ranked by the median of all evaluation runs, with the "
+        "spread over seeds and over tunings, the difference to the control, what it cost, what was "
+        "chosen and what failed. Of a plain search the best trials, and the command that trains "
+        "the best.\n\n"
+        "The difference to the control is that of means over each tuning's runs, with a 95 % "
+        "interval by Student's t over tunings: many seeds of one tuning say much of a "
+        "configuration and nothing of the optimizer. With one tuning there is no interval. Failed "
+        "and diverged runs count as worse than any value and are never left out.\n\n"
+        "Without a name the newest store in studies/ is taken. A study may be looked at while it "
+        "runs.",
+    .examples = "assay study show digits\n"
+                "assay study show digits --trials\n"
+                "assay study show studies/digits.study --csv > digits.csv",
+    COMMAND_OPTIONS(options),
+    .most = 1,
+    .completes = COMPLETE_FILE,
+    .run = run_show,
+};
+#else
+typedef int no_studies; /* a file holds something */
+#endif
