@@ -18,6 +18,8 @@ typedef struct checking {
     const declaration *d;
     text *out;
     size_t n;
+    status st; /* what went wrong; and why */
+    error *err;
     config **runs; // [n_contenders]: the first run as each contender has it; NULL: there is none
 } checking;
 
@@ -41,6 +43,17 @@ static const char *id_of(value *block)
     const char *id = type && type->kind == VALUE_STRING ? type->as.string : "";
     const char *colon = strrchr(id, ':');
     return colon ? colon + 1 : id;
+}
+
+/* A component's table; NULL where there is none, which is the plan's to say. */
+static const component *component_of(checking *c, const char *kind, const char *id)
+{
+    const component *found = NULL;
+    error inner = { 0 };
+    if (!*id) return NULL;
+    const status st = registry_find(c->r, kind, id, NULL, &found, &inner);
+    if (st == E_NOMEM) c->st = fail(c->err, st, "%s", inner.text);
+    return st == OK ? found : NULL;
 }
 
 /* -- the protocol -- */
@@ -201,17 +214,15 @@ static value *value_at(value *v, const char *path)
 }
 
 /* What a run has there, written or by default. NaN: that is not known, or no number. */
-static double number_at(const checking *c, const config *run, const char *path)
+static double number_at(checking *c, const config *run, const char *path)
 {
     double number;
-    const component *found;
     value *v = value_at(config_root(run), path);
     if (v) return value_to_real(v, &number, NULL) == OK ? number : (double)NAN;
     if (strncmp(path, "optimizer.", 10) != 0) return (double)NAN;
     const char *id = id_of(value_find(config_root(run), "optimizer"));
-    if (!*id || registry_find(c->r, ASSAY_KIND_OPTIMIZER, id, NULL, &found, NULL) != OK) {
-        return (double)NAN;
-    }
+    const component *found = component_of(c, ASSAY_KIND_OPTIMIZER, id);
+    if (!found) return (double)NAN;
     const assay_hyper *h = hyper_find(&found->hypers, path + 10);
     const bool is_number = h && (h->type == ASSAY_TYPE_REAL || h->type == ASSAY_TYPE_INT);
     return is_number ? h->def : (double)NAN;
@@ -312,31 +323,23 @@ static void check_pair(checking *c, size_t i, size_t k)
 
 /* -- schedules that end with the run -- */
 
-static bool is_tied(const checking *c, const char *id)
+static bool is_tied(checking *c, const char *id)
 {
-    const component *found;
-    if (!*id || registry_find(c->r, ASSAY_KIND_SCHEDULE, id, NULL, &found, NULL) != OK) {
-        return false;
-    }
-    return ((const assay_schedule *)found->ops)->horizon != 0;
+    const component *found = component_of(c, ASSAY_KIND_SCHEDULE, id);
+    return found && ((const assay_schedule *)found->ops)->horizon != 0;
 }
 
-static void warn_tied(checking *c, const contender *k, const workload *w, const char *id)
+static void warn_tied(
+    checking *c, const contender *k, const workload *w, const config *run, const char *id)
 {
     const declaration *d = c->d;
     char who[320] = "";
     if (d->n_contenders > 1) snprintf(who, sizeof who, "contender \"%s\": ", k->name);
-    if (d->takes_best) {
-        config *run = NULL;
-        if (workload_tree(w, NULL, 0, &run, NULL) != OK) return;
-        const bool stops_early = value_at(config_root(run), "train.early_stopping") != NULL;
-        config_free(run);
-        if (stops_early) {
-            warn(c, &k->at,
-                "%sschedule \"%s\" is shaped to the whole run of \"%s\", but early stopping may "
-                "end it sooner",
-                who, id, w->name);
-        }
+    if (d->takes_best && value_at(config_root(run), "train.early_stopping")) {
+        warn(c, &k->at,
+            "%sschedule \"%s\" is shaped to the whole run of \"%s\", but early stopping may end it "
+            "sooner",
+            who, id, w->name);
     }
     if (!d->pruner && !(d->max_fidelity > 0)) return;
     warn(c, &k->at,
@@ -345,13 +348,13 @@ static void warn_tied(checking *c, const contender *k, const workload *w, const 
         who, id, w->name, d->pruner ? id_of(d->pruner) : id_of(d->strategy));
 }
 
-static void check_choice(checking *c, const contender *k, const workload *w)
+static void check_choice(checking *c, const contender *k, const workload *w, const config *run)
 {
     const size_t i = space_find(&k->space, "schedule.type");
     if (i == k->space.n) return;
     const assay_dimension *d = &k->space.dimensions[i];
     for (uint64_t n = 0; d->type == ASSAY_SPACE_CATEGORY && n < d->n_choices; n++) {
-        if (is_tied(c, d->choices[n])) warn_tied(c, k, w, d->choices[n]);
+        if (is_tied(c, d->choices[n])) warn_tied(c, k, w, run, d->choices[n]);
     }
 }
 
@@ -367,11 +370,11 @@ static status check_schedules(checking *c, const contender *k, const workload *w
     if (st != OK) return st;
     value *schedules = value_find(config_root(run), "schedule");
     if (space_find(&k->space, "schedule.type") < k->space.n) {
-        check_choice(c, k, w);
+        check_choice(c, k, w, run);
     } else {
         for (size_t i = 0; i < value_n_items(schedules); i++) {
             const char *id = id_of(value_item(schedules, i));
-            if (is_tied(c, id)) warn_tied(c, k, w, id);
+            if (is_tied(c, id)) warn_tied(c, k, w, run, id);
         }
     }
     config_free(run);
@@ -418,7 +421,7 @@ done:
 status declaration_check(registry *r, const declaration *d, text *out, size_t *out_n, error *err)
 {
     status st = OK;
-    checking c = { .r = r, .d = d, .out = out };
+    checking c = { .r = r, .d = d, .out = out, .err = err };
     TRY(open_runs(&c, err));
     if (d->n_contenders > 1) {
         check_protocol(&c);
@@ -431,6 +434,7 @@ status declaration_check(registry *r, const declaration *d, text *out, size_t *o
         }
     }
     TRY(check_runs(&c, err));
+    TRY(c.st);
     TRY(text_check(out, err));
     *out_n = c.n;
 done:

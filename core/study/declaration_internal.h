@@ -15,7 +15,6 @@ typedef struct reading {
     size_t n_run_overrides;
     bool compares; /* more than one contender */
     bool has_runs; /* a workload that trains */
-    const value *direction_at; /* where `direction` was written; NULL: it was not */
 } reading;
 
 /* declaration_read.c: the block `study`, all but contenders and workloads. */
@@ -76,8 +75,9 @@ status check_key(const declaration *d, const contender *k, const char *key, cons
     error *err) MUST_CHECK;
 
 /* declaration_metric.c */
-/* The direction of a shipped metric by the last part of its name. False: it is not known. */
-bool metric_direction(const declaration *d, const char *metric, store_direction *out);
+/* The direction of a shipped metric by the last part of its name. */
+status metric_direction(const declaration *d, const char *metric, bool *out_is_known,
+    store_direction *out, error *err) MUST_CHECK;
 status check_metric(const declaration *d, const char *metric, const char *key, const origin *at,
     error *err) MUST_CHECK;
 

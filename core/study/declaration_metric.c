@@ -59,30 +59,34 @@ static bool is_value_of(const char *name, const char *metric)
 }
 
 /* Looks the name up in a run's `metrics`. */
-static bool renamed_direction(const workload *w, const char *name, store_direction *out)
+static status renamed_direction(
+    const workload *w, const char *name, bool *out_is_known, store_direction *out, error *err)
 {
     config *c = NULL;
-    bool is_known = false;
-    if (workload_tree(w, NULL, 0, &c, NULL) != OK) return false;
+    status st = workload_tree(w, NULL, 0, &c, err);
+    if (st != OK) return st;
     value *metrics = value_find(config_root(c), "metrics");
-    for (size_t i = 0; i < value_n_items(metrics) && !is_known; i++) {
+    for (size_t i = 0; i < value_n_items(metrics) && !*out_is_known; i++) {
         const char *own;
         const char *type = type_of(value_item(metrics, i), &own);
-        is_known = strcmp(own, name) == 0 && direction_of(type, out);
+        *out_is_known = strcmp(own, name) == 0 && direction_of(type, out);
     }
     config_free(c);
-    return is_known;
+    return OK;
 }
 
-bool metric_direction(const declaration *d, const char *metric, store_direction *out)
+status metric_direction(
+    const declaration *d, const char *metric, bool *out_is_known, store_direction *out, error *err)
 {
+    status st = OK;
     const char *name = last_part(metric);
-    if (direction_of(name, out)) return true;
-    for (size_t i = 0; i < d->n_workloads; i++) {
+    *out_is_known = direction_of(name, out);
+    for (size_t i = 0; i < d->n_workloads && !*out_is_known; i++) {
         const workload *w = &d->workloads[i];
-        if (w->kind == WORKLOAD_TRAIN && renamed_direction(w, name, out)) return true;
+        if (w->kind == WORKLOAD_TRAIN) TRY(renamed_direction(w, name, out_is_known, out, err));
     }
-    return false;
+done:
+    return st;
 }
 
 /* "loss, accuracy and f1" */

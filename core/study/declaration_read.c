@@ -165,19 +165,20 @@ static status read_name(reading *g, const char *name, error *err)
     return check_store_name(d->name, "name", v ? &v->at : &g->study->at, err);
 }
 
-static bool stops_early(const declaration *d)
+/* Whether a run has early stopping. */
+static status find_early_stopping(const declaration *d, bool *out, error *err)
 {
-    for (size_t i = 0; i < d->n_workloads; i++) {
+    *out = false;
+    for (size_t i = 0; i < d->n_workloads && !*out; i++) {
         config *c = NULL;
         if (d->workloads[i].kind != WORKLOAD_TRAIN) continue;
-        if (workload_tree(&d->workloads[i], NULL, 0, &c, NULL) != OK) continue;
+        const status st = workload_tree(&d->workloads[i], NULL, 0, &c, err);
+        if (st != OK) return st;
         const value *train = value_find(config_root(c), "train");
-        const bool found =
-            train && train->kind == VALUE_GROUP && value_find(train, "early_stopping");
+        *out = train && train->kind == VALUE_GROUP && value_find(train, "early_stopping");
         config_free(c);
-        if (found) return true;
     }
-    return false;
+    return OK;
 }
 
 static status read_keys(reading *g, struct study_keys *out, error *err)
@@ -188,11 +189,11 @@ static status read_keys(reading *g, struct study_keys *out, error *err)
     const hyper_bind_options o = { .what = "study", .noun = "key", .reserved = reserved };
     config *c = g->d->config;
     status st = OK;
-    g->direction_at = value_find(g->study, "direction");
+    bool stops_early;
+    TRY(find_early_stopping(g->d, &stops_early, err));
     TRY(study_default_int(c, g->study, "repeats", g->compares ? DEFAULT_REPEATS : 1, err));
     TRY(study_default_int(c, g->study, "evaluations", g->compares ? DEFAULT_EVALUATIONS : 0, err));
-    TRY(default_string(
-        c, g->study, "value", !g->compares && stops_early(g->d) ? "best" : "last", err));
+    TRY(default_string(c, g->study, "value", !g->compares && stops_early ? "best" : "last", err));
     TRY(hyper_bind(c, g->study, &table, &o, out, NULL, err));
 done:
     return st;
@@ -301,16 +302,19 @@ static const char *last_part(const char *metric)
 
 static status find_directions(reading *g, error *err)
 {
+    status st = OK;
     declaration *d = g->d;
     const value *v = value_find(g->study, "direction");
     const bool is_told = v && v->kind == VALUE_STRING && strcmp(v->as.string, "auto") != 0;
-    if (!is_told && !metric_direction(d, d->metric, &d->direction)) {
-        return fail_direction(g, d->metric, "metric", err);
-    }
+    bool is_known = is_told;
+    if (!is_told) TRY(metric_direction(d, d->metric, &is_known, &d->direction, err));
+    if (!is_known) TRY(fail_direction(g, d->metric, "metric", err));
     d->judged_direction = d->direction;
     if (strcmp(last_part(d->metric), last_part(d->judged)) == 0) return OK;
-    if (metric_direction(d, d->judged, &d->judged_direction) || is_told) return OK;
-    return fail_direction(g, d->judged, "judged", err);
+    TRY(metric_direction(d, d->judged, &is_known, &d->judged_direction, err));
+    if (!is_known && !is_told) TRY(fail_direction(g, d->judged, "judged", err));
+done:
+    return st;
 }
 
 status read_judgement(reading *g, error *err)

@@ -1,0 +1,216 @@
+/* Declarations as users write them: the examples of configs/README.md, runs that pass a study over, and files that are damaged. */
+#include "core/study/declaration_scene.h"
+
+#include "train/trainer.h"
+
+/* -- the README -- */
+
+/* The i-th code block of the section that is a study, without its indent; NULL behind the last. From malloc. */
+static char *example(const char *readme, size_t i)
+{
+    const char *at = strstr(readme, "\n## study");
+    text t = { 0 };
+    assert_non_null(at);
+    for (size_t k = 0; k <= i; k++) {
+        at = strstr(at + 1, "\n    study = {");
+        if (!at) return NULL;
+    }
+    for (const char *line = at + 1; strncmp(line, "    ", 4) == 0;) {
+        const size_t n = strcspn(line, "\n") + 1;
+        text_add_bytes(&t, line + 4, n - 4);
+        line += n;
+    }
+    assert_false(t.failed);
+    return t.s;
+}
+
+static char *slurp(const char *path)
+{
+    char *s = NULL;
+    size_t n;
+    assert_int_equal(file_read(path, &s, &n, NULL), OK);
+    return s;
+}
+
+static void copy(const char *name)
+{
+    char from[512];
+    snprintf(from, sizeof from, "%s/configs/%s", TEST_SOURCE_DIR, name);
+    char *s = slurp(from);
+    spill(name, s);
+    free(s);
+}
+
+static void test_readme__has_examples_that_are_studies(void **state)
+{
+    scene *t = *state;
+    char *readme = slurp(TEST_SOURCE_DIR "/configs/README.md");
+    char all[8192];
+    size_t n = 0;
+    copy("digits.cfg");
+    copy("iris.cfg");
+    for (char *s; (s = example(readme, n)) != NULL; n++) {
+        const bool is_whole = strstr(s, "workloads") != NULL;
+        snprintf(all, sizeof all, "%s%s", is_whole ? "" : run_text, s);
+        (void)loaded(t, all);
+        if (n == 0) assert_true(t->d->is_plain);
+        if (n == 1) {
+            size_t n_warnings;
+            assert_int_equal(t->d->n_workloads, 2);
+            assert_int_equal(declaration_n_tuning(t->d), 2 * 2 * 5 * 20);
+            assert_int_equal(declaration_check(t->r, t->d, &t->warnings, &n_warnings, &t->err), OK);
+            if (n_warnings > 1) print_error("%s", t->warnings.s);
+            assert_int_equal(n_warnings, 1); /* of the decades of eps */
+        }
+        if (n == 2) assert_int_equal(t->d->workloads[0].kind, WORKLOAD_COMMAND);
+        free(s);
+    }
+    assert_int_equal(n, 3);
+    free(readme);
+}
+
+/* Every key of the README's table can be written. */
+static void test_readme__tells_of_keys_that_there_are(void **state)
+{
+    scene *t = *state;
+    char *readme = slurp(TEST_SOURCE_DIR "/configs/README.md"), group[64] = "";
+    const char *table = strstr(readme, "\n## study");
+    size_t n = 0;
+    assert_non_null(table);
+    for (const char *at = table; (at = strstr(at, "\n| `")) != NULL; at++) {
+        const char *end = at + 3 + strcspn(at + 3, "|");
+        for (const char *p = at; (p = memchr(p, '`', (size_t)(end - p))) != NULL;) {
+            char key[64], all[1024];
+            const size_t length = strcspn(p + 1, "`");
+            snprintf(key, sizeof key, "%.*s", (int)length, p + 1);
+            p += length + 2;
+            const char *dot = strchr(key, '.');
+            if (dot && dot > key) snprintf(group, sizeof group, "%.*s", (int)(dot - key), key);
+            /* a value of no right type for any key: what is told is the value, never that the key is unknown */
+            snprintf(all, sizeof all,
+                dot ? "study = { search = \"optimizer.lr=1e-4..1:log\"; workloads = ( { config = "
+                      "\"blobs.cfg\"; } ); %s = { %s = ( { } ); }; };"
+                    : "study = { %.0s%s = ( ( ) ); };",
+                dot ? group : "", dot ? dot + 1 : key);
+            assert_int_not_equal(load(t, all, NULL), OK);
+            if (strstr(t->err.text, "unknown")) print_error("%s: %s\n", key, t->err.text);
+            assert_null(strstr(t->err.text, "unknown"));
+            n++;
+        }
+    }
+    assert_true(n >= 30);
+    free(readme);
+}
+
+/* -- runs -- */
+
+static status train(scene *t, const char *written)
+{
+    config *c = NULL;
+    trainer *made = NULL;
+    const trainer_options o = { .dry_run = true };
+    assert_int_equal(config_parse("x.cfg", written, &c, &t->err), OK);
+    const status st = trainer_new(t->r, c, &o, &made, &t->err);
+    trainer_free(made);
+    config_free(c);
+    return st;
+}
+
+static void test_run__passes_a_study_over(void **state)
+{
+    scene *t = *state;
+    char all[4096];
+    snprintf(all, sizeof all, "%sstudy = { search = \"nonsense\"; colour = 3; };", run_text);
+    const status st = train(t, all);
+    if (st != OK) print_error("%s\n", t->err.text);
+    assert_int_equal(st, OK);
+    assert_int_equal(train(t, "\nstudy = { search = \"x=1..3\"; };"), E_MISSING);
+    assert_string_equal(
+        t->err.text, "x.cfg:2: this file describes a study: run it with assay study run x.cfg");
+}
+
+/* -- damage -- */
+
+static uint64_t next_random(uint64_t *s)
+{
+    *s ^= *s << 13;
+    *s ^= *s >> 7;
+    *s ^= *s << 17;
+    return *s;
+}
+
+/* Bytes of a study are changed, left out and doubled: whatever comes of it is a study, or is refused with a reason. */
+static void test_damaged_studies__are_read_or_refused(void **state)
+{
+    scene *t = *state;
+    static const char signs[] = "{}()[]=;,\".:?#\\/*{} 019-eE@abz\n~+";
+    const char *whole =
+        comparison("budget = { trials = 3; samples = 1e6; };\n strategy = { type = "
+                   "\"qmc\"; };\n sandbox = { memory = \"256M\"; wall = 33.0; };\n");
+    const size_t n = strlen(whole);
+    uint64_t random = 0x2385731;
+    size_t n_read = 0, n_refused = 0;
+    for (int round = 0; round < 1500; round++) {
+        char damaged[8192];
+        memcpy(damaged, whole, n + 1);
+        for (uint64_t k = 1 + next_random(&random) % 3; k > 0; k--) {
+            const size_t at = next_random(&random) % (strlen(damaged) - 1);
+            const size_t length = strlen(damaged + at);
+            switch (next_random(&random) % 3) {
+            case 0: damaged[at] = signs[next_random(&random) % (sizeof signs - 1)]; break;
+            case 1: memmove(damaged + at, damaged + at + 1, length); break;
+            default: memmove(damaged + at + 1, damaged + at, length + 1); break;
+            }
+        }
+        t->err.text[0] = '\0';
+        const status st = load(t, damaged, NULL);
+        if (st == OK) {
+            declaration *again = NULL;
+            n_read++;
+            assert_int_equal(declaration_read(t->r, "x", t->d->written.s, &again, &t->err), OK);
+            assert_string_equal(again->hash, t->d->hash);
+            declaration_free(again);
+            continue;
+        }
+        n_refused++;
+        const bool is_told = st != E_INTERNAL && st != E_CORRUPT && st != E_NOMEM && t->err.text[0];
+        if (!is_told) print_error("%s: %s\n%s\n", status_name(st), t->err.text, damaged);
+        assert_true(is_told);
+    }
+    assert_true(n_read > 50 && n_refused > 500);
+}
+
+/* The same of what a store holds. */
+static void test_damaged_declarations__are_read_or_corrupt(void **state)
+{
+    scene *t = *state;
+    const declaration *d = loaded(t, comparison(""));
+    uint64_t random = 0x731;
+    size_t n_corrupt = 0;
+    char *damaged = malloc(d->written.n + 1);
+    assert_non_null(damaged);
+    for (int round = 0; round < 600; round++) {
+        declaration *again = NULL;
+        memcpy(damaged, d->written.s, d->written.n + 1);
+        damaged[next_random(&random) % d->written.n] = (char)(1 + next_random(&random) % 126);
+        const status st = declaration_read(t->r, "x", damaged, &again, &t->err);
+        if (st != OK) assert_int_equal(st, E_CORRUPT);
+        n_corrupt += st != OK;
+        declaration_free(again);
+    }
+    assert_true(n_corrupt > 100);
+    free(damaged);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, enter_scene, leave_scene)
+    const struct CMUnitTest tests[] = {
+        TEST(test_readme__has_examples_that_are_studies),
+        TEST(test_readme__tells_of_keys_that_there_are),
+        TEST(test_run__passes_a_study_over),
+        TEST(test_damaged_studies__are_read_or_refused),
+        TEST(test_damaged_declarations__are_read_or_corrupt),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
