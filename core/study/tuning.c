@@ -300,6 +300,9 @@ static status add(tuning *t, const search_trial *s, error *err)
         .from_trial = from ? from->number : STORE_NO_TRIAL,
         .replicate = s->replicate };
     TRY(trial_add(t->h.store, t->h.study, &spec, &made, &a, &is_new, err));
+    if (made.asked_after != spec.asked_after) { /* the same point, known from less or more */
+        TRY(fail(err, E_CONFLICT, "another host has asked for trial %zu", t->h.n));
+    }
 done:
     text_release(&params);
     arena_release(&a);
