@@ -53,6 +53,16 @@ static void note_end(remote *r, const outcome *o)
     r->job = NULL;
 }
 
+/* Ends the process, and is back when it is gone. */
+static void await_end(remote *r)
+{
+    const void *at;
+    size_t n;
+    error ignored;
+    job_end(r->job, OUTCOME_CANCELLED);
+    if (job_receive(r->job, close_s, &at, &n, &ignored) != OK) return;
+}
+
 /* Ends the process for what it said, not for what it did. */
 static void end_for(remote *r, outcome_class class, const char *doing)
 {
@@ -61,6 +71,7 @@ static void end_for(remote *r, outcome_class class, const char *doing)
     snprintf(o.doing, sizeof o.doing, "%s", doing);
     o.phase = job_phase(r->job);
     o.step = job_step(r->job);
+    await_end(r);
     note_end(r, &o);
 }
 
@@ -72,18 +83,16 @@ static const char *label_of(const remote *r, uint64_t who)
 /* The process has ended by itself, or was ended for a limit. */
 static status fail_ended(remote *r, error *err)
 {
-    const outcome o = *job_outcome(r->job);
+    outcome o = *job_outcome(r->job);
     const status code = o.class == OUTCOME_LOST ? E_INTERRUPTED
         : o.class == OUTCOME_HOST_ERROR         ? E_INTERNAL
                                                 : E_PLUGIN;
     const char *label = label_of(r, o.step);
-    if (o.class == OUTCOME_OK) {
-        (void)fail_at(
-            &r->why, code, r->port.at, "%s: its process ended in %s, unasked", label, o.doing);
-    } else {
-        (void)fail_at(
-            &r->why, code, r->port.at, "%s: %s: %s", label, outcome_name(o.class), o.text);
+    if (o.class == OUTCOME_OK) { /* nobody had asked it to end */
+        o.class = OUTCOME_EARLY_EXIT;
+        snprintf(o.text, sizeof o.text, "the process ended itself, in %s", o.doing);
     }
+    (void)fail_at(&r->why, code, r->port.at, "%s: %s: %s", label, outcome_name(o.class), o.text);
     note_end(r, &o);
     if (err) *err = r->why;
     return code;
@@ -100,8 +109,8 @@ static status fail_answer(remote *r, const char *doing, error *err, const char *
     va_start(args, format);
     (void)vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    (void)fail_at(&r->why, E_PLUGIN, r->port.at, "%s: %s: the answer to %s %s", r->label,
-        outcome_name(OUTCOME_RESULT_INVALID), doing, what);
+    (void)fail_at(&r->why, E_PLUGIN, r->port.at, "%s: %s: the answer to %s %s",
+        label_of(r, job_step(r->job)), outcome_name(OUTCOME_RESULT_INVALID), doing, what);
     end_for(r, OUTCOME_RESULT_INVALID, doing);
     if (err) *err = r->why;
     return E_PLUGIN;

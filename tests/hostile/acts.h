@@ -654,6 +654,44 @@ static inline void act_new_handlers(void)
     attempt("a new handler", sigaction(SIGSYS, &action, NULL));
 }
 
+/* -- The channel of a job that is talked to: a length of eight bytes, then the message -- */
+
+enum { CHANNEL = 4 };
+
+static inline void send_words(uint64_t a, uint64_t b, uint64_t c)
+{
+    const uint64_t words[3] = { a, b, c };
+    (void)!write(CHANNEL, words, sizeof words);
+}
+static inline void act_channel_garbage(void)
+{
+    send_words(16, 0xeeeeeeeeeeeeeeee, 0xeeeeeeeeeeeeeeee);
+}
+static inline void act_channel_length(void)
+{
+    send_words((uint64_t)1 << 40, 1, 0);
+}
+static inline void act_channel_part(void)
+{
+    send_words(1 << 20, 1, 0);
+    act_hang_sleep();
+}
+static inline void act_channel_flood(void)
+{
+    static const char zeros[4096];
+    for (int i = 0; i < 64; i++)
+        (void)!write(CHANNEL, zeros, sizeof zeros);
+}
+static inline void act_channel_close(void)
+{
+    (void)close(CHANNEL);
+}
+static inline void act_channel_read(void)
+{
+    char rest[64];
+    (void)!read(CHANNEL, rest, sizeof rest); /* nothing comes until this is answered */
+}
+
 /* -- By name -- */
 
 /* The formatter does not come to rest on this list. */
@@ -676,7 +714,8 @@ static inline void act_new_handlers(void)
     X(patch_host_code) X(other_architecture) X(foreign_numbers) X(unknown_number) \
     X(outlive_parent) X(become_dumpable) X(become_root) X(raise_limits) X(namespace) X(chroot) \
     X(mount) X(bpf) X(perf) X(userfaultfd) X(filter_again) X(schedule_itself) X(alarm) \
-    X(terminal) X(personality) X(new_handlers)
+    X(terminal) X(personality) X(new_handlers) X(channel_garbage) X(channel_length) \
+    X(channel_part) X(channel_flood) X(channel_close) X(channel_read)
 /* clang-format on */
 
 static inline void act(const char *name)
