@@ -299,7 +299,9 @@ static void add_default(const assay_hyper *h, text *t)
     case ASSAY_TYPE_REALS:
     case ASSAY_TYPE_INTS:
     case ASSAY_TYPE_STRINGS: add_items(h, t); return;
-    case ASSAY_TYPE_COMPONENT: text_printf(t, "{ type = \"...\"; }"); return;
+    case ASSAY_TYPE_COMPONENT:
+        text_printf(t, "{ type = \"%s\"; }", h->def_string ? h->def_string : "...");
+        return;
     default: break;
     }
     value_to_text(&v, t);
@@ -308,8 +310,8 @@ static void add_default(const assay_hyper *h, text *t)
 /* What has no default is there, but commented out. */
 static bool has_default(const assay_hyper *h)
 {
-    return !(h->flags & ASSAY_REQUIRED) && h->type != ASSAY_TYPE_COMPONENT &&
-        (h->type != ASSAY_TYPE_STRING || h->def_string);
+    const bool is_named = h->type == ASSAY_TYPE_STRING || h->type == ASSAY_TYPE_COMPONENT;
+    return !(h->flags & ASSAY_REQUIRED) && (!is_named || h->def_string);
 }
 
 static void add_config(const component *c, text *t)

@@ -325,8 +325,8 @@ static bool add_default_items(const binder *b, const assay_hyper *row, value *li
 static status add_default(const binder *b, const assay_hyper *row, value **out)
 {
     *out = NULL;
-    if (row->type == ASSAY_TYPE_COMPONENT) return OK;
-    if (row->type == ASSAY_TYPE_STRING && !row->def_string) return OK;
+    const bool is_named = row->type == ASSAY_TYPE_STRING || row->type == ASSAY_TYPE_COMPONENT;
+    if (is_named && !row->def_string) return OK;
     value *v = value_add(b->c, b->group, row->name);
     if (!v) return fail_nomem(b->err, row->name);
     switch (row->type) {
@@ -347,6 +347,7 @@ static status add_default(const binder *b, const assay_hyper *row, value **out)
         v->as.string = row->choices[(size_t)row->def];
         break;
     case ASSAY_TYPE_STRING:
+    case ASSAY_TYPE_COMPONENT: /* which stands for { type = ...; } */
         v->kind = VALUE_STRING;
         v->as.string = arena_strdup(config_arena(b->c), row->def_string);
         if (!v->as.string) return fail_nomem(b->err, row->name);

@@ -4,6 +4,7 @@
  * of a failure and the instance's memory are taken under the instance's lock; everything else is
  * pure or belongs to the thread. */
 #include "registry/internal.h"
+#include "registry/nested.h"
 
 #include "num/gemm.h"
 #include "num/linalg.h"
@@ -274,8 +275,7 @@ static void host_parallel_for(
     run_range(&r);
 }
 
-/* The instance behind a handle that `outer` was given; NULL when it is none of its own. */
-static instance *nested_in(const instance *outer, const assay_instance *handle)
+instance *host_nested(const instance *outer, const assay_instance *handle)
 {
     for (instance **n = outer->nested; n && *n; n++) {
         if (*n == instance_of(handle)) return *n;
@@ -283,8 +283,7 @@ static instance *nested_in(const instance *outer, const assay_instance *handle)
     return NULL;
 }
 
-/* What a nested instance reported becomes the outer one's report. */
-static int pass_on(instance *outer, instance *inner, int code, const char *op)
+int host_pass_on(instance *outer, instance *inner, int code, const char *op)
 {
     if (code == ASSAY_OK) return code;
     error err = { 0 };
@@ -295,7 +294,7 @@ static int pass_on(instance *outer, instance *inner, int code, const char *op)
 static int host_inner_update(assay_ctx *ctx, const assay_instance *handle, const assay_step *step,
     const assay_span *spans, uint64_t n, uint64_t stride)
 {
-    instance *outer = instance_from(ctx), *inner = nested_in(outer, handle);
+    instance *outer = instance_from(ctx), *inner = host_nested(outer, handle);
     if (!inner || strcmp(inner->component->kind, ASSAY_KIND_OPTIMIZER) != 0) {
         return host_fail(
             ctx, ASSAY_E_INVALID, NULL, "inner_update needs a nested optimizer of its own");
@@ -306,27 +305,26 @@ static int host_inner_update(assay_ctx *ctx, const assay_instance *handle, const
     }
     const int code =
         outer->hooks.inner_update(outer->hooks.self, outer, inner, step, spans, n, stride);
-    return pass_on(outer, inner, code, "update");
+    return host_pass_on(outer, inner, code, "update");
 }
 
 static int host_inner_factor(
     assay_ctx *ctx, const assay_instance *handle, const struct assay_when *when, double *out_factor)
 {
-    instance *outer = instance_from(ctx), *inner = nested_in(outer, handle);
+    instance *outer = instance_from(ctx), *inner = host_nested(outer, handle);
     if (!inner || strcmp(inner->component->kind, ASSAY_KIND_SCHEDULE) != 0) {
         return host_fail(
             ctx, ASSAY_E_INVALID, NULL, "inner_factor needs a nested schedule of its own");
     }
     const assay_schedule *o = inner->component->ops;
     const int code = o->factor(&inner->ctx, inner->hyper, when, inner->state, out_factor);
-    return pass_on(outer, inner, code, "factor");
+    return host_pass_on(outer, inner, code, "factor");
 }
 
 static const void *host_extension(assay_ctx *ctx, const char *id)
 {
     (void)ctx;
-    (void)id;
-    return NULL;
+    return id && strcmp(id, ASSAY_INNER_SEARCH) == 0 ? host_inner_search() : NULL;
 }
 
 static const assay_host table = {

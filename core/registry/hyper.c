@@ -120,13 +120,13 @@ void hyper_default_text(const assay_hyper *row, text *t)
     case ASSAY_TYPE_BOOL: text_add(t, row->def != 0 ? "true" : "false"); break;
     case ASSAY_TYPE_ENUM: text_add(t, row->choices[(size_t)row->def]); break;
     case ASSAY_TYPE_STRING:
+    case ASSAY_TYPE_COMPONENT:
         if (row->def_string) {
             text_printf(t, "\"%s\"", row->def_string);
         } else {
             text_add(t, "none");
         }
         break;
-    case ASSAY_TYPE_COMPONENT: text_add(t, "none"); break;
     default: list_default_text(row, t); break;
     }
 }
