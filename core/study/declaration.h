@@ -12,12 +12,13 @@
  *       control = "sgd";                         # default: the first; the others are held against it
  *       workloads = (                            # default: this file without its `study`, as one
  *         { name = "digits"; config = "digits.cfg"; set = ["train.epochs=10"]; },
- *         { name = "solver"; type = "command"; command = ["./solve", "--lr", "{lr}", "--seed", "{seed}"]; }
+ *         { name = "solver"; command = ["./solve", "--lr={lr}", "--seed={seed}"]; folder = "solver"; }
  *       );
  *       metric = "validation.loss";              # what tuning minimises (direction = "max": maximises)
  *       judged = "test.loss";                    # what evaluations are compared by; default: the metric, of the test part where it
- *                                                # is one of the validation part
- *       value = "last";                          # or "best": at the best check; "last" where contenders are compared
+ *                                                # is one of a run's validation part
+ *       value = "last";                          # or "best": at the best check, which is the default of one contender where a run
+ *                                                # stops early. With "last" early stopping is taken out of the runs
  *       strategy = "random"; pruner = "median"; seed = 1;
  *       repeats = 3;                             # of the whole tuning
  *       evaluations = 5;                         # fresh seeds, on which each winner is run from scratch
@@ -56,8 +57,9 @@ typedef struct workload {
     const char *const *overrides; // [n_overrides]
     size_t n_overrides;
     double
-        epochs; /* train.epochs as the text and the overrides have it; 0: not a number of epochs */
-    /* COMMAND: words of a program, in which {NAME} is a dimension's value, {seed} and {fidelity} are what they say; {{ is {. */
+        epochs; /* train.epochs as the text and the overrides have it: fidelity.max where there is one; 0: steps end it */
+    /* COMMAND: words of a program, in which {NAME} is a dimension's value or, of NAME=VALUE in a contender's overrides, VALUE;
+     * {seed} and {fidelity} are what they say; {{ is {. Every NAME is known of every contender, but may be inactive. */
     const char *const *argv; // [n_argv]
     size_t n_argv;
     const char *folder; /* where it runs: absolute */
@@ -77,7 +79,7 @@ typedef struct declaration {
     config *config; /* the resolved study, whose blocks are below */
     const char *name;
     bool
-        is_plain; /* one contender, no evaluations, one repeat: searches of the store have "" for contender and workload */
+        is_plain; /* one contender without a name, one workload, no evaluations, one repeat: searches of the store have "" for contender and workload */
     const char *compare; /* "optimizers" ...; NULL: anything may differ */
     const char *const *
         touchable; // [n_touchable] keys that contenders may touch: a key and what is below it; 0: any
@@ -115,14 +117,16 @@ typedef struct declaration_options {
     size_t n_sweeps;
 } declaration_options;
 
-/* Reads the file of a study, or of a run when there is a sweep. Components are looked up by their tables for defaults (a contender without
- * `search` and without `set` is an error; `search = "default"` is the default space of its components); no plugin code runs. Errors name
- * file and line: E_MISSING, E_UNKNOWN (a key, a metric's part, a contender; with did-you-mean), E_CONFLICT (a name twice, a key that
- * `compare` does not permit, a key both set and searched), E_RANGE. */
+/* Reads the file of a study, or of a run when there is a sweep. A contender without `search` and without `set` is an error; `search =
+ * "default"` is the default space of its components, whose plugins are loaded for their tables, and so is a dataset's for which of its
+ * keys are paths; no callback of theirs runs. Errors name file and line: E_MISSING, E_UNKNOWN (a key, a metric's part, a contender;
+ * with did-you-mean), E_CONFLICT (a name twice, a key that `compare` does not permit, a key both set and searched), E_RANGE.
+ * Overrides that do not begin with `study` are the file's own run's: E_CONFLICT where workloads have files of their own. */
 status declaration_load(registry *r, const char *path, const declaration_options *o,
     declaration **out, error *err) MUST_CHECK;
 
-/* Reads back what a store holds; needs no file. E_CORRUPT. */
+/* Reads back what a store holds; needs no file. A search over it needs the files of `plugins` in its config's root, if there are any
+ * (registry_add_config). E_CORRUPT. */
 status declaration_read(
     registry *r, const char *name, const char *written, declaration **out, error *err) MUST_CHECK;
 void declaration_free(declaration *d);

@@ -74,9 +74,8 @@ static const bad_study refused[] = {
     { E_RANGE, ONE("name = \"\";"), "study.cfg:1: study: name: the name is empty" },
     { E_UNKNOWN, ONE("strategy = \"randmo\";"),
         "study.cfg:1: unknown search \"randmo\": did you mean \"random\"?" },
-    { E_UNKNOWN, ONE("strategy = { type = \"median\"; };"),
-        "study.cfg:1: unknown search \"median\": known are asha, cmaes, gp, grid, qmc, random, "
-        "tpe" },
+    { E_UNKNOWN, ONE("strategy = { type = \"gird\"; };"),
+        "study.cfg:1: unknown search \"gird\": did you mean \"grid\"?" },
     { E_TYPE, ONE("strategy = 3;"),
         "study.cfg:1: study: strategy: expected a name or a group with a type, found 3" },
     { E_TYPE, ONE("strategy = { lr = 3; };"),
