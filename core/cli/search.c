@@ -1,9 +1,13 @@
 /* assay search: a strategy that serves another program, in lines of JSON on standard input and output.
  *
  * Each line that comes in is answered by one line, in order. With a log each answer is on disk before it is given, and a search that is
- * begun with the log of another goes on where that one was: its trials that have no result are `pending`. */
+ * begun with the log of another goes on where that one was: its trials that have no result are `pending`.
+ *
+ * The strategy and its pruner run in a process of their own (cli/search_place.h), and this one never loads them. */
 #ifdef ASSAY_HAS_STUDIES
 #include "cli/search_log.h"
+#include "cli/search_place.h"
+#include "cli/search_request.h"
 #include "cli/session.h"
 
 #include <inttypes.h>
@@ -11,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LINE = 1 << 20, MOST_ASK = 10000, WHY_BYTES = 400 };
+enum { MOST_LINE = 1 << 20, WHY_BYTES = 400 };
 
 struct search_keys {
     int64_t seed, trials, noisy, maximize;
@@ -35,6 +39,7 @@ typedef struct service {
     session session;
     struct search_keys keys;
     space space;
+    sandbox *sandbox; /* NULL: the strategy runs in this process */
     search *search;
     search_log log;
     size_t i_line; /* of the input, from 1 */
@@ -133,10 +138,23 @@ static status make_header(service *v, text *t, error *err)
     return st;
 }
 
+/* What plugins and registry have had to say so far; a line each. */
+static void say_printed(service *v)
+{
+    error ignored;
+    text t = { 0 };
+    if (v->search && search_printed(v->search, &t, &ignored) == OK && t.n) {
+        for (char *line = strtok(t.s, "\n"); line; line = strtok(NULL, "\n"))
+            cli_warn(v->cli, "%s", line);
+    }
+    text_release(&t);
+}
+
 static status begin(service *v, error *err)
 {
     status st = OK;
     text header = { 0 };
+    search_place place;
     const char *written = option_get(v->args, "space");
     if (!written) {
         return fail(err, E_USAGE,
@@ -150,8 +168,13 @@ static status begin(service *v, error *err)
         .max_fidelity = v->keys.max_fidelity,
         .min_fidelity = v->keys.min_fidelity,
         .is_noisy = v->keys.noisy != 0 };
-    TRY(search_new(v->session.registry, v->session.config, value_find(root, "strategy"),
-        value_find(root, "pruner"), &v->space, &o, &v->search, err));
+    value *strategy = value_find(root, "strategy"), *pruner = value_find(root, "pruner");
+    config *c = v->session.config;
+    TRY(place_open(v->cli, v->args, &v->session, &v->sandbox, &place, err));
+    TRY(v->sandbox
+            ? search_new_in(&place, c, strategy, pruner, &v->space, &o, &v->search, err)
+            : search_new(v->session.registry, c, strategy, pruner, &v->space, &o, &v->search, err));
+    say_printed(v);
     TRY(make_header(v, &header, err));
     TRY(search_log_open(&v->log, option_get(v->args, "log"), header.s, v->search, &v->space, err));
     if (v->log.n_torn) {
@@ -166,106 +189,9 @@ static void end(service *v)
 {
     search_log_close(&v->log);
     search_free(v->search);
+    sandbox_close(v->sandbox);
     space_release(&v->space);
     session_close(&v->session);
-}
-
-/* -- what is asked -- */
-
-static const char *const verbs[] = { "ask", "tell", "report", "explain", "pending", "best" };
-
-typedef enum verb { VERB_ASK, VERB_TELL, VERB_REPORT, VERB_EXPLAIN, VERB_PENDING, VERB_BEST } verb;
-
-enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
-
-typedef struct request {
-    verb verb;
-    size_t n_verbs;
-    uint64_t number; /* behind the verb */
-    search_result result;
-    bool has_value, has_state;
-} request;
-
-static status read_verb(json_in *j, size_t i, request *q, error *err)
-{
-    q->verb = (verb)i;
-    q->n_verbs++;
-    return q->verb >= VERB_PENDING ? json_in_skip(j, err) : json_in_u64(j, &q->number, err);
-}
-
-static status read_state(json_in *j, request *q, error *err)
-{
-    const char *name;
-    const status st = json_in_string(j, &name, err);
-    if (st != OK) return st;
-    q->result.state = search_state_find(name);
-    q->has_state = true;
-    if (q->result.state && q->result.state != ASSAY_TRIAL_RUNNING) return OK;
-    return fail(err, E_UNKNOWN,
-        "state: expected reported, done, paused, pruned, diverged, failed or lost, found %s",
-        quote_name(name).s);
-}
-
-static status read_key(json_in *j, const char *key, request *q, error *err)
-{
-    static const char *const known[] = { "ask", "tell", "report", "explain", "pending", "best",
-        "value", "state", "fidelity", "error" };
-    for (size_t i = 0; i < N_VERBS; i++) {
-        if (strcmp(key, verbs[i]) == 0) return read_verb(j, i, q, err);
-    }
-    if (strcmp(key, "value") == 0) {
-        q->has_value = true;
-        return json_in_real(j, &q->result.value, err);
-    }
-    if (strcmp(key, "state") == 0) return read_state(j, q, err);
-    if (strcmp(key, "fidelity") == 0) return json_in_real(j, &q->result.fidelity, err);
-    if (strcmp(key, "error") == 0) return json_in_real(j, &q->result.standard_error, err);
-    const char *nearest = text_nearest(key, known, sizeof known / sizeof known[0]);
-    return fail(err, E_UNKNOWN, "unknown key %s%s%s%s", quote_name(key).s,
-        nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-}
-
-static status check_request(request *q, error *err)
-{
-    if (q->n_verbs != 1) {
-        return fail(err, E_PARSE,
-            "expected one of \"ask\", \"tell\", \"report\", \"explain\", \"pending\" and \"best\" "
-            "in each line");
-    }
-    if (q->verb == VERB_ASK && (q->number < 1 || q->number > MOST_ASK)) {
-        return fail(err, E_RANGE, "ask: expected 1 to %d, found %" PRIu64, MOST_ASK, q->number);
-    }
-    if (q->verb == VERB_REPORT) q->result.state = ASSAY_TRIAL_REPORTED;
-    if (q->verb == VERB_TELL && !q->has_state) q->result.state = ASSAY_TRIAL_DONE;
-    q->result.trial = q->number;
-    const bool needs_value = q->result.state && q->result.state <= ASSAY_TRIAL_PAUSED;
-    if (needs_value && !q->has_value) {
-        return fail(err, E_MISSING, "\"value\" is missing; a trial without one has a \"state\"");
-    }
-    return OK;
-}
-
-static status read_request(const char *line, size_t n, request *out, error *err)
-{
-    status st = OK;
-    bool more;
-    char *strings = malloc(n + 1);
-    json_in j = { .what = "line", .s = line, .n = n, .strings = strings };
-    *out = (request){ .result = { .value = (double)NAN, .standard_error = (double)NAN } };
-    if (!strings) return fail_nomem(err, "a line");
-    TRY(json_in_open(&j, '{', err));
-    for (size_t i = 0;; i++) {
-        const char *key;
-        TRY(json_in_more(&j, '}', i, &more, err));
-        if (!more) break;
-        TRY(json_in_key(&j, &key, err));
-        TRY(read_key(&j, key, out, err));
-    }
-    TRY(json_in_end(&j, err));
-    TRY(check_request(out, err));
-done:
-    free(strings);
-    return st;
 }
 
 /* -- answers -- */
@@ -392,7 +318,7 @@ static void answer_best(service *v, json *j)
 static status answer(service *v, const char *line, size_t n, json *j, error *err)
 {
     request q;
-    const status st = read_request(line, n, &q, err);
+    const status st = request_read(line, n, &q, err);
     if (st != OK) return st;
     switch (q.verb) {
     case VERB_ASK: return answer_ask(v, &q, j, err);
@@ -415,6 +341,7 @@ static int serve(service *v, const char *line, size_t n, error *err)
     const status st =
         n <= MOST_LINE ? answer(v, line, n, &j, err) : fail(err, E_RANGE, "the line is too long");
     if (st != OK) {
+        v->is_broken = v->is_broken || search_outcome(v->search);
         text_clear(&t);
         json_init(&j, &t);
         json_begin_object(&j);
@@ -462,6 +389,10 @@ static const option_row options[] = {
     { "seed", 0, "N", NULL, COMPLETE_NOTHING, "seed of the strategy (default 1)" },
     { "trials", 'n', "N", NULL, COMPLETE_NOTHING, "budget of trials (default without end)" },
     { "maximize", 0, NULL, NULL, COMPLETE_NOTHING, "larger values are better" },
+    { "sandbox", 0, "LEVEL", PLACE_NAMES, COMPLETE_CHOICES,
+        "where the strategy runs (default auto: strict where that is possible)" },
+    { "debug", 0, NULL, NULL, COMPLETE_NOTHING,
+        "run the strategy in this process: for gdb and perf" },
     { "log", 0, "FILE", NULL, COMPLETE_FILE, "keep everything here; go on where it ends" },
 };
 
@@ -487,7 +418,12 @@ const command command_search = {
         "The file has a block `space`, and may have `strategy`, `pruner`, `seed`, `trials`, "
         "`noisy`, "
         "`maximize`, `max_fidelity` and `min_fidelity`. The same strategy, seed, space and results "
-        "give the same proposals. With --log each answer is on disk before it is given.",
+        "give the same proposals. With --log each answer is on disk before it is given.\n\n"
+        "The strategy runs in a process of its own, which at --sandbox strict can open no file but "
+        "plugins, no connection and no other process; at process it is only kept from breaking "
+        "this "
+        "one by accident. auto is strict; where the system cannot do that, plugins that come with "
+        "assay run at process, with a warning, and others are refused.",
     .examples = "assay search --space space.cfg --strategy grid --seed 3 --log s.log\n"
                 "assay search --space 'lr=1e-4..1e-1:log type=sgd,adam' --trials 20",
     COMMAND_OPTIONS(options),

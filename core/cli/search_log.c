@@ -60,6 +60,7 @@ static status replay(search_log *l, const char *content, size_t n, const char *h
         }
         at += n_line + 1;
     }
+    TRY(search_replay_end(s, err));
     *out_whole = at;
 done:
     free(strings);

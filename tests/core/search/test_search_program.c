@@ -9,8 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include <cmocka.h>
 #undef fail
@@ -46,18 +52,49 @@ static char *get(const scene *t, const char *name)
     return content;
 }
 
-static void run(scene *t, const char *flags, const char *input)
+/* As on a kernel without Landlock: it does not know the call. */
+static void forget_landlock(void)
+{
+    struct sock_filter code[] = { { BPF_LD | BPF_W | BPF_ABS, 0, 0, 0 },
+        { BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 444 }, { BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW },
+        { BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS } };
+    const struct sock_fprog whole = { .len = 4, .filter = code };
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &whole) != 0) {
+        _exit(99);
+    }
+}
+
+static int run_shell(const char *command, bool has_landlock)
+{
+    int st = -1;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (!has_landlock) forget_landlock();
+        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(98);
+    }
+    if (pid > 0) (void)waitpid(pid, &st, 0);
+    return st;
+}
+
+static void run_on(scene *t, const char *flags, const char *input, bool has_landlock)
 {
     char command[1000];
     put(t, "in", input, strlen(input));
     snprintf(command, sizeof command, "cd %s && %s/assay search %s <in >out 2>err", t->dir,
         TEST_BUILD_DIR, flags);
-    const int st = system(command);
+    const int st = run_shell(command, has_landlock);
     t->code = WIFEXITED(st) ? WEXITSTATUS(st) : -1;
     free(t->out);
     free(t->complaint);
     t->out = get(t, "out");
     t->complaint = get(t, "err");
+}
+
+static void run(scene *t, const char *flags, const char *input)
+{
+    run_on(t, flags, input, true);
 }
 
 static const char config_text[] =
@@ -243,6 +280,112 @@ static void test_start__is_refused_with_a_reason(void **state)
     free(log);
 }
 
+/* -- where the strategy runs -- */
+
+static const char session_text[] =
+    "{\"ask\": 3}\n{\"tell\": 0, \"value\": 0.5}\n{\"tell\": 2, \"value\": 0.25}\n{\"ask\": 2}\n"
+    "{\"explain\": 3}\n{\"best\": true}\n";
+
+static void test_sandbox__changes_no_answer_and_no_log(void **state)
+{
+    static const char *const places[] = { "", "--sandbox auto", "--sandbox process", "--debug",
+        "--sandbox none --debug" };
+    scene *t = *state;
+    char flags[200], *out = NULL, *log = NULL;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(flags, sizeof flags, "--space space.cfg --strategy tpe --seed 3 --log log%zu %s",
+            i, places[i]);
+        run(t, flags, session_text);
+        if (t->code != 0) print_error("%s\n", t->complaint);
+        assert_int_equal(t->code, 0);
+        assert_string_equal(t->complaint, "");
+        snprintf(flags, sizeof flags, "log%zu", i);
+        char *own = get(t, flags);
+        if (i == 0) {
+            out = strdup(t->out);
+            log = own;
+            continue;
+        }
+        assert_string_equal(t->out, out);
+        assert_string_equal(
+            own, log); /* the blocks with their defaults, too: any may go on from any */
+        free(own);
+    }
+    run(t, "--space space.cfg --strategy tpe --seed 3 --log log0 --sandbox none", "{\"ask\": 1}\n");
+    assert_int_equal(strncmp(line(t, 0), "{\"id\": 5, ", 10), 0);
+    run(t, "--space space.cfg --strategy tpe --seed 3 --log log0", "{\"ask\": 1}\n");
+    assert_int_equal(strncmp(line(t, 0), "{\"id\": 6, ", 10), 0);
+    free(out);
+    free(log);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define HAS_STRICT 1
+#else
+#define HAS_STRICT 0 /* an instrumented build never asks for it */
+#endif
+
+static void test_without_landlock__only_what_comes_with_assay_runs_by_itself(void **state)
+{
+    static const char brought[] =
+        "plugins = ( \"" TEST_BUILD_DIR "/tests/hostile/hostile_search.so\" );\n"
+        "space = { lr = \"1e-4..1e-1:log\"; };\nstrategy = \"hostile_search\";\n";
+    scene *t = *state;
+    if (!HAS_STRICT) skip();
+    put(t, "brought.cfg", brought, sizeof brought - 1);
+    run_on(t, "--space space.cfg", "{\"ask\": 1}\n", false);
+    assert_int_equal(t->code, 0);
+    assert_int_equal(strncmp(t->out, "{\"id\": 0, ", 10), 0);
+    assert_non_null(strstr(t->complaint,
+        "the strict sandbox is not possible here: the kernel has no "
+        "Landlock"));
+    assert_non_null(strstr(t->complaint, "the strategy comes with assay and runs in a process"));
+    run_on(t, "--space space.cfg --sandbox strict", "{\"ask\": 1}\n", false);
+    assert_int_not_equal(t->code, 0);
+    assert_string_equal(t->out, "");
+    assert_non_null(strstr(t->complaint, "--sandbox strict is not possible here"));
+    run_on(t, "--space brought.cfg", "{\"ask\": 1}\n", false);
+    assert_int_not_equal(t->code, 0);
+    assert_string_equal(t->out, "");
+    assert_non_null(strstr(t->complaint, "\"hostile_search\" does not come with assay"));
+    run_on(t, "--space brought.cfg --sandbox process", "{\"ask\": 1}\n", false);
+    assert_int_equal(t->code, 0);
+    assert_string_equal(t->complaint, "");
+    assert_int_equal(strncmp(t->out, "{\"id\": 0, ", 10), 0);
+}
+
+static void test_a_strategy_that_breaks__ends_the_search_and_not_what_is_known(void **state)
+{
+    static const char brought[] =
+        "plugins = ( \"" TEST_BUILD_DIR "/tests/hostile/hostile_search.so\" );\n"
+        "space = { lr = \"1e-4..1e-1:log\"; };\n"
+        "strategy = { type = \"hostile_search\"; act = \"exit_seven\"; at = 2; };\n";
+    scene *t = *state;
+    put(t, "brought.cfg", brought, sizeof brought - 1);
+    run(t, "--space brought.cfg --log log",
+        "{\"ask\": 1}\n{\"tell\": 0, \"value\": 1}\n{\"ask\": 1}\n{\"ask\": 1}\n{\"best\": "
+        "true}\n");
+    assert_int_not_equal(t->code, 0);
+    assert_int_equal(n_lines(t), 4);
+    assert_int_equal(strncmp(line(t, 2), "{\"id\": 1, ", 10), 0);
+    assert_non_null(strstr(line(t, 3),
+        "early exit: the process ended itself with code 7, phase "
+        "step, in ask 2"));
+    assert_non_null(strstr(line(t, 3), "brought.cfg:3: search \\\"hostile_search\\\""));
+    run(t, "--space brought.cfg --log log", "{\"pending\": true}\n{\"best\": true}\n");
+    assert_int_equal(t->code, 0);
+    assert_int_equal(strncmp(line(t, 0), "{\"trials\": [{\"id\": 1, ", 22), 0);
+    assert_int_equal(strncmp(line(t, 1), "{\"id\": 0, ", 10), 0);
+}
+
+static void test_places__that_contradict_each_other_are_refused(void **state)
+{
+    scene *t = *state;
+    expect_refusal(t, "--space space.cfg --debug --sandbox process",
+        "--debug runs the strategy in this process, --sandbox process does not");
+    expect_refusal(t, "--space space.cfg --sandbox jail", "jail");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +396,10 @@ int main(void)
         ROW(test_maximize__turns_values),
         ROW(test_log__cut_anywhere_goes_on_as_before),
         ROW(test_start__is_refused_with_a_reason),
+        ROW(test_sandbox__changes_no_answer_and_no_log),
+        ROW(test_without_landlock__only_what_comes_with_assay_runs_by_itself),
+        ROW(test_a_strategy_that_breaks__ends_the_search_and_not_what_is_known),
+        ROW(test_places__that_contradict_each_other_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
