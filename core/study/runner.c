@@ -7,6 +7,7 @@
 #include "study/runner_internal.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <math.h>
@@ -43,10 +44,14 @@ status runner_open(const declaration *d, const runner_options *o, runner **out, 
     if (o->folder) {
         r->options.folder = arena_strdup(&r->memory, o->folder);
         if (!r->options.folder) TRY(fail_nomem(err, "the runner"));
+        TRY(file_make_dirs(o->folder, err));
     }
     TRY(record_open(r, err));
     if (has_workload(d, WORKLOAD_COMMAND)) TRY(commands_open(r, err));
-    if (has_workload(d, WORKLOAD_TRAIN)) TRY(places_open(r, err));
+    if (has_workload(d, WORKLOAD_TRAIN)) {
+        TRY(places_open(r, err));
+        TRY(plans_check(r, err));
+    }
     *out = r;
     r = NULL;
 done:
@@ -82,7 +87,7 @@ status runner_cost(runner *r, size_t i_workload, const char *const *overrides, s
 {
     *out_samples = 0;
     return r->declaration->workloads[i_workload].kind == WORKLOAD_TRAIN
-        ? train_cost(r, i_workload, overrides, n, out_samples, err)
+        ? plan_cost(r, i_workload, overrides, n, out_samples, err)
         : OK;
 }
 

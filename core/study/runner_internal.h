@@ -4,8 +4,12 @@
 #define ASSAY_CORE_STUDY_RUNNER_INTERNAL_H
 
 #include "registry/registry.h"
+#include "study/data_job.h"
+#include "study/job_input.h"
+#include "study/predict_job.h"
 #include "study/procedures.h"
 #include "study/runner.h"
+#include "study/score_job.h"
 #include "study/train_job.h"
 
 #include <poll.h>
@@ -15,8 +19,21 @@ enum { RUN_MOST_JOBS = 8, RUN_MOST_VALUES = 100000, RUN_MOST_NAMES = 256, RUN_NE
 /* Where jobs run: each place has a fork server of its own, since a worker can see all inputs of its sandbox. */
 typedef enum runner_place {
     PLACE_DATA, /* opens the data themselves: what loads packs, and runs whose data are in none */
+    PLACE_TRAIN, /* plans and trainers, with packs that have no test part */
+    PLACE_PREDICT, /* inputs without targets */
+    PLACE_SCORE, /* targets, and nobody's plugins but assay's */
     N_PLACES,
 } runner_place;
+
+enum { MOST_PACKS = 16 };
+
+/* The data of some runs, loaded once. */
+typedef struct data_pack {
+    char key[33];
+    load_head head;
+    char name[N_PACKS][32]; /* of the inputs */
+    sandbox_job *job; /* whose result they are; NULL when nobody needs it any more */
+} data_pack;
 
 /* A plan, made once for what it depends on. */
 typedef struct run_plan {
@@ -42,6 +59,8 @@ struct runner {
     sandbox *places[N_PLACES]; /* NULL: not needed */
     sandbox_level level; /* in effect */
     const char *const *programs; // [n_workloads] of commands: the file to run
+    data_pack packs[MOST_PACKS]; // [n_packs]
+    size_t n_packs;
     run_plan *plans;
     run *runs; /* all that were not freed, newest first */
     run *first_ended, *last_ended; /* that nobody was told of yet */
@@ -59,6 +78,8 @@ typedef enum run_stage {
     RUN_WAITS, /* for the plan that another makes */
     RUN_PLANS,
     RUN_TRAINS,
+    RUN_PREDICTS,
+    RUN_SCORES,
     RUN_WORKS, /* a command */
     RUN_OVER,
 } run_stage;
@@ -95,11 +116,18 @@ struct run {
     size_t n_overrides;
     config *config; /* with the overrides; NULL: they make none, as its plan will say */
     bool restores_best; /* training ends with the weights of the best check */
+    const data_pack *pack; /* NULL: it opens the data itself, and is believed */
     run_plan *plan;
     train_layout layout;
     train_head head; /* of training that was successful */
-    sandbox_job *job;
+    sandbox_job *job; /* under way */
     size_t n_seen; /* rows that were looked at on the way */
+    sandbox_job *trained; /* as long as its weights are needed */
+    predict_layout outputs;
+    bool is_at_best; /* what is predicted and scored: the best weights, or the last */
+    bool is_scored; /* the study's numbers are the scorer's */
+    uint64_t n_shards; /* as the predictor says; 0: it was not asked */
+    const char *from; /* what became of the checkpoint to go on from; NULL: there was none */
 
     command *command;
     char **argv; // [n_argv] of a command, filled in
@@ -134,15 +162,54 @@ status run_take_rows(run *n, const train_row *rows, error *err) MUST_CHECK;
 /* Whether the study's numbers are there and finite; false: *o says what is wrong. */
 bool run_is_valued(const run *n, outcome *o);
 
+/* The same of a scorer. */
+status run_take_scores(run *n, const score_row *rows, size_t n_rows, error *err) MUST_CHECK;
+
+/* runner_overrides.c: overrides in order, and the config that they make. */
+status overrides_write(run *n, error *err) MUST_CHECK;
+/* That key of the config's `train`; NULL: it is not there, or there is no config. */
+const value *run_setting(const run *n, const char *key);
+
+/* runner_plan.c: */
+
+/* With the plan at hand or not: train_start now or when it is there. */
+status plan_find(run *n, error *err) MUST_CHECK;
+void plan_take(run *n, const sandbox_job *j);
+/* The run is over or freed: nobody waits for a plan that it was to make. */
+void plan_release(run *n);
+status plan_cost(
+    runner *r, size_t workload, const char *const *o, size_t n, double *out, error *err) MUST_CHECK;
+/* Whether the workloads can be run at all. */
+status plans_check(runner *r, error *err) MUST_CHECK;
+
 /* runner_train.c: */
 status train_begin(run *n, error *err) MUST_CHECK;
+status train_start(run *n, error *err) MUST_CHECK;
 /* Its job has ended; freed here. */
 void train_go_on(run *n, sandbox_job *j);
 void train_look(run *n); /* at what it tells on the way */
-/* It is over or freed: nobody waits for a plan that it was to make. */
 void train_release(run *n);
-status train_cost(
-    runner *r, size_t workload, const char *const *o, size_t n, double *out, error *err) MUST_CHECK;
+job_input train_input(const run *n);
+/* A job whose end is train_go_on's. */
+status train_start_job(run *n, runner_place place, const char *what, const job_input *in,
+    const sandbox_call *of, error *err) MUST_CHECK;
+/* A run whose next job cannot even be started. */
+void train_go_on_or_end(run *n, status st, const error *err);
+
+/* runner_score.c: what the weights are worth. */
+bool score_can(const run *n);
+status score_start(run *n, error *err) MUST_CHECK; /* with n->trained */
+void score_take(run *n, sandbox_job *j); /* of stages PREDICTS and SCORES; frees it */
+
+/* runner_checkpoint.c: */
+status checkpoint_keep(run *n, const sandbox_job *j, error *err) MUST_CHECK;
+/* The bytes to go on from, on the heap; none where there is no whole checkpoint: then the run begins anew, which comes to the same. */
+status checkpoint_find(run *n, char **out, size_t *out_n, error *err) MUST_CHECK;
+
+/* runner_data.c: */
+status packs_load(runner *r, error *err) MUST_CHECK;
+/* That of a config; NULL: it is in none. */
+const data_pack *pack_of(const runner *r, config *c);
 
 /* runner_places.c: opens the sandboxes of train workloads, and what their workers may read. */
 status places_open(runner *r, error *err) MUST_CHECK;

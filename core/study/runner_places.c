@@ -29,6 +29,7 @@ typedef struct paths {
     arena *memory;
     const char **s; // [n + 1], NULL behind the last
     size_t n, capacity;
+    bool with_data;
 } paths;
 
 static status add_path(paths *p, const char *path, error *err)
@@ -69,14 +70,16 @@ done:
     return st;
 }
 
+/* Files of the data are for who loads them alone. */
 static status add_of_config(paths *p, config *c, error *err)
 {
-    status st = OK;
     const value *root = config_root(c);
-    TRY(add_files(p, c, value_find(root, "data"), err));
-    TRY(add_files(p, c, value_find(root, "plugins"), err));
-    TRY(add_files(p, c, value_find(value_find(root, "train"), "init_from"), err));
-done:
+    status st = OK;
+    for (size_t i = 0; st == OK && i < root->n; i++) {
+        const char *name = root->item[i]->name;
+        if (strcmp(name, "name") == 0 || (!p->with_data && strcmp(name, "data") == 0)) continue;
+        st = add_files(p, c, root->item[i], err);
+    }
     return st;
 }
 
@@ -141,20 +144,63 @@ static status settle_level(runner *r, const sandbox_state *s, error *err)
     return OK;
 }
 
-status places_open(runner *r, error *err)
+static status open_place(
+    runner *r, runner_place place, const sandbox_input *inputs, size_t n, error *err)
 {
     status st = OK;
     arena scratch = { 0 };
-    paths p = { .memory = &scratch };
-    TRY(add_all(&p, r->declaration, err));
+    paths p = { .memory = &scratch, .with_data = place == PLACE_DATA };
+    if (place != PLACE_SCORE) TRY(add_all(&p, r->declaration, err));
     const sandbox_options o = { .program = r->options.program,
         .procedures = r->procedures,
         .n_procedures = r->n_procedures,
-        .readable = p.s };
-    TRY(sandbox_open(&o, &r->places[PLACE_DATA], err));
-    TRY(settle_level(r, sandbox_get_state(r->places[PLACE_DATA]), err));
+        .readable = p.s,
+        .inputs = inputs,
+        .n_inputs = n };
+    TRY(sandbox_open(&o, &r->places[place], err));
 done:
     free(p.s);
     arena_release(&scratch);
+    return st;
+}
+
+/* The packs of one use, as inputs; what they name lives as long as the runner. */
+static status inputs_of(runner *r, pack_use use, sandbox_input **out, size_t *out_n, error *err)
+{
+    size_t n = 0;
+    sandbox_input *in = arena_alloc_array(&r->memory, r->n_packs + 1, sizeof *in);
+    if (!in) return fail_nomem(err, "the runner");
+    for (size_t i = 0; i < r->n_packs; i++) {
+        const data_pack *p = &r->packs[i];
+        if (!p->head.is_filled) continue;
+        size_t bytes;
+        const unsigned char *at = job_result(p->job, &bytes);
+        in[n++] = (sandbox_input){
+            .name = p->name[use], .data = at + p->head.at[use], .n = (size_t)p->head.bytes[use]
+        };
+    }
+    *out = in;
+    *out_n = n;
+    return OK;
+}
+
+status places_open(runner *r, error *err)
+{
+    static const runner_place place_of[N_PACKS] = { PLACE_TRAIN, PLACE_PREDICT, PLACE_SCORE };
+    status st = OK;
+    TRY(open_place(r, PLACE_DATA, NULL, 0, err));
+    TRY(settle_level(r, sandbox_get_state(r->places[PLACE_DATA]), err));
+    TRY(packs_load(r, err));
+    for (pack_use u = PACK_TRAIN; u < N_PACKS; u++) {
+        sandbox_input *inputs = NULL;
+        size_t n = 0;
+        TRY(inputs_of(r, u, &inputs, &n, err));
+        if (n > 0) TRY(open_place(r, place_of[u], inputs, n, err));
+    }
+    for (size_t i = 0; r->level != SANDBOX_NONE && i < r->n_packs; i++) {
+        job_free(r->packs[i].job); /* the sandboxes have copies; at level none they use these */
+        r->packs[i].job = NULL;
+    }
+done:
     return st;
 }

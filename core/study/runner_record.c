@@ -226,7 +226,8 @@ static void add_sandbox(const run *n, json *j)
     json_end_object(j);
 }
 
-/* Replicas are part of a result; where the config leaves them open they are the machine's to choose. */
+/* Replicas are part of a result; where the config leaves them open they are the machine's to choose, and the predictor says what that
+ * comes to. */
 static void add_team(const run *n, json *j)
 {
     static const char *const keys[] = { "replicas", "threads" };
@@ -234,7 +235,9 @@ static void add_team(const run *n, json *j)
     for (size_t i = 0; i < 2; i++) {
         int64_t k = 0;
         const value *v = value_find(train, keys[i]);
-        if (v && value_to_int(v, &k, NULL) == OK && k > 0) {
+        if (!v || value_to_int(v, &k, NULL) != OK) k = 0;
+        if (i == 0 && k == 0) k = (int64_t)n->n_shards;
+        if (k > 0) {
             json_key_int(j, keys[i], k);
         } else {
             json_key_string(j, keys[i], "auto");
@@ -245,16 +248,30 @@ static void add_team(const run *n, json *j)
 
 static void add_splits(const run *n, json *j)
 {
-    if (!n->plan || n->plan->maker) return;
+    const bool has_plan = n->plan && !n->plan->maker;
+    if (!n->pack && !has_plan) return;
     json_key(j, "splits");
     json_begin_object(j);
     for (part p = PART_TRAIN; p < N_PARTS; p++) {
         json_key(j, part_name(p));
         json_begin_object(j);
-        json_key_int(j, "samples", (int64_t)n->plan->is.n_rows[p]);
-        json_key_string(j, "rows_xxh3_128", n->plan->is.split_hash[p]);
+        json_key_int(
+            j, "samples", (int64_t)(n->pack ? n->pack->head.n_rows[p] : n->plan->is.n_rows[p]));
+        json_key_string(
+            j, "rows_xxh3_128", n->pack ? n->pack->head.split_hash[p] : n->plan->is.split_hash[p]);
         json_end_object(j);
     }
+    json_end_object(j);
+}
+
+/* The trial that it went on from, and whether it did. */
+static void add_from(const run *n, json *j)
+{
+    if (n->spec.from == STORE_NO_TRIAL || !n->from) return;
+    json_key(j, "from");
+    json_begin_object(j);
+    json_key_int(j, "trial", (int64_t)n->spec.from);
+    json_key_string(j, "checkpoint", n->from);
     json_end_object(j);
 }
 
@@ -314,6 +331,7 @@ status record_make(run *n, error *err)
         add_train(n, &j);
         add_team(n, &j);
         add_splits(n, &j);
+        add_from(n, &j);
     } else {
         add_command(n, &j);
     }
@@ -322,7 +340,7 @@ status record_make(run *n, error *err)
     add_spent(n, &j);
     add_jobs(n, &j);
     json_key_int(&j, "values_dropped", (int64_t)(n->n_values_dropped + n->head.n_dropped));
-    json_key_string(&j, "trust", "reported");
+    json_key_string(&j, "trust", n->is_scored ? "scored" : "reported");
     json_end_object(&j);
     return text_check(&n->record, err);
 }

@@ -86,6 +86,39 @@ done:
     return st;
 }
 
+/* -- Of a scorer -- */
+
+status run_take_scores(run *n, const score_row *rows, size_t n_rows, error *err)
+{
+    status st = OK;
+    const declaration *d = n->owner->declaration;
+    const train_head *h = &n->head;
+    const bool is_both = !h->has_best || h->best_step == h->step;
+    for (size_t i = 0; i < n_rows; i++) {
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "%s.%s", rows[i].split, rows[i].name);
+        const run_value v = { .name = name,
+            .value = rows[i].value,
+            .step = n->is_at_best ? h->best_step : h->step,
+            .is_last = !n->is_at_best,
+            .is_best = n->is_at_best || is_both,
+            .is_scored = true };
+        const number at = { rows[i].value, true };
+        TRY(run_add_value(n, &v, err));
+        if (strcmp(name, d->metric) == 0) {
+            n->is_scored = true;
+            if (v.is_last) n->value = at;
+            if (v.is_best) n->best = at;
+        }
+        if (n->spec.judges && strcmp(name, d->judged) == 0) {
+            if (v.is_last) n->judged = at;
+            if (v.is_best) n->judged_best = at;
+        }
+    }
+done:
+    return st;
+}
+
 /* -- The study's numbers -- */
 
 static void say_missing(const run *n, const char *name, outcome *o)

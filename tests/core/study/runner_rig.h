@@ -43,6 +43,20 @@ static inline void rig_init(rig *g, const char *sweep)
     if (sweep) assert_int_equal(space_add_text(&g->contenders[0].space, sweep, &at, &err), OK);
 }
 
+/* A second contender. */
+static inline void rig_contend(rig *g, const char *const *overrides, size_t n, const char *sweep)
+{
+    error err;
+    const origin at = { "rig.cfg", 9 };
+    contender *c = &g->contenders[1];
+    c->name = "other";
+    c->overrides = overrides;
+    c->n_overrides = n;
+    space_init(&c->space);
+    if (sweep) assert_int_equal(space_add_text(&c->space, sweep, &at, &err), OK);
+    g->d.n_contenders = 2;
+}
+
 static inline void rig_train(rig *g, const char *const *overrides, size_t n)
 {
     error err;

@@ -110,11 +110,11 @@ static void test_runner__makes_a_plan_once(void **state)
     run *runs[4];
     size_t n_plans = 0;
     (void)state;
-    rig_init(&g, "optimizer.lr=1e-4..1e-1:log");
-    rig_train(&g, small, 2);
+    rig_init(&g, "optimizer.lr=1e-4..1e-1:log model[0].units=8..64");
+    rig_train(&g, small, 1);
     rig_open(&g, false, NULL);
     for (size_t i = 0; i < 4; i++) {
-        const double x[] = { 0.001 * (double)(i + 1) };
+        const double x[] = { 0.001 * (double)(i + 1), 9 }; /* no plan made at the beginning */
         runs[i] = rig_start(&g, x, 1);
     }
     for (size_t i = 0; i < 4; i++)
@@ -136,18 +136,13 @@ static void test_runner__a_plan_that_fails_is_its_makers_alone(void **state)
     rig g;
     run *runs[3];
     error err;
-    const char *const bad[] = { "optimizer.beta1=2.0" };
     (void)state;
-    rig_init(&g, NULL);
-    rig_train(&g, small, 2);
-    g.contenders[1].name = "bad";
-    g.contenders[1].overrides = bad;
-    g.contenders[1].n_overrides = 1;
-    space_init(&g.contenders[1].space);
-    g.d.n_contenders = 2;
+    rig_init(&g, "model[0].units=8..64 optimizer.beta1=0.5..1.2");
+    rig_train(&g, small, 1);
     rig_open(&g, false, NULL);
     for (size_t i = 0; i < 3; i++) {
-        const run_spec s = { .contender = i == 0, .seed = 1, .from = STORE_NO_TRIAL };
+        const double x[] = { 9, i == 0 ? 1.1 : 0.9 };
+        const run_spec s = { .x = x, .seed = 1, .from = STORE_NO_TRIAL };
         assert_int_equal(runner_start(g.r, &s, &runs[i], &err), OK);
     }
     for (size_t i = 0; i < 3; i++)
@@ -161,41 +156,193 @@ static void test_runner__a_plan_that_fails_is_its_makers_alone(void **state)
     rig_close(&g);
 }
 
+/* What a contender does to a run is the outcome of its trials, as long as another can be run. */
 static void test_runner__says_what_went_wrong(void **state)
 {
     static const struct {
-        const char *override;
+        const char *set, *sweep;
         outcome_class class;
         const char *says;
     } rows[] = {
-        { "optimizer.type=adan2", OUTCOME_PLUGIN_ERROR, "did you mean \"adan\"?" },
-        { "optimizer.lr=1e30", OUTCOME_NONFINITE, "phase step" },
-        { "train.epochs=100000", OUTCOME_TIMEOUT, "not done after" },
-        { "no.such.group=1", OUTCOME_PLUGIN_ERROR, "no" },
-        { "metrics=()", OUTCOME_RESULT_INVALID, "without \"validation.accuracy\"; it told " },
+        { "optimizer.type=adan2", NULL, OUTCOME_PLUGIN_ERROR, "did you mean \"adan\"?" },
+        { "optimizer.lr=1e30", NULL, OUTCOME_NONFINITE, "phase step" },
+        { "train.epochs=100000", NULL, OUTCOME_TIMEOUT, "not done after" },
+        { NULL, "no.such.group=1..2", OUTCOME_PLUGIN_ERROR, "no.such" },
+        { "metrics=()", NULL, OUTCOME_RESULT_INVALID,
+            "the run ended without \"validation.accuracy\"; it told " },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         rig g;
-        const char *const all[] = { small[0], small[1], rows[i].override };
+        error err;
+        run *n;
+        const double x[] = { 1.5 };
         rig_init(&g, NULL);
         rig_train(&g, small, 2);
-        g.contenders[0].overrides = &all[2];
-        g.contenders[0].n_overrides = strncmp(all[2], "no.", 3) != 0;
-        if (g.contenders[0].n_overrides == 0) rig_train(&g, small, 2);
+        rig_contend(&g, &rows[i].set, rows[i].set != NULL, rows[i].sweep);
         if (i == 4) g.d.metric = "validation.accuracy";
         g.d.limits.wall_s = i == 2 ? 0.7 : 30;
         rig_open(&g, false, NULL);
-        if (i == 3) {
-            g.contenders[0].n_overrides = 1; /* as a point of a space may be wrong */
-        }
-        run *n = rig_start(&g, NULL, 1);
+        const run_spec s = { .contender = 1, .x = x, .seed = 1, .from = STORE_NO_TRIAL };
+        assert_int_equal(runner_start(g.r, &s, &n, &err), OK);
         const run_end *e = rig_end(&g, n);
         rig_expect(e, rows[i].class, rows[i].says);
         rig_check_json(e->record);
         run_free(n);
         rig_close(&g);
     }
+}
+
+static void test_runner__refuses_workloads_that_cannot_run(void **state)
+{
+    static const struct {
+        const char *override, *says;
+    } rows[] = {
+        { "optimizer.type=adan2",
+            "workload \"digits\" cannot be run: command line: unknown "
+            "optimizer \"adan2\": did you mean \"adan\"?" },
+        { "data.file=\"none.csv\"", "the data of workload \"digits\": " },
+        { "+optimzer=1", "unknown block \"optimzer\": did you mean \"optimizer\"?" },
+        { "~data", "no `data` block" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rig g;
+        error err;
+        const runner_options o = { .program = PROGRAM };
+        const char *const all[] = { small[0], rows[i].override };
+        rig_init(&g, NULL);
+        rig_train(&g, all, 2);
+        assert_int_equal(setenv("ASSAY_PLUGIN_PATH", TEST_BUILD_DIR "/plugins", 1), 0);
+        assert_int_not_equal(runner_open(&g.d, &o, &g.r, &err), OK);
+        if (!strstr(err.text, rows[i].says)) {
+            print_error("%s\n", err.text);
+            abort();
+        }
+        rig_close(&g);
+    }
+}
+
+/* The scorer's numbers are those of the trainer, from whose weights they are made. */
+static void test_runner__scores_what_training_left(void **state)
+{
+    rig g;
+    (void)state;
+    rig_init(&g, NULL);
+    const char *const longer[] = { "train.epochs=40", "model[0].units=16", "optimizer.lr=0.02" };
+    rig_train(&g, longer, 3);
+    rig_open(&g, false, NULL);
+    run *n = rig_start(&g, NULL, 3);
+    const run_end *e = rig_end(&g, n);
+    rig_expect(e, OUTCOME_OK, "done");
+    assert_non_null(strstr(e->record, "scored"));
+    assert_true(e->best < e->value); /* far behind the best check */
+    size_t n_scored = 0, n_last = 0, n_best = 0;
+    double told = NAN, scored = NAN;
+    for (size_t i = 0; i < e->n_values; i++) {
+        const run_value *v = &e->values[i];
+        if (strcmp(v->name, "validation.loss") != 0) continue;
+        n_scored += v->is_scored;
+        n_last += v->is_scored && v->is_last && !v->is_best;
+        n_best += v->is_scored && v->is_best && !v->is_last;
+        if (v->is_scored && v->is_last) scored = v->value;
+        if (!v->is_scored && v->is_last) told = v->value;
+    }
+    assert_int_equal(n_scored, 2);
+    assert_int_equal(n_last, 1);
+    assert_int_equal(n_best, 1);
+    assert_true(told == scored && scored == e->value);
+    run_free(n);
+    rig_close(&g);
+}
+
+/* The best check counts where the study says so; then training may stop early, too. */
+static void test_runner__takes_the_best_check(void **state)
+{
+    rig g;
+    (void)state;
+    rig_init(&g, NULL);
+    const char *const longer[] = { "train.epochs=60", "model[0].units=16", "optimizer.lr=0.05",
+        "train.early_stopping.patience=3" };
+    rig_train(&g, longer, 4);
+    g.d.takes_best = true;
+    rig_open(&g, false, NULL);
+    run *n = rig_start(&g, NULL, 3);
+    const run_end *e = rig_end(&g, n);
+    rig_expect(e, OUTCOME_OK, "done");
+    assert_true(e->fidelity < 60); /* it stopped */
+    assert_true(e->best < e->value);
+    run_free(n);
+    rig_close(&g);
+}
+
+/* Data that a space changes are in no pack: the run opens them itself, and its word is taken. */
+static void test_runner__opens_data_that_were_not_loaded(void **state)
+{
+    rig g;
+    (void)state;
+    rig_init(&g, "data.standardize=true,false");
+    rig_train(&g, small, 2);
+    rig_open(&g, false, NULL);
+    for (int k = 0; k < 2; k++) {
+        const double x[] = { k };
+        run *n = rig_start(&g, x, 3);
+        const run_end *e = rig_end(&g, n);
+        rig_expect(e, OUTCOME_OK, "done");
+        assert_true(isfinite(e->value) && isfinite(e->best));
+        assert_non_null(strstr(e->record, k ? "reported" : "scored"));
+        run_free(n);
+    }
+    rig_close(&g);
+}
+
+/* Parts of a trial, one after the other, come to what the whole comes to. */
+static void test_runner__goes_on_from_checkpoints(void **state)
+{
+    rig g;
+    error err;
+    run *n;
+    double whole = NAN;
+    (void)state;
+    rig_init(&g, NULL);
+    rig_train(&g, small, 2);
+    rig_open(&g, false, "checkpoints");
+    for (int k = 0; k < 5; k++) {
+        const char *const says[] = { NULL, NULL, "used", "damaged", "missing" };
+        const bool is_first = k == 1;
+        const run_spec s = { .seed = 3,
+            .fidelity = is_first ? 2 : 5,
+            .number = (uint64_t)k,
+            .from = k == 4 ? 77
+                : k >= 2   ? 1
+                           : STORE_NO_TRIAL,
+            .keeps_checkpoint = is_first };
+        if (k == 3) {
+            FILE *f = fopen("checkpoints/trial-1.ckpt", "r+b");
+            assert_non_null(f);
+            assert_int_equal(fseek(f, 1001, SEEK_SET), 0);
+            const int was = fgetc(f);
+            assert_int_equal(fseek(f, 1001, SEEK_SET), 0);
+            assert_int_equal(fputc(was ^ 4, f), was ^ 4);
+            assert_int_equal(fclose(f), 0);
+        }
+        assert_int_equal(runner_start(g.r, &s, &n, &err), OK);
+        const run_end *e = rig_end(&g, n);
+        rig_expect(e, OUTCOME_OK, "done");
+        assert_true(e->fidelity == (is_first ? 2 : 5));
+        if (k == 0) whole = e->value;
+        if (is_first) assert_true(e->value != whole);
+        if (k >= 2) {
+            assert_true(e->value == whole);
+            if (!strstr(e->record, says[k])) {
+                print_error("%s\n", e->record);
+                abort();
+            }
+        }
+        assert_int_equal(file_exists("checkpoints/trial-0.ckpt"), 0);
+        run_free(n);
+    }
+    rig_close(&g);
 }
 
 static void test_runner__tells_the_metric_on_the_way(void **state)
@@ -332,6 +479,12 @@ int main(void)
         cmocka_unit_test(test_runner__makes_a_plan_once),
         cmocka_unit_test(test_runner__a_plan_that_fails_is_its_makers_alone),
         cmocka_unit_test(test_runner__says_what_went_wrong),
+        cmocka_unit_test(test_runner__refuses_workloads_that_cannot_run),
+        cmocka_unit_test(test_runner__scores_what_training_left),
+        cmocka_unit_test(test_runner__takes_the_best_check),
+        cmocka_unit_test(test_runner__opens_data_that_were_not_loaded),
+        cmocka_unit_test_setup_teardown(
+            test_runner__goes_on_from_checkpoints, enter_scratch, leave_scratch),
         cmocka_unit_test(test_runner__tells_the_metric_on_the_way),
         cmocka_unit_test(test_runner__stops_what_runs),
         cmocka_unit_test(test_runner__leaves_nothing_behind),
