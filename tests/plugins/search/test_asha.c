@@ -1,81 +1,7 @@
-/* What asha stops: verdicts at rungs that can be counted by hand, and what they save. */
-#include "search/search.h"
+/* What asha stops, where it stops for good: verdicts at rungs that can be counted by hand, and what they save. */
+#include "halving_rig.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-#undef fail
-
-enum { MOST = 8000, MOST_TRIALS = 600 };
-
-typedef struct rig {
-    registry *r;
-    config *c;
-    space s;
-    search *at;
-    double whole;
-    search_entry log[MOST];
-    search_trial trials[MOST_TRIALS];
-    size_t n_entries, n_trials;
-} rig;
-
-static rig *rig_open(const char *strategy, double least, double whole)
-{
-    static const char *const dirs[] = { TEST_BUILD_DIR "/plugins", NULL };
-    const registry_options ro = { .no_environment = true, .dirs = dirs };
-    const search_options o = { .seed = 2385, .max_fidelity = whole, .min_fidelity = least };
-    rig *g = calloc(1, sizeof *g);
-    error err = { 0 };
-    assert_non_null(g);
-    g->whole = whole;
-    space_init(&g->s);
-    assert_int_equal(
-        space_add_text(&g->s, "a=0.0..1 b=x,y c=1..7?b=x d=1e-4..1:log", NULL, &err), OK);
-    assert_int_equal(registry_new(&ro, &g->r, &err), OK);
-    assert_int_equal(config_parse("x.cfg", strategy, &g->c, &err), OK);
-    const status st = search_new(
-        g->r, g->c, value_find(config_root(g->c), "search"), NULL, &g->s, &o, &g->at, &err);
-    if (st != OK) print_error("%s\n", err.text);
-    assert_int_equal(st, OK);
-    return g;
-}
-
-static void rig_close(rig *g)
-{
-    search_free(g->at);
-    config_free(g->c);
-    registry_free(g->r);
-    space_release(&g->s);
-    free(g);
-}
-
-static const search_trial *rig_ask(rig *g, size_t want)
-{
-    search_trial *t = &g->trials[g->n_trials];
-    search_entry *e = &g->log[g->n_entries++];
-    error err = { 0 };
-    *e = (search_entry){ .kind = SEARCH_ASKED, .want = want, .trials = t };
-    assert_int_equal(search_ask(g->at, want, t, &e->n_trials, &e->is_over, &err), OK);
-    assert_int_equal(e->n_trials, want);
-    g->n_trials += want;
-    return t;
-}
-
-static uint64_t rig_tell(rig *g, uint64_t trial, uint64_t state, double v, double fidelity)
-{
-    search_entry *e = &g->log[g->n_entries++];
-    error err = { 0 };
-    *e =
-        (search_entry){ .kind = SEARCH_TOLD, .result = { trial, state, v, (double)NAN, fidelity } };
-    assert_int_equal(search_tell(g->at, &e->result, &e->verdict, &err), OK);
-    return e->verdict;
-}
+#define STOPS "search = { type = \"asha\"; variant = \"stop\"; };"
 
 /* A level curve, reported at every whole fidelity; where it is stopped, 0: nowhere. */
 static int run(rig *g, double v)
@@ -93,7 +19,7 @@ static int run(rig *g, double v)
 /* Rungs at 1, 3, 9 of 27. Of the first five only the best so far goes on; the sixth may be second. */
 static void test_asha__lets_one_in_eta_go_on(void **state)
 {
-    rig *g = rig_open("search = \"asha\";", 1, 27);
+    rig *g = rig_open(STOPS, 1, 27, 0);
     (void)state;
     assert_int_equal(run(g, 2.31), 0);
     assert_int_equal(run(g, 2.47), 1);
@@ -106,12 +32,13 @@ static void test_asha__lets_one_in_eta_go_on(void **state)
 
 static void test_asha__begins_where_it_is_told(void **state)
 {
-    rig *g = rig_open("search = { type = \"asha\"; skip = 1; eta = 4.0; };", 2, 30);
+    rig *g = rig_open(
+        "search = { type = \"asha\"; variant = \"stop\"; skip = 1; eta = 4.0; };", 2, 30, 0);
     (void)state;
     assert_int_equal(run(g, 2.31), 0);
     assert_int_equal(run(g, 2.47), 8);
     rig_close(g);
-    g = rig_open("search = \"asha\";", 0, 243); /* 243 / 3^4 */
+    g = rig_open(STOPS, 0, 243, 0); /* 243 / 3^4 */
     assert_int_equal(run(g, 2.31), 0);
     assert_int_equal(run(g, 2.47), 3);
     rig_close(g);
@@ -120,7 +47,7 @@ static void test_asha__begins_where_it_is_told(void **state)
 /* One report at 10 counts for the rungs 1, 3 and 9. */
 static void test_asha__counts_a_late_report_for_all_rungs_before_it(void **state)
 {
-    rig *g = rig_open("search = \"asha\";", 1, 27);
+    rig *g = rig_open(STOPS, 1, 27, 0);
     (void)state;
     const search_trial *t = rig_ask(g, 3);
     assert_int_equal(rig_tell(g, t[0].number, ASSAY_TRIAL_REPORTED, 2.31, 10), ASSAY_VERDICT_GO);
@@ -133,7 +60,7 @@ static void test_asha__counts_a_late_report_for_all_rungs_before_it(void **state
 /* Divergences fill a rung from below; a failure and a lost trial do not count. */
 static void test_asha__takes_a_divergence_as_the_worst(void **state)
 {
-    rig *g = rig_open("search = \"asha\";", 1, 27);
+    rig *g = rig_open(STOPS, 1, 27, 0);
     (void)state;
     assert_int_equal(run(g, 2.13), 0);
     const search_trial *t = rig_ask(g, 6);
@@ -148,8 +75,7 @@ static void test_asha__takes_a_divergence_as_the_worst(void **state)
 
 static void test_asha__stays_inside_and_replays_its_log(void **state)
 {
-    rig *a = rig_open("search = \"asha\";", 1, 9), *b = rig_open("search = \"asha\";", 1, 9);
-    error err = { 0 };
+    rig *a = rig_open(STOPS, 1, 9, 0), *b = rig_open(STOPS, 1, 9, 0);
     (void)state;
     for (int i = 0; i < 50; i++)
         run(a, 2 + 0.37 * sin(7.31 * i));
@@ -160,11 +86,7 @@ static void test_asha__stays_inside_and_replays_its_log(void **state)
         assert_false(space_repair(&a->s, x));
         assert_true(t[i].fidelity == 0);
     }
-    for (size_t i = 0; i < a->n_entries; i++) {
-        const status st = search_replay(b->at, &a->log[i], &err);
-        if (st != OK) print_error("entry %zu: %s\n", i, err.text);
-        assert_int_equal(st, OK);
-    }
+    expect_replay(a, b);
     rig_close(a);
     rig_close(b);
 }
@@ -186,7 +108,7 @@ static int plain_end(double v, double seen[3][200], size_t n[3])
 /* 200 level curves, the best one after 73 others: each ends where the rule says, and the work is below a quarter of the whole. */
 static void test_asha__saves_most_of_the_work(void **state)
 {
-    rig *g = rig_open("search = \"asha\";", 1, 27);
+    rig *g = rig_open(STOPS, 1, 27, 0);
     double seen[3][200];
     size_t n[3] = { 0 };
     int spent = 0, n_whole = 0;
