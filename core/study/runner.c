@@ -169,6 +169,7 @@ void run_free(run *n)
     train_release(n);
     command_release(n);
     free(n->values);
+    free(n->news);
     text_release(&n->record);
     text_release(&n->log);
     arena_release(&n->memory);
@@ -242,11 +243,20 @@ bool run_has_room_for_news(const run *n)
     return n->n_news < RUN_NEWS;
 }
 
-void run_tell(run *n, double fidelity, double v)
+status run_tell(run *n, double fidelity, double v, error *err)
 {
-    if (!n->spec.reports || n->stopped_as != OUTCOME_OK || !run_has_room_for_news(n)) return;
-    n->news[(n->news_at + n->n_news++) % RUN_NEWS] =
+    if (!n->spec.reports || n->stopped_as != OUTCOME_OK) return OK;
+    if (n->n_news == 0) n->news_at = 0;
+    if (n->news_at + n->n_news == n->news_capacity) {
+        const size_t more = n->news_capacity ? 2 * n->news_capacity : RUN_NEWS;
+        run_news *grown = realloc(n->news, more * sizeof *grown);
+        if (!grown) return fail_nomem(err, "what a run tells");
+        n->news = grown;
+        n->news_capacity = more;
+    }
+    n->news[n->news_at + n->n_news++] =
         (run_news){ .kind = RUN_REPORTED, .run = n, .fidelity = fidelity, .value = v };
+    return OK;
 }
 
 /* What a run told on the way comes before its end. */
@@ -254,8 +264,7 @@ static bool take_news(runner *r, run_news *out)
 {
     for (run *n = r->runs; n; n = n->next) {
         if (n->n_news == 0) continue;
-        *out = n->news[n->news_at];
-        n->news_at = (n->news_at + 1) % RUN_NEWS;
+        *out = n->news[n->news_at++];
         n->n_news--;
         return true;
     }
@@ -321,8 +330,8 @@ static status take_jobs(sandbox *s, error *err)
 static status turn(runner *r, double until_s, error *err)
 {
     status st = sleep_until(r, until_s, err);
-    for (run *n = r->runs; n; n = n->next) {
-        if (n->stage == RUN_TRAINS && n->spec.reports) train_look(n);
+    for (run *n = r->runs; n && st == OK; n = n->next) {
+        if (n->stage == RUN_TRAINS) st = train_look(n, err);
         if (n->stage == RUN_WORKS) command_turn(n);
     }
     for (size_t i = 0; st == OK && i < N_PLACES; i++) {

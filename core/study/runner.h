@@ -22,6 +22,7 @@ typedef struct runner_options {
     const char *program; /* as of sandbox_options */
     bool is_debugged; /* everything in this process, one thing at a time: for gdb and perf */
     const char *folder; /* where checkpoints of paused trials lie; NULL: there are none */
+    uint32_t pretend_lacking; /* as of sandbox_options, for tests */
 } runner_options;
 
 /* Starts the fork servers and loads the data of all workloads, each once. A workload that cannot run at all (an unknown key, data that are

@@ -14,7 +14,12 @@
 
 #include <poll.h>
 
-enum { RUN_MOST_JOBS = 8, RUN_MOST_VALUES = 100000, RUN_MOST_NAMES = 256, RUN_NEWS = 64 };
+enum {
+    RUN_MOST_JOBS = 8,
+    RUN_MOST_VALUES = 100000,
+    RUN_MOST_NAMES = 256,
+    RUN_NEWS = 64 /* that wait, of who can be made to */
+};
 
 /* Where jobs run: each place has a fork server of its own, since a worker can see all inputs of its sandbox. */
 typedef enum runner_place {
@@ -138,8 +143,8 @@ struct run {
     run_value *values;
     size_t n_values, values_capacity, n_values_dropped;
     number value, best, judged, judged_best;
-    run_news news[RUN_NEWS]; /* a ring */
-    size_t news_at, n_news;
+    run_news *news; // [news_at + n_news] of [news_capacity], the first ones were told
+    size_t news_at, n_news, news_capacity;
     text record, log;
     run_end end;
 };
@@ -150,8 +155,8 @@ struct run {
 void run_over(run *n, const outcome *o);
 /* The same with a class and a reason of the runner's own. */
 void run_over_for(run *n, outcome_class c, const char *format, ...) PRINTF_LIKE(3, 4);
-bool run_has_room_for_news(const run *n);
-void run_tell(run *n, double fidelity, double v); /* RUN_REPORTED */
+bool run_has_room_for_news(const run *n); /* who can wait should wait otherwise */
+status run_tell(run *n, double fidelity, double v, error *err) MUST_CHECK; /* RUN_REPORTED */
 
 /* runner_values.c: */
 
@@ -187,7 +192,7 @@ status train_begin(run *n, error *err) MUST_CHECK;
 status train_start(run *n, error *err) MUST_CHECK;
 /* Its job has ended; freed here. */
 void train_go_on(run *n, sandbox_job *j);
-void train_look(run *n); /* at what it tells on the way */
+status train_look(run *n, error *err) MUST_CHECK; /* at what it tells on the way */
 void train_release(run *n);
 job_input train_input(const run *n);
 /* A job whose end is train_go_on's. */

@@ -151,7 +151,8 @@ static void take_told(run *n, told *t)
         n->best = n->value;
         n->judged_best = judged && n->spec.judges ? n->judged : (number){ 0 };
     }
-    run_tell(n, isfinite(t->fidelity) ? t->fidelity : (double)step, metric->value);
+    const double place = isfinite(t->fidelity) ? t->fidelity : (double)step;
+    if (run_tell(n, place, metric->value, &err) != OK) c->is_out_of_memory = true;
 }
 
 /* -- Lines -- */

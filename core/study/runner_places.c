@@ -156,7 +156,8 @@ static status open_place(
         .n_procedures = r->n_procedures,
         .readable = p.s,
         .inputs = inputs,
-        .n_inputs = n };
+        .n_inputs = n,
+        .pretend_lacking = r->options.pretend_lacking };
     TRY(sandbox_open(&o, &r->places[place], err));
 done:
     free(p.s);

@@ -158,18 +158,20 @@ static bool is_metric(const run *n, const train_row *row)
         strcmp(name + n_split + 1, row->name) == 0;
 }
 
-void train_look(run *n)
+status train_look(run *n, error *err)
 {
     train_row rows[PEEK];
-    size_t bytes, n_rows = 0;
-    if (!n->job) return;
+    size_t bytes, n_rows = PEEK;
+    status st = OK;
+    if (!n->job || !n->spec.reports) return OK;
     const void *so_far = job_peek(n->job, &bytes);
-    do {
+    while (st == OK && n_rows == PEEK) {
         train_rows_peek(so_far, bytes, &n->layout, n->n_seen, rows, PEEK, &n_rows);
-        for (size_t i = 0; i < n_rows && run_has_room_for_news(n); i++, n->n_seen++) {
-            if (is_metric(n, &rows[i])) run_tell(n, rows[i].place, rows[i].value);
+        for (size_t i = 0; i < n_rows && st == OK; i++, n->n_seen++) {
+            if (is_metric(n, &rows[i])) st = run_tell(n, rows[i].place, rows[i].value, err);
         }
-    } while (n_rows == PEEK && run_has_room_for_news(n));
+    }
+    return st;
 }
 
 /* -- Events -- */
@@ -195,12 +197,16 @@ static const char *procedure_of(run_stage at)
 
 void train_go_on(run *n, sandbox_job *j)
 {
+    error err;
     const run_stage at = n->stage;
     const outcome *o = job_outcome(j);
-    if (at == RUN_TRAINS && n->spec.reports && o->class == OUTCOME_OK) train_look(n);
+    const status seen =
+        at == RUN_TRAINS && o->class == OUTCOME_OK ? train_look(n, &err) : OK; /* the last ones */
     n->job = NULL;
     take_spent(n, j, procedure_of(at));
-    if (n->stopped_as != OUTCOME_OK && o->class == OUTCOME_OK) {
+    if (seen != OK) {
+        train_go_on_or_end(n, seen, &err);
+    } else if (n->stopped_as != OUTCOME_OK && o->class == OUTCOME_OK) {
         run_over_for(n, n->stopped_as, "ended by the study"); /* it was quicker */
     } else if (o->class != OUTCOME_OK) {
         run_over(n, o);

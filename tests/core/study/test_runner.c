@@ -84,6 +84,35 @@ static void test_runner__has_the_same_numbers_at_every_level(void **state)
     assert_true(values[0] == values[1] && values[1] == values[2]);
 }
 
+static void test_runner__runs_with_less_only_where_told(void **state)
+{
+    rig g;
+    error err;
+    (void)state;
+    rig_init(&g, NULL);
+    rig_train(&g, small, 2);
+    const runner_options o = { .program = PROGRAM, .pretend_lacking = LACKS_LANDLOCK };
+    assert_int_equal(setenv("ASSAY_PLUGIN_PATH", TEST_BUILD_DIR "/plugins", 1), 0);
+    const status st = runner_open(&g.d, &o, &g.r, &err);
+    if (st == OK) { /* instrumented: strict is process there */
+        assert_string_equal(runner_level(g.r), "process");
+        rig_close(&g);
+        return;
+    }
+    assert_int_equal(st, E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "Landlock"));
+    g.d.falls_back = true;
+    assert_int_equal(runner_open(&g.d, &o, &g.r, &err), OK);
+    assert_string_equal(runner_level(g.r), "process");
+    run *n = rig_start(&g, NULL, 5);
+    const run_end *e = rig_end(&g, n);
+    rig_expect(e, OUTCOME_OK, "done");
+    assert_non_null(strstr(e->record, "\"process\""));
+    assert_non_null(strstr(e->record, "\"strict\"")); /* what was asked for */
+    run_free(n);
+    rig_close(&g);
+}
+
 static void test_runner__judges_the_test_part_when_asked(void **state)
 {
     rig g;
@@ -345,18 +374,17 @@ static void test_runner__goes_on_from_checkpoints(void **state)
     rig_close(&g);
 }
 
-static void test_runner__tells_the_metric_on_the_way(void **state)
+static void check_reports(bool is_debugged)
 {
     rig g;
     error err;
     run *n;
     size_t k = 0;
-    double last = 0, values[20];
-    const char *const longer[] = { "train.epochs=8", "model[0].units=16" };
-    (void)state;
+    double last = 0, values[160];
+    const char *const longer[] = { "train.epochs=150", "model[0].units=4" };
     rig_init(&g, NULL);
     rig_train(&g, longer, 2);
-    rig_open(&g, false, NULL);
+    rig_open(&g, is_debugged, NULL);
     const run_spec s = { .seed = 3, .from = STORE_NO_TRIAL, .reports = true };
     assert_int_equal(runner_start(g.r, &s, &n, &err), OK);
     for (;;) {
@@ -364,16 +392,24 @@ static void test_runner__tells_the_metric_on_the_way(void **state)
         assert_ptr_equal(w.run, n);
         if (w.kind == RUN_ENDED) break;
         assert_int_equal(w.kind, RUN_REPORTED);
-        assert_true(w.fidelity > last && w.fidelity <= 8);
+        assert_true(w.fidelity > last && w.fidelity <= 150);
         last = w.fidelity;
         values[k++] = w.value;
     }
     const run_end *e = run_get_end(n);
     rig_expect(e, OUTCOME_OK, "done");
-    assert_int_equal(k, 8);
-    assert_true(values[7] == e->value);
+    assert_int_equal(k, 150);
+    assert_true(values[149] == e->value);
     run_free(n);
     rig_close(&g);
+}
+
+/* All of them, however fast they come. */
+static void test_runner__tells_the_metric_on_the_way(void **state)
+{
+    (void)state;
+    check_reports(false);
+    check_reports(true);
 }
 
 static void test_runner__stops_what_runs(void **state)
@@ -428,6 +464,8 @@ static void test_runner__leaves_nothing_behind(void **state)
     assert_int_equal(count_in("/proc/self/fd"), before);
     rig_close(&g);
     assert_int_equal(count_in("/proc/self/fd"), outside);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
 }
 
 static void test_runner__waiting_costs_nothing(void **state)
@@ -475,6 +513,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_runner__gives_the_numbers_of_assay_train, enter_scratch, leave_scratch),
         cmocka_unit_test(test_runner__has_the_same_numbers_at_every_level),
+        cmocka_unit_test(test_runner__runs_with_less_only_where_told),
         cmocka_unit_test(test_runner__judges_the_test_part_when_asked),
         cmocka_unit_test(test_runner__makes_a_plan_once),
         cmocka_unit_test(test_runner__a_plan_that_fails_is_its_makers_alone),
