@@ -30,6 +30,8 @@ status study_fail_expected(
 /* A string, or a list of them, in the declaration's memory. */
 status read_words(declaration *d, value *v, const char *what, const char *const **out,
     size_t *out_n, error *err) MUST_CHECK;
+/* "digits" of "configs/digits.cfg". */
+const char *config_base_name(arena *a, const char *path);
 /* As a name of the store; `what` is whose. */
 status check_store_name(
     const char *name, const char *what, const origin *at, error *err) MUST_CHECK;

@@ -144,8 +144,7 @@ static status default_string(config *c, value *group, const char *key, const cha
     return OK;
 }
 
-/* "digits" of "configs/digits.cfg". */
-static const char *base_name(arena *a, const char *path)
+const char *config_base_name(arena *a, const char *path)
 {
     const char *base = path_base(path);
     const size_t n = strlen(base);
@@ -158,7 +157,7 @@ static status read_name(reading *g, const char *name, error *err)
     const value *v = value_find(g->study, "name");
     declaration *d = g->d;
     d->name = g->o && g->o->name ? g->o->name : name;
-    if (!d->name && g->path) d->name = base_name(&d->memory, g->path);
+    if (!d->name && g->path) d->name = config_base_name(&d->memory, g->path);
     if (!d->name) return fail_at(err, E_MISSING, &g->study->at, "study: name is missing");
     d->name = arena_strdup(&d->memory, d->name);
     if (!d->name) return fail_nomem(err, "a study's name");

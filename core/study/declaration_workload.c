@@ -288,14 +288,6 @@ static status check_unique(const declaration *d, size_t n, const workload *w, er
     return OK;
 }
 
-static const char *name_of(arena *a, const char *path)
-{
-    const char *base = path_base(path);
-    const size_t n = strlen(base);
-    const bool is_config = n > 4 && strcmp(base + n - 4, ".cfg") == 0;
-    return arena_strndup(a, base, is_config ? n - 4 : n);
-}
-
 static status take_train(
     reading *g, value *block, const struct workload_keys *keys, workload *w, error *err)
 {
@@ -303,7 +295,10 @@ static status take_train(
     const value *extra = value_find(block, "command");
     value *set = value_find(block, "set"), *written = value_find(block, "text");
     status st = OK;
-    if (!w->name && keys->config) w->name = name_of(&g->d->memory, keys->config);
+    if (!w->name && keys->config) {
+        w->name = config_base_name(&g->d->memory, keys->config);
+        if (!w->name) return fail_nomem(err, "a workload");
+    }
     snprintf(what, sizeof what, "workload \"%s\"", w->name ? w->name : "");
     if (extra) {
         TRY(fail_at(err, E_CONFLICT, &extra->at, "%s: a run has no \"command\"", what));
@@ -376,7 +371,7 @@ static status take_own_file(reading *g, error *err)
     *w = (workload){ .kind = WORKLOAD_TRAIN,
         .at = { root->at.file, 0 },
         .path = path_absolute(&d->memory, g->path),
-        .name = name_of(&d->memory, g->path),
+        .name = config_base_name(&d->memory, g->path),
         .overrides = g->run_overrides,
         .n_overrides = g->n_run_overrides };
     if (!w->path || !w->name) return fail_nomem(err, "a workload");
