@@ -19,6 +19,9 @@ typedef struct open_study {
 /* "studies/NAME.study", where a study of that name lies unless told otherwise. NULL when memory is out. */
 const char *study_path(arena *a, const char *name);
 
+/* Whether it is a file of SQLite. */
+bool study_is_store(const char *path);
+
 /* The store's file that a word means: a file, or a name below studies/; NULL: the newest there. E_MISSING. */
 status study_find_file(arena *a, const char *word, const char **out, error *err) MUST_CHECK;
 
@@ -89,7 +92,7 @@ status study_show(const open_study *s, const results *r, const terminal *style, 
     }
 
 /* A whole number from 1 of an option; `otherwise` where it was not given. */
-status option_count(const cli *c, const arguments *a, const char *name, unsigned otherwise,
-    unsigned *out, error *err) MUST_CHECK;
+status option_count(
+    const arguments *a, const char *name, unsigned otherwise, unsigned *out, error *err) MUST_CHECK;
 
 #endif

@@ -67,17 +67,6 @@ typedef struct checking {
     bool is_sound;
 } checking;
 
-/* Whether the word means a store rather than a config. */
-static bool is_store(const char *word)
-{
-    char head[16] = "";
-    FILE *f = file_is_dir(word) ? NULL : fopen(word, "rb");
-    if (!f) return !file_exists(word);
-    const size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
-    return n == sizeof head && memcmp(head, "SQLite format 3", 16) == 0;
-}
-
 static status check_declaration(checking *k, error *err)
 {
     size_t n = 0;
@@ -172,7 +161,7 @@ static int run_check(cli *c, const arguments *a)
     error err;
     text t = { 0 };
     checking k = { .cli = c, .args = a, .is_sound = true };
-    const bool has_store = a->n == 0 || is_store(a->word[0]);
+    const bool has_store = a->n == 0 || study_is_store(a->word[0]) || !file_exists(a->word[0]);
     status st = has_store ? check_store(&k, &err) : check_config(&k, &err);
     if (st == OK && option_has(a, "json")) {
         add_findings_json(&k, &t);

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -81,11 +82,24 @@ static const char *nearest(arena *a, const char *word)
     return text_nearest(word, names, n);
 }
 
+bool study_is_store(const char *path)
+{
+    char head[16] = "";
+    FILE *f = file_is_dir(path) ? NULL : fopen(path, "rb");
+    const size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f) fclose(f);
+    return n == sizeof head && memcmp(head, "SQLite format 3", 16) == 0;
+}
+
 status study_find_file(arena *a, const char *word, const char **out, error *err)
 {
     double when;
     if (!word) return find_newest(a, out, err);
     if (is_file(word, &when)) {
+        if (!study_is_store(word)) {
+            return fail(err, E_UNSUPPORTED,
+                "%s: no store of a study; of a config: assay study run %s", word, word);
+        }
         *out = word;
         return OK;
     }
@@ -187,10 +201,9 @@ const char *study_condition(const store_study *y, const uint64_t *count, bool is
     return y->paused ? "stopped" : "waiting";
 }
 
-status option_count(const cli *c, const arguments *a, const char *name, unsigned otherwise,
-    unsigned *out, error *err)
+status option_count(
+    const arguments *a, const char *name, unsigned otherwise, unsigned *out, error *err)
 {
-    (void)c;
     const char *given = option_get(a, name);
     unsigned n = 0;
     const char *s = given;

@@ -17,7 +17,7 @@
 
 enum { WIDEST_BAR = 24 };
 
-static const double most_line_s = 10, least_line_s = 1;
+static const double most_line_s = 10;
 
 status study_progress_init(study_progress *p, const cli *c, const declaration *d, const char *asked,
     bool as_json, error *err)
@@ -165,6 +165,7 @@ static void print_line(study_progress *p)
     if (!l.t.failed && l.t.s) terminal_printf(&p->cli->err, "  %s\n", l.t.s);
     text_release(&l.t);
     p->line_at_s = clock_wall_s();
+    p->n_told = p->n_done;
 }
 
 /* -- notes -- */
@@ -283,9 +284,8 @@ void study_progress_take(void *self, const study_news *n)
     if (p->as_json) tell_program(p, n);
     if (p->kind == PROGRESS_BAR) paint(p);
     const double since = clock_wall_s() - p->line_at_s;
-    const bool is_last = n->n_done == n->n_total;
     if (p->kind == PROGRESS_PLAIN && n->kind == STUDY_TRIAL_ENDED &&
-        (since >= most_line_s || (is_last && since >= least_line_s) || p->n_here == 1)) {
+        (since >= most_line_s || p->n_here == 1)) {
         print_line(p);
     }
 }
@@ -297,6 +297,7 @@ void study_progress_close(study_progress *p)
         fflush(p->cli->err.file);
     }
     p->is_painted = false;
+    if (p->kind == PROGRESS_PLAIN && p->n_told < p->n_done) print_line(p);
 }
 #else
 typedef int no_studies; /* a file holds something */

@@ -15,6 +15,7 @@ typedef struct study_progress {
     const declaration *declaration;
     double *best; // [n_contenders]: of the metric, over tunings of the first workload
     uint64_t n_running, n_done, n_total, n_here, n_failed;
+    uint64_t n_told; /* n_done of the last line in a log */
     double began_s, line_at_s;
     int kinds_shown[MOST_KINDS_SHOWN]; /* classes of failures that a note has told of */
     size_t n_kinds_shown;

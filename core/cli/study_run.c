@@ -100,8 +100,7 @@ static status plan(study_work *w, error *err)
 static status begin(study_work *w, error *err)
 {
     status st = OK;
-    TRY(study_interrupt_start(&w->interrupt, w->cli, err));
-    w->s.cli = w->cli;
+    TRY(study_work_begin(w, err));
     TRY(session_open_registry(&w->s.session, w->cli, err));
     TRY(load(w, err));
     if (option_has(w->args, "dry-run")) {
@@ -170,7 +169,7 @@ static status resume(study_work *w, error *err)
 {
     status st = OK;
     open_study *s = &w->s;
-    TRY(study_interrupt_start(&w->interrupt, w->cli, err));
+    TRY(study_work_begin(w, err));
     TRY(study_open(s, w->cli, w->args->n ? w->args->word[0] : NULL, option_get(w->args, "name"),
         STORE_WRITE, err));
     TRY(study_reopen(s->store, s->study.id, err));

@@ -101,20 +101,28 @@ done:
     return st;
 }
 
+status study_work_begin(study_work *w, error *err)
+{
+    status st = OK;
+    const bool is_debugged = option_has(w->args, "debug");
+    w->s.cli = w->cli;
+    TRY(option_count(w->args, "jobs", is_debugged ? 1 : 0, &w->n_jobs, err));
+    if (is_debugged && w->n_jobs != 1) {
+        TRY(fail(err, E_USAGE, "--debug runs one trial at a time: leave --jobs out"));
+    }
+    TRY(study_interrupt_start(&w->interrupt, w->cli, err));
+done:
+    return st;
+}
+
 status study_work_on(study_work *w, bool tells_all, error *err)
 {
     status st = OK;
     study_progress p = { 0 };
     engine_summary e = { 0 };
-    unsigned n_jobs = 0;
-    const bool is_debugged = option_has(w->args, "debug");
-    TRY(option_count(w->cli, w->args, "jobs", is_debugged ? 1 : 0, &n_jobs, err));
-    if (is_debugged && n_jobs != 1) {
-        TRY(fail(err, E_USAGE, "--debug runs one trial at a time: leave --jobs out"));
-    }
     TRY(begin_display(w, &p, err));
-    const engine_options o = { .n_jobs = n_jobs,
-        .is_debugged = is_debugged,
+    const engine_options o = { .n_jobs = w->n_jobs,
+        .is_debugged = option_has(w->args, "debug"),
         .folder = checkpoints(&w->s),
         .interrupt = &w->interrupt.asked,
         .on_news = study_progress_take,

@@ -11,6 +11,7 @@ typedef struct study_work {
     const arguments *args;
     open_study s;
     study_interrupt interrupt;
+    unsigned n_jobs; /* 0: as many as there are cores */
     int code; /* of the program, where all went well */
 } study_work;
 
@@ -23,6 +24,9 @@ typedef struct study_work {
     { \
         "json", 0, NULL, NULL, COMPLETE_NOTHING, "news and the result as lines of JSON" \
     }
+
+/* Before anything else: reads the options, and listens for signals. */
+status study_work_begin(study_work *w, error *err) MUST_CHECK;
 
 /* Runs trials of the open study until nothing is left or somebody stops it, and shows what came of it (tells_all), or how far it is. */
 status study_work_on(study_work *w, bool tells_all, error *err) MUST_CHECK;

@@ -8,7 +8,7 @@ static status work(study_work *w, error *err)
 {
     status st = OK;
     open_study *s = &w->s;
-    TRY(study_interrupt_start(&w->interrupt, w->cli, err));
+    TRY(study_work_begin(w, err));
     TRY(study_open(s, w->cli, w->args->word[0], option_get(w->args, "name"), STORE_WRITE, err));
     if (!isnan(s->study.closed)) TRY(fail(err, E_CONFLICT, "%s: the study is closed", s->path));
     if (s->study.paused) {

@@ -65,7 +65,7 @@ typedef struct result_pair {
     double mean, sd; /* of the differences of per-repeat means */
     double low, high; /* its 95 % interval, t with n_repeats - 1 degrees of freedom; NaN: none */
     double p; /* of no difference, two-sided */
-    double correlation; /* of paired runs within repeats: whether pairing helps */
+    double correlation; /* of paired runs within repeats: whether pairing helps; NaN: too few */
     bool has_bad; /* a run of either is bad: the difference is infinite, or not known */
 } result_pair;
 

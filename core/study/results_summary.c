@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Below, a correlation says next to nothing: that of two pairs is 1 or -1. */
+enum { LEAST_DEGREES = 3 };
+
 static double sign_of(const results *r)
 {
     return r->declaration->judged_direction == STORE_MAXIMIZE ? -1.0 : 1.0;
@@ -212,7 +215,8 @@ static status pair(
     for (size_t k = 0; k < p.n_repeats; k++)
         squares += (differences[k] - p.mean) * (differences[k] - p.mean);
     if (p.n_repeats > 1 && !p.has_bad) infer(&p, squares);
-    if (m.xx > 0.0 && m.yy > 0.0) p.correlation = m.xy / sqrt(m.xx) / sqrt(m.yy);
+    const bool says_something = p.n_runs >= p.n_repeats + LEAST_DEGREES;
+    if (says_something && m.xx > 0.0 && m.yy > 0.0) p.correlation = m.xy / sqrt(m.xx) / sqrt(m.yy);
     free(differences);
     c->against = p;
     return OK;
