@@ -120,10 +120,10 @@ void swap_floats(float *a, float *b, size_t n);
 status fingerprint_make(trainer *t, error *err) MUST_CHECK;
 status fingerprint_check(const char *ours, const char *theirs, error *err) MUST_CHECK;
 
-/* checkpoint.c: writes the state into the folder; removes old ones beyond `keep`, and later ones, which the run has gone back
+/* checkpoint_folder.c: writes the state into the folder; removes old ones beyond `keep`, and later ones, which the run has gone back
  * behind. */
 status checkpoint_write(trainer *t, const char *dir, error *err) MUST_CHECK;
-/* All that a checkpoint holds; names in `a`, data mostly the trainer's own. */
+/* checkpoint.c: all that a checkpoint holds; names in `a`, data mostly the trainer's own. */
 status trainer_arrays(trainer *t, arena *a, array **out, size_t *out_n, error *err) MUST_CHECK;
 /* Steps of the checkpoints in a folder, newest first. */
 status checkpoint_steps(
