@@ -23,9 +23,9 @@ typedef struct checking {
     config **runs; // [n_contenders]: the first run as each contender has it; NULL: there is none
 } checking;
 
-static void warn(checking *c, const origin *at, const char *format, ...) PRINTF_LIKE(3, 4);
+static void doubt(checking *c, const origin *at, const char *format, ...) PRINTF_LIKE(3, 4);
 
-static void warn(checking *c, const origin *at, const char *format, ...)
+static void doubt(checking *c, const origin *at, const char *format, ...)
 {
     char message[1024];
     va_list args;
@@ -67,28 +67,28 @@ static void check_protocol(checking *c)
     for (size_t i = 0; i < 3; i++)
         learns = learns && strcmp(strategy, unlearned[i]) != 0;
     if (d->n_repeats == 1) {
-        warn(c, NULL,
+        doubt(c, NULL,
             "repeats = 1: what comes out compares configurations, not contenders: the luck of one "
             "tuning cannot be told from merit");
     }
     if (d->n_evaluations == 0) {
-        warn(c, NULL,
+        doubt(c, NULL,
             "evaluations = 0: winners are judged by the trials that chose them, which flatters "
             "whoever was lucky");
     }
     if (learns) {
-        warn(c, NULL,
+        doubt(c, NULL,
             "strategy \"%s\" learns from results, and better for some spaces than for others: "
             "comparisons are made with random or qmc",
             strategy);
     }
     if (d->takes_best) {
-        warn(c, NULL,
+        doubt(c, NULL,
             "value = \"best\" takes the best of noisy checks: that rewards noise, and patience is "
             "a hidden schedule");
     }
     if (d->budget_seconds > 0) {
-        warn(c, NULL,
+        doubt(c, NULL,
             "budget.seconds depends on the machine and on what else runs there: trials or samples "
             "are the same everywhere");
     }
@@ -105,7 +105,7 @@ static void check_tuned(checking *c)
     for (size_t i = 0; i < d->n_contenders && n_tuned > 0; i++) {
         const contender *k = &d->contenders[i];
         if (k->space.n) continue;
-        warn(c, &k->at,
+        doubt(c, &k->at,
             "contender \"%s\" is not tuned, and others are: it stands for its settings alone",
             k->name);
     }
@@ -156,13 +156,13 @@ static void check_sizes(checking *c)
 {
     const extremes n = extremes_of(c->d, dimensions_of), spans = extremes_of(c->d, decades);
     if (n.most && n.high > n.low) {
-        warn(c, &n.most->at,
+        doubt(c, &n.most->at,
             "contender \"%s\" searches %.0f dimension%s, \"%s\" %.0f: with the same trials the one "
             "is searched more thinly, with many trials it has more to gain",
             n.most->name, n.high, n.high == 1 ? "" : "s", n.least->name, n.low);
     }
     if (spans.most && spans.high - spans.low > 0.5) {
-        warn(c, &spans.most->at,
+        doubt(c, &spans.most->at,
             "contender \"%s\" searches %.1f decades, \"%s\" %.1f: the wider space needs more "
             "trials",
             spans.most->name, spans.high, spans.least->name, spans.low);
@@ -183,8 +183,9 @@ static void check_work(checking *c)
                 touches = touches || (strncmp(set, keys[n], length) == 0 && set[length] == '=');
             }
             if (!touches) continue;
-            warn(c, &k->at, "contender \"%s\" touches %s: its trials cost more or less than others",
-                k->name, keys[n]);
+            doubt(c, &k->at,
+                "contender \"%s\" touches %s: its trials cost more or less than others", k->name,
+                keys[n]);
         }
     }
 }
@@ -236,7 +237,7 @@ static void check_left_out(
     if (d->type == ASSAY_SPACE_CATEGORY) return;
     const double v = number_at(c, run, d->name);
     if (isnan(v) || (v >= d->low && v <= d->high)) return;
-    warn(c, &general->at,
+    doubt(c, &general->at,
         "contender \"%s\" leaves out \"%s\": %s is %g there, and searched from %g to %g",
         general->name, special->name, d->name, v, d->low, d->high);
 }
@@ -247,7 +248,7 @@ static void check_narrower(
     const assay_dimension *d = &general->space.dimensions[i], *s = &special->space.dimensions[k];
     if (d->type == ASSAY_SPACE_CATEGORY || s->type == ASSAY_SPACE_CATEGORY) return;
     if (d->low <= s->low && d->high >= s->high) return;
-    warn(c, &general->at,
+    doubt(c, &general->at,
         "contender \"%s\" leaves out a part of \"%s\": %s is searched from %g to %g, and there "
         "from %g to %g",
         general->name, special->name, d->name, d->low, d->high, s->low, s->high);
@@ -300,7 +301,7 @@ static void check_inclusion(checking *c, size_t i_general, size_t i_special, siz
     const double low = is_searched ? k->space.dimensions[i].low : at;
     const double high = is_searched ? k->space.dimensions[i].high : at;
     if (isnan(low) || (bound > 0 ? high >= bound : low <= 0)) return;
-    warn(c, &k->at,
+    doubt(c, &k->at,
         "contender \"%s\" leaves out \"%s\", which it comes near only where %s goes %s %g: it %s%g",
         k->name, s->name, key, bound > 0 ? "up to" : "down to", bound,
         !is_searched    ? "is "
@@ -336,13 +337,13 @@ static void warn_tied(
     char who[320] = "";
     if (d->n_contenders > 1) snprintf(who, sizeof who, "contender \"%s\": ", k->name);
     if (d->takes_best && value_at(config_root(run), "train.early_stopping")) {
-        warn(c, &k->at,
+        doubt(c, &k->at,
             "%sschedule \"%s\" is shaped to the whole run of \"%s\", but early stopping may end it "
             "sooner",
             who, id, w->name);
     }
     if (!d->pruner && !(d->max_fidelity > 0)) return;
-    warn(c, &k->at,
+    doubt(c, &k->at,
         "%sschedule \"%s\" is shaped to the whole run of \"%s\": what a trial has on the way says "
         "little of its end, and %s judges by that",
         who, id, w->name, d->pruner ? id_of(d->pruner) : id_of(d->strategy));
