@@ -169,6 +169,66 @@ static void test_data_out_of_memory__npy(void **state)
         "deflated.npz/y_test\";");
 }
 
+/* Packs a dataset, opens the pack and lays out batches. */
+static status run_pack(const dataset *d, const char *inside, pack_use u, error *err)
+{
+    status st = OK;
+    config *c = NULL;
+    text key = { 0 };
+    size_t n = 0;
+    void *bytes = NULL;
+    dataset *packed = NULL;
+    batcher *b = NULL;
+    const batcher_options o = { .batch_size = 7, .class_weights = u == PACK_TRAIN };
+    TRY(config_parse("x.cfg", inside, &c, err));
+    value *block = value_find(config_root(c), "data");
+    TRY(dataset_pack_key(c, block, &key, err));
+    TRY(dataset_pack_size(d, u, key.s, &n, err));
+    bytes = mem_aligned(n, 1);
+    if (bytes == NULL) TRY(fail_nomem(err, "a pack"));
+    TRY(dataset_pack(d, u, key.s, bytes, n, err));
+    TRY(dataset_open_pack(c, block, bytes, n, &packed, err));
+    TRY(batcher_new(packed, PART_VALIDATION, &o, &b, err));
+done:
+    batcher_free(b);
+    dataset_free(packed);
+    free(bytes);
+    text_release(&key);
+    config_free(c);
+    return st;
+}
+
+static void test_data_out_of_memory__packs(void **state)
+{
+    static const char *const insides[] = {
+        "type = \"blobs\"; class_weights = \"balanced\"; split = { validation = 9; test = 7; };",
+        "type = \"linear\"; standardize_target = true; split = { validation = 9; test = 7; };"
+    };
+    fixture *f = *state;
+    for (size_t i = 0; i < 2 * N_PACKS; i++) {
+        error err;
+        text whole = { 0 };
+        fixture_open(f, insides[i / N_PACKS]);
+        text_printf(&whole, "data = { %s };", insides[i / N_PACKS]);
+        if (run_pack(f->d, whole.s, (pack_use)(i % N_PACKS), &err) != OK) fail_msg("%s", err.text);
+        for (long k = 0;; k++) {
+            const long before = n_live;
+            fail_after = k;
+            const status st = run_pack(f->d, whole.s, (pack_use)(i % N_PACKS), &err);
+            const bool was_reached = fail_after < 0;
+            fail_after = -1;
+            assert_int_equal(n_live, before);
+            if (!was_reached) {
+                assert_int_equal(st, OK);
+                assert_true(k > 10);
+                break;
+            }
+            if (st != E_NOMEM) fail_msg("allocation %ld: %s", k, err.text);
+        }
+        text_release(&whole);
+    }
+}
+
 /* The same over a view and a plan of the test's own. */
 static status run_view(const assay_data *v, const data_plan *plan, error *err)
 {
@@ -273,6 +333,8 @@ int main(void)
             test_data_out_of_memory__idx, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             test_data_out_of_memory__npy, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_data_out_of_memory__packs, fixture_setup, fixture_teardown),
         cmocka_unit_test(test_data_out_of_memory__sequences_and_streams),
         cmocka_unit_test_setup_teardown(
             test_data_out_of_memory__generated, fixture_setup, fixture_teardown),

@@ -498,6 +498,38 @@ static void test_write__is_read_back_equal_and_aligned(void **state)
     safetensors_close(s);
 }
 
+static void test_write_bytes__are_those_of_the_file(void **state)
+{
+    (void)state;
+    char *expected = NULL;
+    size_t n = 0, n_asked = 0, n_written = 0;
+    error err = { 0 };
+    safetensors *s = NULL;
+    write_content();
+    assert_int_equal(file_read(file, &expected, &n, &err), OK);
+    assert_int_equal(
+        safetensors_write_bytes(NULL, 0, content, N_CONTENT, notes, 2, &n_asked, &err), OK);
+    assert_int_equal(n_asked, n);
+    char *bytes = malloc(n);
+    assert_non_null(bytes);
+    assert_int_equal(
+        safetensors_write_bytes(bytes, n - 1, content, N_CONTENT, notes, 2, &n_written, &err),
+        E_RANGE);
+    assert_int_equal(
+        safetensors_write_bytes(bytes, n, content, N_CONTENT, notes, 2, &n_written, &err), OK);
+    assert_int_equal(n_written, n);
+    assert_memory_equal(bytes, expected, n);
+    assert_int_equal(safetensors_open_bytes("a name", bytes, n, &s, &err), OK);
+    assert_true(holds_content(s));
+    safetensors_close(s);
+    bytes[n - 1] ^= 1;
+    assert_int_equal(safetensors_open_bytes("a name", bytes, n, &s, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, "a name: checksum"));
+    assert_int_equal(safetensors_open_bytes("a name", bytes, n - 1, &s, &err), E_CORRUPT);
+    free(bytes);
+    free(expected);
+}
+
 static void test_write__does_not_depend_on_the_order_of_its_arguments(void **state)
 {
     (void)state;
@@ -768,6 +800,7 @@ int main(void)
         cmocka_unit_test(test_write__refuses_what_could_not_be_read_back),
         cmocka_unit_test(test_write__refuses_notes_that_could_not_be_read_back),
         cmocka_unit_test(test_write__leaves_the_old_file_when_it_cannot_write),
+        cmocka_unit_test(test_write_bytes__are_those_of_the_file),
         cmocka_unit_test(test_get__checks_name_type_and_size),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

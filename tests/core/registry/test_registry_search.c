@@ -181,6 +181,52 @@ static status find(plugin_fixture *f, const char *type, const component **c)
     return registry_find(f->r, "optimizer", type, &at, c, &f->err);
 }
 
+static bool is_own(plugin_fixture *f)
+{
+    bool own = false;
+    assert_int_equal(registry_is_own(f->r, "optimizer", "tiny", &at, &own, &f->err), OK);
+    assert_false(registry_file(f->r, 0)->is_loaded);
+    return own;
+}
+
+/* The program's own is what lies in its folders, though the environment leads there, too; what somebody brings is not. */
+static void test_is_own__tells_who_brought_a_component(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder;
+        bool own;
+    } rows[] = { { "plugins", true }, { "dirs", true }, { "env", false }, { USER_FOLDER, false } };
+    bool own = false;
+    plugin_fixture f;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fixture_init(&f);
+        put(&f, rows[i].folder, "a.so", TINY);
+        open_all(&f);
+        assert_int_equal(is_own(&f), rows[i].own);
+        assert_int_equal(registry_is_own(f.r, "optimizer", "none", &at, &own, &f.err), E_UNKNOWN);
+        fixture_release(&f);
+    }
+    fixture_init(&f);
+    put(&f, "plugins", "a.so", TINY);
+    fixture_folder(&f, "env");
+    assert_int_equal(symlink(fixture_path(&f, "plugins/a.so"), fixture_path(&f, "env/a.so")), 0);
+    open_all(&f);
+    assert_string_equal(listing(&f), "ASSAY_PLUGIN_PATH:env/a.so ");
+    assert_true(is_own(&f));
+    put(&f, "brought", "b.so", TINY);
+    assert_int_equal(registry_add_file(f.r, fixture_path(&f, "brought/b.so"), NULL, &f.err), OK);
+    assert_int_equal(registry_is_own(f.r, "optimizer", "tiny", &at, &own, &f.err), E_CONFLICT);
+    fixture_release(&f);
+    fixture_init(&f);
+    put(&f, "plugins", "a.so", TINY);
+    put(&f, "brought", "b.so", TINY);
+    open_all(&f);
+    assert_int_equal(registry_add_file(f.r, fixture_path(&f, "brought/b.so"), NULL, &f.err), OK);
+    assert_false(is_own(&f)); /* it goes before the program's */
+    fixture_release(&f);
+}
+
 static void test_find__two_files_of_one_class_are_ambiguous(void **state)
 {
     (void)state;
@@ -372,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_find__a_deleted_file_is_a_reason),
         cmocka_unit_test(test_add_config__takes_paths_from_the_file_that_holds_them),
         cmocka_unit_test(test_add_config__refusals_name_the_line),
+        cmocka_unit_test(test_is_own__tells_who_brought_a_component),
         cmocka_unit_test(test_labels__name_the_file_of_what_the_user_brought),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
