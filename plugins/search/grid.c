@@ -11,6 +11,8 @@
 #include "shared/codec.h"
 #include "shared/draw.h"
 
+#include <stdio.h>
+
 struct grid {
     int64_t points, shuffle, shard, shards;
 };
@@ -187,6 +189,15 @@ static void fill_in(const struct scene *s, uint64_t i, uint64_t at, double *x)
     fill_in_branch(s, i, choice, at, x);
 }
 
+/* Which point of the grid proposal `trial` is; s->n where there is none. */
+static uint64_t point_of(
+    assay_ctx *ctx, const struct grid *h, const struct scene *s, uint64_t trial)
+{
+    const uint64_t k = trial * (uint64_t)h->shards + (uint64_t)h->shard;
+    if (k >= s->n) return s->n;
+    return h->shuffle ? shuffled(ctx, s, k) : k;
+}
+
 static int ask(assay_ctx *ctx, const void *hyper, uint64_t number, uint64_t want,
     assay_proposal *out, uint64_t stride, uint64_t *out_n, uint64_t *out_is_over)
 {
@@ -195,11 +206,11 @@ static int ask(assay_ctx *ctx, const void *hyper, uint64_t number, uint64_t want
     uint64_t n = 0;
     for (; n < want; n++) {
         assay_proposal *p = (assay_proposal *)(void *)((char *)out + n * stride);
-        const uint64_t k = (number + n) * (uint64_t)h->shards + (uint64_t)h->shard;
+        const uint64_t k = point_of(ctx, h, s, number + n);
         if (k >= s->n) break;
         for (uint64_t i = 0; i < s->plan->n_dimensions; i++)
             p->x[i] = (double)NAN;
-        fill_in_branch(s, ASSAY_NO_PARENT, 0, h->shuffle ? shuffled(ctx, s, k) : k, p->x);
+        fill_in_branch(s, ASSAY_NO_PARENT, 0, k, p->x);
     }
     *out_n = n;
     *out_is_over = (number + n) * (uint64_t)h->shards + (uint64_t)h->shard >= s->n;
@@ -217,6 +228,18 @@ static int tell(
     return ASSAY_OK;
 }
 
+static int explain(assay_ctx *ctx, const void *hyper, uint64_t trial, char *out, uint64_t bytes)
+{
+    const struct grid *h = hyper;
+    const struct scene *s = ctx->self;
+    const uint64_t k = point_of(ctx, h, s, trial);
+    out[0] = '\0';
+    if (k >= s->n) return ASSAY_OK;
+    (void)snprintf(out, bytes, "point %llu of %llu of the grid%s", (unsigned long long)(k + 1),
+        (unsigned long long)s->n, h->shuffle ? ", in random order" : "");
+    return ASSAY_OK;
+}
+
 static void end(assay_ctx *ctx)
 {
     ctx->self = NULL;
@@ -225,4 +248,4 @@ static void end(assay_ctx *ctx)
 ASSAY_SEARCH(grid, "0.1.0", "every combination of some values per dimension",
     ASSAY_HYPERS(grid, hypers),
     .can = ASSAY_SEARCH_CATEGORIES | ASSAY_SEARCH_CONDITIONS | ASSAY_SEARCH_FINITE, .open = start,
-    .ask = ask, .tell = tell, .close = end, .validate = validate);
+    .ask = ask, .tell = tell, .close = end, .validate = validate, .explain = explain);

@@ -11,6 +11,8 @@
 #include "shared/codec.h"
 #include "shared/sobol.h"
 
+#include <stdio.h>
+
 enum { SEQUENCE_SOBOL, SEQUENCE_HALTON };
 
 struct qmc {
@@ -108,6 +110,16 @@ static int tell(
     return ASSAY_OK;
 }
 
+static int explain(assay_ctx *ctx, const void *hyper, uint64_t trial, char *out, uint64_t bytes)
+{
+    const struct qmc *h = hyper;
+    (void)ctx;
+    (void)snprintf(out, bytes, "point %llu of the scrambled %s sequence",
+        (unsigned long long)(trial + (uint64_t)h->skip),
+        h->sequence == SEQUENCE_SOBOL ? "Sobol'" : "Halton");
+    return ASSAY_OK;
+}
+
 static void end(assay_ctx *ctx)
 {
     ctx->self = NULL;
@@ -115,4 +127,4 @@ static void end(assay_ctx *ctx)
 
 ASSAY_SEARCH(qmc, "0.1.0", "points that fill the space evenly: scrambled Sobol' or Halton",
     ASSAY_HYPERS(qmc, hypers), .can = ASSAY_SEARCH_CATEGORIES | ASSAY_SEARCH_CONDITIONS,
-    .open = start, .ask = ask, .tell = tell, .close = end);
+    .open = start, .ask = ask, .tell = tell, .close = end, .explain = explain);

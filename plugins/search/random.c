@@ -8,6 +8,8 @@
 #include "shared/codec.h"
 #include "shared/draw.h"
 
+#include <stdio.h>
+
 struct random {
     double use_priors;
 };
@@ -51,6 +53,11 @@ static double from_prior(assay_ctx *ctx, const assay_dimension *d, uint64_t k, u
     return u;
 }
 
+static int has_prior(const assay_dimension *d)
+{
+    return d->type != ASSAY_SPACE_CATEGORY && !isnan(d->prior_mean);
+}
+
 static void propose(assay_ctx *ctx, const struct random *h, uint64_t k, double *x)
 {
     const struct scene *s = ctx->self;
@@ -59,8 +66,7 @@ static void propose(assay_ctx *ctx, const struct random *h, uint64_t k, double *
     const int by_prior = s->u[n] < h->use_priors;
     for (uint64_t i = 0; i < n && by_prior; i++) {
         const assay_dimension *d = assay_dimension_at(s->plan, i);
-        const int has_prior = d->type != ASSAY_SPACE_CATEGORY && !isnan(d->prior_mean);
-        if (has_prior) s->u[i] = from_prior(ctx, d, k, i, s->u[i]);
+        if (has_prior(d)) s->u[i] = from_prior(ctx, d, k, i, s->u[i]);
     }
     codec_point(s->plan, s->u, x);
 }
@@ -88,6 +94,20 @@ static int tell(
     return ASSAY_OK;
 }
 
+static int explain(assay_ctx *ctx, const void *hyper, uint64_t trial, char *out, uint64_t bytes)
+{
+    const struct random *h = hyper;
+    const struct scene *s = ctx->self;
+    const uint64_t n = s->plan->n_dimensions;
+    uint64_t n_priors = 0;
+    for (uint64_t i = 0; i < n; i++)
+        n_priors += (uint64_t)has_prior(assay_dimension_at(s->plan, i));
+    const int by_prior = n_priors > 0 && draw_unit(ctx, trial, n) < h->use_priors;
+    (void)snprintf(out, bytes, "random point %llu, %s", (unsigned long long)trial,
+        by_prior ? "drawn from the priors where there are some" : "uniform in the space");
+    return ASSAY_OK;
+}
+
 static void end(assay_ctx *ctx)
 {
     ctx->self = NULL;
@@ -95,4 +115,4 @@ static void end(assay_ctx *ctx)
 
 ASSAY_SEARCH(random, "0.1.0", "independent points, uniform on the scale of each dimension",
     ASSAY_HYPERS(random, hypers), .can = ASSAY_SEARCH_CATEGORIES | ASSAY_SEARCH_CONDITIONS,
-    .open = start, .ask = ask, .tell = tell, .close = end);
+    .open = start, .ask = ask, .tell = tell, .close = end, .explain = explain);

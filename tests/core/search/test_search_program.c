@@ -159,7 +159,7 @@ static void test_lines__are_answered_one_by_one(void **state)
     assert_non_null(strstr(line(t, 4), "\"value\": -0.731"));
     assert_non_null(strstr(line(t, 5), "{\"trials\": [{\"id\": 2, "));
     assert_string_equal(line(t, 6), "{\"verdict\": \"go\"}");
-    assert_string_equal(line(t, 7), "{\"id\": 0, \"why\": \"\"}");
+    assert_string_equal(line(t, 7), "{\"id\": 0, \"why\": \"random point 0, uniform in the space\"}");
 }
 
 static void test_bad_lines__are_named_and_change_nothing(void **state)
