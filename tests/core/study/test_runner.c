@@ -63,6 +63,13 @@ static void test_runner__gives_the_numbers_of_assay_train(void **state)
     rig_close(&g);
 }
 
+/* Strict is not possible of an instrumented program, and is not claimed. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+static const char *const strictest = "process";
+#else
+static const char *const strictest = "strict";
+#endif
+
 static void test_runner__has_the_same_numbers_at_every_level(void **state)
 {
     double values[3];
@@ -73,7 +80,7 @@ static void test_runner__has_the_same_numbers_at_every_level(void **state)
         rig_train(&g, small, 2);
         g.d.level = k == 0 ? SANDBOX_STRICT : SANDBOX_PROCESS;
         rig_open(&g, k == 2, NULL);
-        assert_string_equal(runner_level(g.r), k == 2 ? "none" : k == 1 ? "process" : "strict");
+        assert_string_equal(runner_level(g.r), k == 2 ? "none" : k == 1 ? "process" : strictest);
         run *n = rig_start(&g, NULL, 5);
         const run_end *e = rig_end(&g, n);
         rig_expect(e, OUTCOME_OK, "done");
@@ -94,8 +101,9 @@ static void test_runner__runs_with_less_only_where_told(void **state)
     const runner_options o = { .program = PROGRAM, .pretend_lacking = LACKS_LANDLOCK };
     assert_int_equal(setenv("ASSAY_PLUGIN_PATH", TEST_BUILD_DIR "/plugins", 1), 0);
     const status st = runner_open(&g.d, &o, &g.r, &err);
-    if (st == OK) { /* instrumented: strict is process there */
-        assert_string_equal(runner_level(g.r), "process");
+    if (st == OK) {
+        assert_string_equal(strictest, "process");
+        assert_string_equal(runner_level(g.r), strictest);
         rig_close(&g);
         return;
     }
@@ -416,13 +424,14 @@ static void test_runner__stops_what_runs(void **state)
 {
     rig g;
     run *runs[3];
-    const char *const longer[] = { "train.epochs=100000", "model[0].units=16" };
+    const char *const longer[] = { "train.epochs=100000" };
+    const double x[] = { 9 };
     (void)state;
-    rig_init(&g, NULL);
-    rig_train(&g, longer, 2);
+    rig_init(&g, "model[0].units=8..64");
+    rig_train(&g, longer, 1);
     rig_open(&g, false, NULL);
     for (size_t i = 0; i < 3; i++)
-        runs[i] = rig_start(&g, NULL, i);
+        runs[i] = rig_start(&g, x, i);
     run_stop(runs[2], OUTCOME_CANCELLED); /* it waits for the plan of the first */
     run_stop(runs[0], OUTCOME_PRUNED); /* which the second then makes */
     assert_ptr_equal(rig_wait(&g).run, runs[2]);
