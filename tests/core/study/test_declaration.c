@@ -201,6 +201,34 @@ static void test_damaged_text__is_corrupt(void **state)
     assert_null(d);
 }
 
+static void test_plugins__are_kept_by_absolute_paths(void **state)
+{
+    scene *t = *state;
+    declaration *again = NULL;
+    char expected[256];
+    assert_int_equal(symlink(TEST_BUILD_DIR "/plugins/search/grid.so", "own.so"), 0);
+    const declaration *d = loaded(t,
+        "plugins = ( \"./own.so\" );\n"
+        "study = { search = \"optimizer.lr=1e-4..1:log\"; strategy = \"grid\"; workloads = ( { "
+        "config "
+        "= \"blobs.cfg\"; } ); };");
+    snprintf(expected, sizeof expected, "plugins = ( \"%s/own.so\" );\n", t->folder);
+    assert_non_null(strstr(d->written.s, expected));
+    assert_int_equal(unlink("own.so"), 0);
+    assert_int_equal(declaration_read(t->r, "x", d->written.s, &again, &t->err), OK);
+    declaration_free(again);
+}
+
+static void test_strategy__keeps_the_line_where_it_was_written(void **state)
+{
+    scene *t = *state;
+    const declaration *d =
+        loaded(t, comparison("\n\n  strategy = { type = \"qmc\";\n colour = 3; };"));
+    assert_int_equal(value_find(d->strategy, "colour")->at.line, 10);
+    assert_string_equal(value_find(d->strategy, "colour")->at.file, "study.cfg");
+    assert_int_equal(d->contenders[1].space.at[0].line, 5);
+}
+
 static void test_included_files__are_taken_in_and_lines_stay(void **state)
 {
     scene *t = *state;
@@ -238,6 +266,8 @@ int main(void)
         TEST(test_what_was_written__reads_back_equal_without_files),
         TEST(test_hash__is_of_what_is_run_not_of_how_it_is_written),
         TEST(test_damaged_text__is_corrupt),
+        TEST(test_plugins__are_kept_by_absolute_paths),
+        TEST(test_strategy__keeps_the_line_where_it_was_written),
         TEST(test_included_files__are_taken_in_and_lines_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
