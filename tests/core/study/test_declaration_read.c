@@ -24,19 +24,18 @@ static char *example(const char *readme, size_t i)
     return t.s;
 }
 
-static char *slurp(const char *path)
+static void slurp(const char *path, char **out)
 {
-    char *s = NULL;
     size_t n;
-    assert_int_equal(file_read(path, &s, &n, NULL), OK);
-    return s;
+    assert_int_equal(file_read(path, out, &n, NULL), OK);
 }
 
 static void copy(const char *name)
 {
     char from[512];
     snprintf(from, sizeof from, "%s/configs/%s", TEST_SOURCE_DIR, name);
-    char *s = slurp(from);
+    char *s;
+    slurp(from, &s);
     spill(name, s);
     free(s);
 }
@@ -44,9 +43,9 @@ static void copy(const char *name)
 static void test_readme__has_examples_that_are_studies(void **state)
 {
     scene *t = *state;
-    char *readme = slurp(TEST_SOURCE_DIR "/configs/README.md");
-    char all[8192];
+    char *readme, all[8192];
     size_t n = 0;
+    slurp(TEST_SOURCE_DIR "/configs/README.md", &readme);
     copy("digits.cfg");
     copy("iris.cfg");
     for (char *s; (s = example(readme, n)) != NULL; n++) {
@@ -73,7 +72,8 @@ static void test_readme__has_examples_that_are_studies(void **state)
 static void test_readme__tells_of_keys_that_there_are(void **state)
 {
     scene *t = *state;
-    char *readme = slurp(TEST_SOURCE_DIR "/configs/README.md"), group[64] = "";
+    char *readme, group[64] = "";
+    slurp(TEST_SOURCE_DIR "/configs/README.md", &readme);
     const char *table = strstr(readme, "\n## study");
     size_t n = 0;
     assert_non_null(table);
