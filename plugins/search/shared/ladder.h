@@ -228,6 +228,8 @@ static inline int ladder_result(
     if (code != ASSAY_OK || e->state == ASSAY_TRIAL_REPORTED) return code;
     if (e->state == ASSAY_TRIAL_LOST) return ASSAY_OK;
     t->state = e->state;
+    /* a continuation that fails takes nothing back of what its line has shown before */
+    if (e->state == ASSAY_TRIAL_FAILED && e->trial != first) return ASSAY_OK;
     return sampler_end(ctx, &l->sampler, e, t->inner);
 }
 
