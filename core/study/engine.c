@@ -7,6 +7,7 @@
 #include "study/engine.h"
 
 #include "base/clock.h"
+#include "study/strategy_place.h"
 #include "study/trial_end.h"
 #include "study/tuning.h"
 
@@ -43,6 +44,8 @@ typedef struct engine {
     double looked_s;
     bool is_closed; /* by the user: nothing more is begun */
     engine_summary *summary;
+    search_place place; /* of strategies */
+    sandbox *place_sandbox; /* NULL: they run in this process */
 } engine;
 
 /* -- making -- */
@@ -66,7 +69,7 @@ static status make_tunings(engine *e, error *err)
         const tuning_key key = { .contender = i % d->n_contenders,
             .workload = i / d->n_contenders % d->n_workloads,
             .repeat = i / d->n_contenders / d->n_workloads };
-        TRY(tuning_new(e->registry, d, e->store, e->study, key, &e->tunings[i], err));
+        TRY(tuning_new(e->registry, d, &e->place, e->store, e->study, key, &e->tunings[i], err));
         e->n_tunings++;
     }
 done:
@@ -95,6 +98,7 @@ static void end(engine *e)
     runner_close(e->runner);
     for (size_t i = 0; i < e->n_tunings; i++)
         tuning_free(e->tunings[i]);
+    sandbox_close(e->place_sandbox);
     free(e->tunings);
     free(e->has_evaluations);
     free(e->slots);
@@ -409,6 +413,9 @@ static status work(engine *e, error *err)
     TRY(add_evaluations(e, &(bool){ false }, err));
     TRY(is_done(e, &e->summary->is_over, err));
     if (e->summary->is_over || e->is_closed) return OK;
+    if (!o.is_debugged) {
+        TRY(strategy_place_open(e->registry, e->d, o.program, &e->place, &e->place_sandbox, err));
+    }
     TRY(runner_open(e->d, &o, &e->runner, err));
     while (!e->summary->is_over) {
         TRY(fill(e, err));

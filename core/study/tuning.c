@@ -16,9 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_LOST = 3 }; /* processes of a strategy in a row */
+
 struct tuning {
     registry *registry;
     const declaration *declaration;
+    const search_place *place;
     tuning_key key;
     const contender *contender;
     history h;
@@ -39,13 +42,14 @@ store_search tuning_store_search(const declaration *d, tuning_key key, trial_pha
         .repeat = key.repeat };
 }
 
-status tuning_new(registry *r, const declaration *d, store *s, uint64_t study, tuning_key key,
-    tuning **out, error *err)
+status tuning_new(registry *r, const declaration *d, const search_place *place, store *s,
+    uint64_t study, tuning_key key, tuning **out, error *err)
 {
     tuning *t = calloc(1, sizeof *t);
     if (!t) return fail_nomem(err, "a tuning");
     t->registry = r;
     t->declaration = d;
+    t->place = place;
     t->h = (history){
         .store = s, .study = study, .has_costs = d->budget_samples > 0 || d->budget_seconds > 0
     };
@@ -176,8 +180,10 @@ static status make_search(tuning *t, error *err)
         .n_trials = tuning_most_trials(t),
         .max_fidelity = most_fidelity(t),
         .min_fidelity = d->min_fidelity };
-    const status st = search_new(
-        t->registry, d->config, d->strategy, d->pruner, &t->contender->space, &o, &t->search, err);
+    const space *sp = &t->contender->space;
+    const status st = t->place->sandbox
+        ? search_new_in(t->place, d->config, d->strategy, d->pruner, sp, &o, &t->search, err)
+        : search_new(t->registry, d->config, d->strategy, d->pruner, sp, &o, &t->search, err);
     if (st == OK) t->has_parts = search_has_parts(t->search);
     return st;
 }
@@ -248,7 +254,15 @@ static status catch_up(tuning *t, error *err)
     return st;
 }
 
-status tuning_sync(tuning *t, error *err)
+/* Another host has asked meanwhile, and the strategy of this one has gone astray; or its process was lost. It is made anew. */
+static status start_anew(tuning *t, error *err)
+{
+    forget_search(t);
+    const status st = read_history(t, err);
+    return st == OK ? catch_up(t, err) : st;
+}
+
+static status sync(tuning *t, error *err)
 {
     status st = read_history(t, err);
     if (st == OK && tuning_is_over(t)) forget_search(t); /* it is not asked again */
@@ -309,15 +323,7 @@ done:
     return st;
 }
 
-/* Another host has asked meanwhile: the strategy of this one has gone astray, and is made anew. */
-static status start_anew(tuning *t, error *err)
-{
-    forget_search(t);
-    const status st = read_history(t, err);
-    return st == OK ? catch_up(t, err) : st;
-}
-
-status tuning_ask(tuning *t, bool *out_added, error *err)
+static status ask(tuning *t, bool *out_added, error *err)
 {
     status st = OK;
     size_t n = 0;
@@ -350,6 +356,22 @@ status tuning_ask(tuning *t, bool *out_added, error *err)
     if (t->n_asked < t->h.n) t->h.proposals[t->n_asked++].inside = s.number;
     *out_added = true;
 done:
+    return st;
+}
+
+status tuning_ask(tuning *t, bool *out_added, error *err)
+{
+    status st = ask(t, out_added, err);
+    for (int i = 0; st == E_INTERRUPTED && i < MOST_LOST; i++)
+        st = start_anew(t, err);
+    return st;
+}
+
+status tuning_sync(tuning *t, error *err)
+{
+    status st = sync(t, err);
+    for (int i = 0; st == E_INTERRUPTED && i < MOST_LOST; i++)
+        st = start_anew(t, err);
     return st;
 }
 

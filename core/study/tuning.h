@@ -3,6 +3,7 @@
 #ifndef ASSAY_CORE_STUDY_TUNING_H
 #define ASSAY_CORE_STUDY_TUNING_H
 
+#include "search/strategy_job.h"
 #include "study/declaration.h"
 
 typedef struct tuning tuning;
@@ -12,9 +13,9 @@ typedef struct tuning_key {
     size_t workload, contender, repeat;
 } tuning_key;
 
-/* Nothing is read and no plugin loaded yet. The first three must outlive it. */
-status tuning_new(registry *r, const declaration *d, store *s, uint64_t study, tuning_key key,
-    tuning **out, error *err) MUST_CHECK;
+/* Nothing is read and no plugin loaded yet. All but the key must outlive it. Of a place without a sandbox strategies run in this process. */
+status tuning_new(registry *r, const declaration *d, const search_place *place, store *s,
+    uint64_t study, tuning_key key, tuning **out, error *err) MUST_CHECK;
 void tuning_free(tuning *t);
 tuning_key tuning_get_key(const tuning *t);
 

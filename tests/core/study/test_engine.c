@@ -87,6 +87,7 @@ static status run_study(
     uint64_t study;
     bool is_new;
     const store_options so = { .mode = STORE_CREATE };
+    o.program = TEST_BUILD_DIR "/assay"; /* of strategies' processes */
     TRY(store_open(path_in(t, file, path), &so, &s, err));
     TRY(study_declare(t->d, s, &study, &is_new, err));
     TRY(engine_run(t->registry, t->d, s, study, &o, out, err));
