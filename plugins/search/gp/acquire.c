@@ -3,8 +3,10 @@
  *   EI = sd h(t),   h(t) = phi(t) + t Phi(t),   t = (best - mean) / sd
  *
  * whose logarithm has a slope where EI itself has long been 0 (Ament, Daulton, Eriksson, Balandat, Bakshy 2023, "Unexpected
- * improvements to expected improvement"). Candidates are Sobol' points and steps of three lengths from the best points; L-BFGS on the
- * continuous columns takes the best few uphill, then discrete dimensions take the choices and levels beside theirs as long as that helps. */
+ * improvements to expected improvement"), with the user's priors as a factor (prior.c). Candidates are Sobol' points and steps of three
+ * lengths from the best points; L-BFGS on the continuous columns takes the best few uphill, then discrete dimensions take the choices and
+ * levels beside theirs as long as that helps. A local search (region.c) does all this in a box, with candidates that keep most coordinates of
+ * the best point. */
 #include "parts.h"
 
 #include <string.h>
@@ -13,60 +15,46 @@ enum { N_CENTRES = 5, N_STEPS = 12, N_POLISHED = 4, N_ROUNDS = 3 };
 
 static const double step_lengths[] = { 0.2, 0.05, 0.01 };
 
+/* Shares of the dimensions that a step changes beside the one that it surely does; numbers and chances of a candidate in a box. */
+static const double numbers_moved = 0.3, dimensions_moved = 20, choices_moved = 0.2;
+
 enum { N_LENGTHS = sizeof step_lengths / sizeof *step_lengths };
-
-/* log h(t); *ratio = Phi(t) / h(t), its derivative. By erfc where that is exact enough, else by its asymptotic series. */
-static double log_h(double t, double *ratio)
-{
-    const double log_phi = -0.5 * t * t - 0.91893853320467274178;
-    if (t < -20) {
-        const double u = 1 / (t * t), h = 1 - 3 * u + 15 * u * u;
-        *ratio = -t * (1 - u + 3 * u * u) / h;
-        return log_phi + log(u) + log(h);
-    }
-    const double phi = exp(log_phi), share = 0.5 * erfc(-t * 0.70710678118654752440);
-    const double h = phi + t * share;
-    *ratio = share / h;
-    return log(h);
-}
-
-double log_improvement(struct model *m, const double *row, double *g, double *work)
-{
-    double mean, sd, ratio;
-    model_predict(m, row, &mean, &sd, g, work);
-    const double t = (m->best - mean) / sd, value = log_h(t, &ratio) + log(sd);
-    for (uint64_t c = 0; g && c < m->n_columns; c++)
-        g[c] = ratio * (-g[c] - t * work[c]) / sd + work[c] / sd;
-    return value;
-}
-
-struct climb {
-    struct acquire *a;
-    double *row, *g, *work; // [n_columns] each
-    const uint64_t *free; // [n] columns that move
-    uint64_t n;
-};
-
-static double climb_value(void *arg, const double *u, double *g)
-{
-    const struct climb *c = arg;
-    for (uint64_t i = 0; i < c->n; i++)
-        c->row[c->free[i]] = u[i];
-    const double value = log_improvement(c->a->model, c->row, c->g, c->work);
-    for (uint64_t i = 0; i < c->n; i++)
-        g[i] = -c->g[c->free[i]];
-    return -value;
-}
 
 /* What is worked on, in one block of scratch memory. */
 struct bench {
     double *rows; // [n, n_columns]
     double *values; // [n]
     uint64_t n;
+    double least[N_POLISHED]; // the largest values so far, rising
     double *x, *row, *u, *g, *work, *low, *high,
         *descend; // [n_columns] and n_dimensions; of descend
     uint64_t *free; // [n_columns]
 };
+
+/* What is looked for, at b->row, whose point is b->x; its gradient goes to b->g where that is asked for. */
+static double score(struct acquire *a, struct bench *b, int is_sloped)
+{
+    double *g = is_sloped ? b->g : NULL;
+    const double value = log_improvement(a->model, b->row, g, b->work);
+    return value + prior_log(a->columns, b->x, b->row, a->prior_weight, g);
+}
+
+struct climb {
+    struct acquire *a;
+    struct bench *b;
+    uint64_t n; // b->free: columns that move
+};
+
+static double climb_value(void *arg, const double *u, double *g)
+{
+    const struct climb *c = arg;
+    for (uint64_t i = 0; i < c->n; i++)
+        c->b->row[c->b->free[i]] = u[i];
+    const double value = score(c->a, c->b, 1);
+    for (uint64_t i = 0; i < c->n; i++)
+        g[i] = -c->b->g[c->b->free[i]];
+    return -value;
+}
 
 uint64_t acquire_candidates(uint64_t n_sobol)
 {
@@ -91,10 +79,8 @@ static int bench_init(struct acquire *a, struct bench *b)
     b->high = b->low + d;
     b->descend = b->high + d;
     b->n = 0;
-    for (uint64_t i = 0; i < d; i++) {
-        b->low[i] = 0;
-        b->high[i] = 1;
-    }
+    for (int i = 0; i < N_POLISHED; i++)
+        b->least[i] = -HUGE_VAL;
     return 1;
 }
 
@@ -109,14 +95,48 @@ static double draw_normal(struct acquire *a)
     return sqrt(-2 * log(u)) * cos(6.283185307179586476925 * draw(a));
 }
 
-/* Takes b->row as a candidate unless its point has been proposed. */
+/* Another choice, at random, in place of the one to be avoided. */
+static void turn(struct acquire *a, double *row)
+{
+    const struct columns *c = a->columns;
+    if (a->apart == NOT_APART || !(row[c->first[a->apart] + a->avoided] > 0.5)) return;
+    const uint64_t n = c->width[a->apart] - 1, k = (uint64_t)(draw(a) * (double)n);
+    columns_choose(c, a->apart, k < a->avoided ? k : k + 1, row);
+}
+
+/* Takes b->row as a candidate unless its point has been proposed, or as many are better as are polished. */
 static void consider(struct acquire *a, struct bench *b)
 {
     const uint64_t d = a->columns->n;
+    turn(a, b->row);
     columns_settle(a->columns, b->row, b->x);
     if (a->is_known(a->arg, b->x)) return;
+    const double belief = prior_log(a->columns, b->x, b->row, a->prior_weight, NULL);
+    const double value = log_improvement_above(a->model, b->row, b->least[0] - belief) + belief;
+    if (!(value > b->least[0]) && b->n >= N_POLISHED) return;
     memcpy(b->rows + b->n * d, b->row, d * sizeof *b->row);
-    b->values[b->n++] = log_improvement(a->model, b->row, NULL, NULL);
+    b->values[b->n++] = value;
+    uint64_t at = 0;
+    for (; at + 1 < N_POLISHED && b->least[at + 1] < value; at++)
+        b->least[at] = b->least[at + 1];
+    b->least[at] = fmax(b->least[at], value);
+}
+
+/* b->u in the box, for most dimensions the best row itself where they are many. */
+static void approach(struct acquire *a, struct bench *b)
+{
+    const struct columns *c = a->columns;
+    const uint64_t n = c->plan->n_dimensions;
+    const double *centre = a->model->x + a->order[0] * c->n,
+                 share = fmin(1, dimensions_moved / (double)n);
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t at = c->first[i];
+        if (draw(a) > (columns_is_category(c, i) ? choices_moved : share)) {
+            memcpy(b->row + at, centre + at, c->width[i] * sizeof *centre);
+        } else if (!columns_is_category(c, i)) {
+            b->row[at] = a->low[at] + b->u[i] * (a->high[at] - a->low[at]);
+        }
+    }
 }
 
 static void everywhere(struct acquire *a, struct bench *b)
@@ -130,8 +150,10 @@ static void everywhere(struct acquire *a, struct bench *b)
             draw_units(a->ctx, a->proposal, a->place, b->u, n);
             a->place += n;
         }
+        if (i % 2 == 0) prior_bend(a->columns, b->u);
         codec_point(a->columns->plan, b->u, b->x);
         columns_encode(a->columns, b->x, b->row);
+        if (a->is_local) approach(a, b);
         consider(a, b);
     }
 }
@@ -142,12 +164,13 @@ static void step_away(struct acquire *a, double *row, double length)
     const uint64_t n = c->plan->n_dimensions;
     const uint64_t sure = (uint64_t)(draw(a) * (double)n);
     for (uint64_t i = 0; i < n; i++) {
-        if (i != sure && draw(a) > 0.6) continue;
+        if (i != sure && draw(a) > numbers_moved) continue;
         double *at = row + c->first[i];
         if (columns_is_category(c, i)) {
             columns_choose(c, i, (uint64_t)(draw(a) * (double)c->width[i]), row);
         } else {
-            *at = codec_clip(*at + length * draw_normal(a), 0, 1);
+            *at += length * draw_normal(a);
+            *at = codec_clip(*at, a->low[c->first[i]], a->high[c->first[i]]);
         }
     }
 }
@@ -168,7 +191,7 @@ static void nearby(struct acquire *a, struct bench *b)
 static void climb(struct acquire *a, struct bench *b)
 {
     const struct columns *c = a->columns;
-    struct climb up = { .a = a, .row = b->row, .g = b->g, .work = b->work, .free = b->free };
+    struct climb up = { .a = a, .b = b };
     columns_decode(c, b->row, b->x);
     for (uint64_t i = 0; i < c->plan->n_dimensions; i++) {
         const int moves = !columns_is_category(c, i) && !isnan(b->x[i]) &&
@@ -176,8 +199,11 @@ static void climb(struct acquire *a, struct bench *b)
         if (moves) b->free[up.n++] = c->first[i];
     }
     if (!up.n) return;
-    for (uint64_t i = 0; i < up.n; i++)
+    for (uint64_t i = 0; i < up.n; i++) {
         b->u[i] = b->row[b->free[i]];
+        b->low[i] = a->low[b->free[i]];
+        b->high[i] = a->high[b->free[i]];
+    }
     descend(climb_value, &up, b->low, b->high, b->u, up.n, 25, b->descend);
     for (uint64_t i = 0; i < up.n; i++)
         b->row[b->free[i]] = b->u[i];
@@ -210,12 +236,13 @@ static int shift(struct acquire *a, struct bench *b, double *row, double *value)
     int is_better = 0;
     for (uint64_t i = 0; i < c->plan->n_dimensions; i++) {
         for (uint64_t k = 0; k < n_moves(c, i); k++) {
+            if (i == a->apart && k == a->avoided) continue;
             memcpy(b->row, row, c->n * sizeof *row);
             columns_decode(c, b->row, b->x);
             move(c, i, k, b->x[i], b->row);
             columns_settle(c, b->row, b->x);
             if (a->is_known(a->arg, b->x)) continue;
-            const double there = log_improvement(a->model, b->row, NULL, NULL);
+            const double there = score(a, b, 0);
             if (!(there > *value)) continue;
             memcpy(row, b->row, c->n * sizeof *row);
             *value = there;
@@ -233,7 +260,7 @@ static void climb_to(
     climb(a, b);
     columns_settle(a->columns, b->row, b->x);
     if (a->is_known(a->arg, b->x)) return;
-    const double there = log_improvement(a->model, b->row, NULL, NULL);
+    const double there = score(a, b, 0);
     if (!(there > *value)) return;
     memcpy(row, b->row, d * sizeof *row);
     *value = there;
@@ -245,8 +272,9 @@ int acquire_best(struct acquire *a, double *row)
     struct bench b;
     if (!bench_init(a, &b)) return ASSAY_E_NOMEM;
     a->place = 2 * a->columns->plan->n_dimensions;
+    nearby(a,
+        &b); // first, as the others then are mostly known to be worse before they are predicted in full
     everywhere(a, &b);
-    nearby(a, &b);
     double value = -HUGE_VAL;
     for (uint64_t k = 0; k < N_POLISHED && b.n; k++) {
         uint64_t best = 0;

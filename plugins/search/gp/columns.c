@@ -24,12 +24,17 @@ int columns_init(assay_ctx *ctx, struct columns *c, const assay_search_plan *pla
         c->width[i] = is_split ? d->n_choices : 1;
         c->n += c->width[i];
     }
-    c->length = ctx->host->alloc(ctx, (c->n + 1) * sizeof *c->length);
-    if (!c->length) return ASSAY_E_NOMEM;
+    c->length = ctx->host->alloc(ctx, (2 * c->n + 1) * sizeof *c->length);
+    c->prior = ctx->host->alloc(ctx, (n + 1) * sizeof *c->prior);
+    if (!c->length || !c->prior) return ASSAY_E_NOMEM;
+    c->is_choice = c->length + c->n;
+    prior_read(c);
     for (uint64_t i = 0; i < n; i++) {
         const int is_shared = c->width[i] > MOST_LENGTHS_OF_A_CHOICE;
         for (uint64_t k = 0; k < c->width[i]; k++)
             c->length[c->first[i] + k] = is_shared ? c->n_lengths : c->n_lengths + k;
+        for (uint64_t k = 0; k < (is_shared ? 1 : c->width[i]); k++)
+            c->is_choice[c->n_lengths + k] = columns_is_category(c, i) != 0;
         c->n_lengths += is_shared ? 1 : c->width[i];
     }
     return ASSAY_OK;

@@ -3,15 +3,14 @@
  * Jones, Schonlau and Welch 1998, "Efficient global optimization of expensive black-box functions", equation 15, in logarithms; the model
  * is in model.c, its rows in columns.c, the search for the largest value in acquire.c. The first points are scrambled Sobol' points.
  *
- * What the model is told: values of trials that are done or pruned, cut where they are far worse than half of all (what is so bad
- * needs no resolution) and standardised; a diverged trial counts as the worst value; a failed one says nothing. A replicate is a row of its
+ * What the model is told: values of trials that are done or pruned, cut and bent (values.c); a diverged trial counts as the worst value; a failed one says nothing. A replicate is a row of its
  * own and a standard error is noise of its row. Trials under way are believed to give what the model expects (Ginsbourger, Le Riche,
- * Carraro 2010, "Kriging is well-suited to parallelize optimization"). In a noisy study the best is the lowest mean at a result.
+ * Carraro 2010, "Kriging is well-suited to parallelize optimization"). Some proposals keep to a box around the best result (region.c).
  *
- * The length scales are fitted again when the number of results has grown by a 32nd, from the fit before and from scratch; each time
+ * The length scales are fitted again when the number of results has grown by a 32nd (a 16th from 128 on), from the fit before and from scratch; each time
  * that it has doubled from scratch alone. That history is a function of the results in their order alone, so that a study resumes with the same model:
- * fits that were not needed are made up for from the last doubling on. Above 320 results the model has the best third and
- * the latest.
+ * fits that were not needed are made up for from the last doubling on. Above 320 results a fit takes the best third and
+ * the latest, and what comes after it is added. Between fits the Cholesky factor gets new rows only.
  *
  * Defaults: few first points, as 2 d of them cost a factor of 20 in the regret of mixed spaces of 12 dimensions after 100 trials;
  * 512 candidates, as the climbs from the best of them find what lies between. */
@@ -19,12 +18,15 @@
 
 struct gp {
     int64_t startup, candidates;
+    double prior_weight;
 };
 
 static const assay_hyper hypers[] = {
     ASSAY_INT(gp, startup, 0, 0, 1 << 20,
         "Sobol' points before the model is asked; 0: 8, or 10 from five dimensions on"),
     ASSAY_INT(gp, candidates, 512, 16, 1 << 16, "Sobol' points at which a proposal is looked for"),
+    ASSAY_REAL(gp, prior_weight, 10, 0, 1e6,
+        "power of the user's priors, over the number of results, as a factor of the improvement"),
 };
 
 static int start_sobol(assay_ctx *ctx, struct scene *s, uint64_t n)
@@ -41,16 +43,19 @@ static int start_sobol(assay_ctx *ctx, struct scene *s, uint64_t n)
 
 static int start(assay_ctx *ctx, const void *hyper, const assay_search_plan *plan)
 {
+    const struct gp *h = hyper;
     struct scene *s = ctx->host->alloc(ctx, sizeof *s);
-    (void)hyper;
     if (!s) return ASSAY_E_NOMEM;
     s->plan = plan;
+    s->n_first = h->startup ? (uint64_t)h->startup : plan->n_dimensions > 4 ? 10 : 8;
     ctx->self = s;
     const int code = columns_init(ctx, &s->columns, plan);
     if (code != ASSAY_OK) return code;
-    s->u = ctx->host->alloc(ctx, (plan->n_dimensions + s->columns.n + 1) * sizeof *s->u);
+    s->u = ctx->host->alloc(ctx, (plan->n_dimensions + 3 * s->columns.n + 1) * sizeof *s->u);
     if (!s->u) return ASSAY_E_NOMEM;
     s->row = s->u + plan->n_dimensions;
+    s->low = s->row + s->columns.n;
+    s->high = s->low + s->columns.n;
     const int model_code = model_init(ctx, &s->model, &s->columns);
     return model_code != ASSAY_OK ? model_code : start_sobol(ctx, s, plan->n_dimensions);
 }
@@ -82,14 +87,7 @@ static int prepare(assay_ctx *ctx, struct scene *s, int *out_code)
     if (!ranked || s->n_results < 2 || s->columns.n == 0) return 0;
     scene_fit(s, ranked);
     if (!scene_fill(s, ranked, s->n_results) || !model_factor(m)) return 0;
-    if (s->plan->is_noisy) {
-        m->best = HUGE_VAL;
-        for (uint64_t i = 0; i < m->n; i++) {
-            double mean, sd;
-            model_predict(m, m->x + i * s->columns.n, &mean, &sd, NULL, NULL);
-            m->best = fmin(m->best, mean);
-        }
-    }
+    s->n_rows = m->n;
     for (uint64_t i = 0; i < s->n_known; i++) {
         if (s->known[i].what != KNOWN_UNDER_WAY) continue;
         columns_encode(&s->columns, s->known[i].x, s->row);
@@ -98,15 +96,61 @@ static int prepare(assay_ctx *ctx, struct scene *s, int *out_code)
     return 1;
 }
 
-static void propose_first(assay_ctx *ctx, const struct scene *s, uint64_t k, double *x)
+static void propose_first(
+    assay_ctx *ctx, const struct scene *s, uint64_t k, double *x, struct note *why)
 {
     const uint64_t n = s->plan->n_dimensions;
+    const int is_of_prior = s->columns.has_prior && k % 2 == 0;
     if (s->directions) {
         sobol_point(ctx, s->directions, s->seeds, k, k, s->u, n);
     } else {
         draw_units(ctx, k, 0, s->u, n);
     }
+    if (is_of_prior) prior_bend(&s->columns, s->u);
+    why->kind = is_of_prior ? NOTE_PRIOR : NOTE_FIRST;
     codec_point(s->plan, s->u, x);
+}
+
+static int propose(
+    assay_ctx *ctx, const struct gp *h, struct scene *s, uint64_t k, double *x, struct note *why)
+{
+    uint64_t avoided = 0;
+    const uint64_t apart = region_apart(s, k, &avoided);
+    const int is_local = apart == NOT_APART && region_is_for(s, k);
+    const double best = s->model.best;
+    for (uint64_t c = 0; c < s->columns.n; c++) {
+        s->low[c] = 0;
+        s->high[c] = 1;
+    }
+    if (is_local) region_set(s, s->low, s->high);
+    struct acquire a = { .ctx = ctx,
+        .columns = &s->columns,
+        .model = &s->model,
+        .directions = s->directions,
+        .seeds = s->seeds,
+        .order = s->order,
+        .n_done = s->n_rows,
+        .proposal = k,
+        .n_candidates = (uint64_t)h->candidates,
+        .low = s->low,
+        .high = s->high,
+        .is_local = is_local,
+        .prior_weight = h->prior_weight / (double)s->n_results,
+        .apart = apart,
+        .avoided = avoided,
+        .is_known = scene_has,
+        .arg = s };
+    if (apart != NOT_APART) s->model.best = region_best_apart(s, apart, avoided);
+    const int code = acquire_best(&a, s->row);
+    if (code == ASSAY_OK) {
+        columns_decode(&s->columns, s->row, x);
+        note_model(why, s, s->row,
+            apart != NOT_APART ? NOTE_APART
+                : is_local     ? NOTE_LOCAL
+                               : NOTE_MODEL);
+    }
+    s->model.best = best;
+    return code;
 }
 
 static int ask(assay_ctx *ctx, const void *hyper, uint64_t number, uint64_t want,
@@ -114,22 +158,18 @@ static int ask(assay_ctx *ctx, const void *hyper, uint64_t number, uint64_t want
 {
     const struct gp *h = hyper;
     struct scene *s = ctx->self;
-    const uint64_t usual = s->plan->n_dimensions > 4 ? 10 : 8;
-    const uint64_t n_first = h->startup ? (uint64_t)h->startup : usual;
     int code = ASSAY_OK, is_ready = 0;
-    if (number + want > n_first) is_ready = prepare(ctx, s, &code);
+    if (number + want > s->n_first) is_ready = prepare(ctx, s, &code);
     if (code != ASSAY_OK) return code;
-    const uint64_t n_done = s->n_results < MOST_ROWS ? s->n_results : MOST_ROWS;
     for (uint64_t i = 0; i < want; i++) {
         double *x = ((assay_proposal *)(void *)((char *)out + i * stride))->x;
-        if (number + i < n_first || !is_ready) {
-            propose_first(ctx, s, number + i, x);
+        struct note *why = note_get(ctx, s, number + i);
+        if (!why) return ASSAY_E_NOMEM;
+        if (number + i < s->n_first || !is_ready) {
+            propose_first(ctx, s, number + i, x, why);
         } else {
-            struct acquire a = { ctx, &s->columns, &s->model, s->directions, s->seeds, s->order,
-                n_done, number + i, 0, (uint64_t)h->candidates, scene_has, s };
-            code = acquire_best(&a, s->row);
+            code = propose(ctx, h, s, number + i, x, why);
             if (code != ASSAY_OK) return code;
-            columns_decode(&s->columns, s->row, x);
         }
         if (i + 1 == want) break;
         const assay_event under_way = { .trial = number + i, .x = x };
@@ -142,6 +182,13 @@ static int ask(assay_ctx *ctx, const void *hyper, uint64_t number, uint64_t want
     return ASSAY_OK;
 }
 
+static int explain(assay_ctx *ctx, const void *hyper, uint64_t trial, char *out, uint64_t bytes)
+{
+    (void)hyper;
+    note_write(ctx->self, trial, out, (size_t)bytes);
+    return ASSAY_OK;
+}
+
 static void end(assay_ctx *ctx)
 {
     ctx->self = NULL;
@@ -150,4 +197,4 @@ static void end(assay_ctx *ctx)
 ASSAY_SEARCH(gp, "0.1.0", "Gaussian process: where the expected improvement is largest",
     ASSAY_HYPERS(gp, hypers),
     .can = ASSAY_SEARCH_CATEGORIES | ASSAY_SEARCH_CONDITIONS | ASSAY_SEARCH_NOISE, .open = start,
-    .ask = ask, .tell = tell, .close = end);
+    .ask = ask, .tell = tell, .close = end, .explain = explain);

@@ -15,9 +15,9 @@ double dot(const double *a, const double *b, uint64_t n)
     return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
 }
 
-int cholesky(double *a, uint64_t n, uint64_t ld)
+int cholesky(double *a, uint64_t from, uint64_t n, uint64_t ld)
 {
-    for (uint64_t i = 0; i < n; i++) {
+    for (uint64_t i = from; i < n; i++) {
         double *row = a + i * ld;
         for (uint64_t j = 0; j < i; j++)
             row[j] = (row[j] - dot(row, a + j * ld, j)) / a[j * ld + j];
@@ -28,9 +28,9 @@ int cholesky(double *a, uint64_t n, uint64_t ld)
     return 1;
 }
 
-void solve_lower(const double *l, uint64_t n, uint64_t ld, double *x)
+void solve_lower(const double *l, uint64_t from, uint64_t n, uint64_t ld, double *x)
 {
-    for (uint64_t i = 0; i < n; i++)
+    for (uint64_t i = from; i < n; i++)
         x[i] = (x[i] - dot(l + i * ld, x, i)) / l[i * ld + i];
 }
 

@@ -4,9 +4,14 @@
  *   y ~ N(0, K + diag(noise + se_i^2))
  *
  * theta, the logarithms of l, s2 and noise, is where likelihood times prior is largest, by L-BFGS with the gradient of Rasmussen and
- * Williams 2006, equation 5.9. Priors: l is log-normal with its mode at sqrt(d / 3) / 2, which grows with the number of columns as
- * distances do (Hvarfner, Hellsten, Nardi 2024, "Vanilla Bayesian optimization performs great in high dimensions"), s2 around 1, noise
- * around 1e-5 of the variance of the values. */
+ * Williams 2006, equation 5.9. Priors: l is log-normal around sqrt(d / 3) / 2, which grows with the number of columns as distances do
+ * (Hvarfner, Hellsten, Nardi 2024, "Vanilla Bayesian optimization performs great in high dimensions"), with a deviation of 1/2, as
+ * ten length scales that are free to go anywhere fit a few dozen results in ways that mean nothing; of choices around four times that with
+ * a deviation of 1, so that choices share what is known until they are seen to differ. s2 is around 1, noise around 1e-5 of the variance
+ * of the values.
+ *
+ * The best, on which points have to improve, is the lowest mean at a result rather than the lowest value, which may be luck: of the
+ * ripples of a surface as much as of noise. */
 #include "parts.h"
 
 #include <string.h>
@@ -15,13 +20,15 @@
 
 static const double nugget = 1e-8; // keeps K positive definite
 static const double length_low = 0.1, length_high = 30;
+static const double length_sd = 0.5, choice_factor = 4, choice_sd = 1;
 
 int model_init(assay_ctx *ctx, struct model *m, const struct columns *c)
 {
-    const uint64_t most = MOST_ROWS + MOST_BELIEVED, p = c->n_lengths + 2;
+    const uint64_t most = MOST_ROWS, p = c->n_lengths + 2;
     m->columns = c;
     m->n_columns = c->n;
     m->n_parameters = p;
+    m->ld = most;
     const uint64_t n_work = descend_work(p > c->n ? p : c->n);
     const uint64_t n =
         2 * most * c->n + 2 * most + p + c->n + 3 * most * most + 3 * most + c->n + 3 * p + n_work;
@@ -94,10 +101,10 @@ static double kernel(const double *a, const double *b, uint64_t n, double *slope
     return (1 + r + 5.0 / 3 * d2) * e;
 }
 
-static void covariance(struct model *m, const double *theta)
+static void covariance(struct model *m, const double *theta, uint64_t from)
 {
     const double s2 = exp(theta[m->n_parameters - 2]), noise = exp(theta[m->n_parameters - 1]);
-    for (uint64_t i = 0; i < m->n; i++) {
+    for (uint64_t i = from; i < m->n; i++) {
         const double *a = m->z + i * m->n_columns;
         for (uint64_t j = 0; j < i; j++) {
             m->l[i * m->ld + j] =
@@ -110,7 +117,7 @@ static void covariance(struct model *m, const double *theta)
 static void solve_values(struct model *m)
 {
     memcpy(m->alpha, m->y, m->n * sizeof *m->alpha);
-    solve_lower(m->l, m->n, m->ld, m->alpha);
+    solve_lower(m->l, 0, m->n, m->ld, m->alpha);
     solve_lower_transposed(m->l, m->n, m->ld, m->alpha);
 }
 
@@ -125,8 +132,11 @@ static double priors(const struct model *m, const double *theta, double *g)
 {
     const uint64_t p = m->n_parameters;
     double sum = 0;
-    for (uint64_t i = 0; i + 2 < p; i++)
-        sum += prior(theta[i], usual_length(m), 1, g + i);
+    for (uint64_t i = 0; i + 2 < p; i++) {
+        const int is_choice = m->columns->is_choice[i] != 0;
+        const double mean = usual_length(m) + (is_choice ? log(choice_factor) : 0);
+        sum += prior(theta[i], mean, is_choice ? choice_sd : length_sd, g + i);
+    }
     sum += prior(theta[p - 2], 0, 1, g + p - 2);
     return sum + prior(theta[p - 1], log(1e-5), 2, g + p - 1);
 }
@@ -165,8 +175,8 @@ static double fit_value(void *arg, const double *theta, double *g)
     struct model *m = arg;
     memset(g, 0, m->n_parameters * sizeof *g);
     scale(m, theta);
-    covariance(m, theta);
-    if (!cholesky(m->l, m->n, m->ld)) return 1e10;
+    covariance(m, theta, 0);
+    if (!cholesky(m->l, 0, m->n, m->ld)) return 1e10;
     solve_values(m);
     invert_lower(m->l, m->n, m->ld, m->t);
     gradient(m, theta, g);
@@ -179,6 +189,7 @@ static double fit_value(void *arg, const double *theta, double *g)
 void model_fit(struct model *m, int is_cold)
 {
     const uint64_t p = m->n_parameters;
+    m->n_factored = 0;
     const double value = descend(fit_value, m, m->low, m->high, m->theta, p, 30, m->work);
     if (is_cold) {
         begin(m, m->start, usual_length(m) - 1, 1e-3);
@@ -191,33 +202,47 @@ void model_fit(struct model *m, int is_cold)
 
 int model_factor(struct model *m)
 {
-    const double noise = m->theta[m->n_parameters - 1];
+    double *noise = m->theta + m->n_parameters - 1;
+    const double fitted = *noise;
+    uint64_t from =
+        m->has_noise ? 0 : m->n_factored; // known variances are in units that every value changes
     int is_done = 0;
+    scale(m, m->theta);
     for (int try = 0; try < 12 && !is_done; try++) {
-        scale(m, m->theta);
-        covariance(m, m->theta);
-        is_done = cholesky(m->l, m->n, m->ld);
-        if (!is_done) m->theta[m->n_parameters - 1] += log(10);
+        covariance(m, m->theta, from);
+        is_done = cholesky(m->l, from, m->n, m->ld);
+        if (is_done) break;
+        *noise += log(10);
+        from = 0;
     }
-    m->theta[m->n_parameters - 1] = noise;
+    m->n_factored = is_done && *noise == fitted ? m->n : 0;
+    m->best = HUGE_VAL;
     if (is_done) solve_values(m);
+    for (uint64_t i = 0; is_done && i < m->n; i++) // means: K alpha = y - (noise) alpha
+        m->best = fmin(m->best, m->y[i] - (exp(*noise) + nugget + m->noise[i]) * m->alpha[i]);
+    *noise = fitted;
     return is_done;
+}
+
+double model_compare(struct model *m, const double *row, double *out_mean)
+{
+    const double s2 = exp(m->theta[m->n_parameters - 2]);
+    double *slope = m->t; // free outside of a fit
+    scale_row(m, row, m->g);
+    for (uint64_t i = 0; i < m->n; i++)
+        m->k[i] = s2 * kernel(m->g, m->z + i * m->n_columns, m->n_columns, slope + i);
+    memcpy(m->v, m->k, m->n * sizeof *m->v);
+    *out_mean = dot(m->k, m->alpha, m->n);
+    return s2;
 }
 
 void model_predict(
     struct model *m, const double *row, double *mean, double *sd, double *d_mean, double *d_sd)
 {
     const uint64_t d = m->n_columns;
-    const double s2 = exp(m->theta[m->n_parameters - 2]);
-    double *slope = m->t; // free outside of a fit
-    scale_row(m, row, m->g);
-    for (uint64_t i = 0; i < m->n; i++) {
-        m->k[i] = s2 * kernel(m->g, m->z + i * d, d, slope + i);
-    }
-    memcpy(m->v, m->k, m->n * sizeof *m->v);
-    solve_lower(m->l, m->n, m->ld, m->v);
-    *mean = dot(m->k, m->alpha, m->n);
-    *sd = sqrt(fmax(s2 - dot(m->v, m->v, m->n), 1e-12));
+    const double s2 = model_compare(m, row, mean), *slope = m->t;
+    solve_lower(m->l, 0, m->n, m->ld, m->v);
+    *sd = sqrt(fmax(s2 - dot(m->v, m->v, m->n), least_variance));
     if (!d_mean) return;
     solve_lower_transposed(m->l, m->n, m->ld, m->v);
     memset(d_mean, 0, d * sizeof *d_mean);

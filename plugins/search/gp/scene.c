@@ -8,16 +8,20 @@ static int grow(assay_ctx *ctx, struct scene *s)
 {
     const uint64_t capacity = s->capacity ? 2 * s->capacity : 64, n = s->plan->n_dimensions;
     struct known *known = ctx->host->alloc(ctx, capacity * sizeof *known);
-    uint64_t *results = ctx->host->alloc(ctx, 2 * capacity * sizeof *results);
+    uint64_t *results = ctx->host->alloc(ctx, 3 * capacity * sizeof *results);
     double *x = ctx->host->alloc(ctx, (capacity - s->capacity) * (n + 1) * sizeof *x);
     if (!known || !results || !x) return ASSAY_E_NOMEM;
     if (s->n_known) memcpy(known, s->known, s->n_known * sizeof *known);
-    if (s->n_results) memcpy(results, s->results, s->n_results * sizeof *results);
+    if (s->n_results) {
+        memcpy(results, s->results, s->n_results * sizeof *results);
+        memcpy(results + 2 * capacity, s->is_left_out, s->n_results * sizeof *results);
+    }
     for (uint64_t i = s->capacity; i < capacity; i++)
         known[i].x = x + (i - s->capacity) * n;
     s->known = known;
     s->results = results;
     s->order = results + capacity;
+    s->is_left_out = results + 2 * capacity;
     s->capacity = capacity;
     return ASSAY_OK;
 }
@@ -73,58 +77,52 @@ static int by_value(const void *a, const void *b)
     return x->i < y->i ? -1 : x->i > y->i;
 }
 
-/* Result i, of n ranked ones, is in the model: all, or the best third of what fits and the latest. */
-static int is_in(uint64_t rank, uint64_t i, uint64_t n)
+/* Ranks the first n results, or of them those in the model; how many of them there are, and of these with a value. */
+static uint64_t rank(
+    const struct scene *s, struct ranked *ranked, uint64_t n, int is_of_model, uint64_t *n_values)
 {
-    const uint64_t n_best = MOST_ROWS / 3;
-    return n <= MOST_ROWS || rank < n_best || i >= n - (MOST_ROWS - n_best);
+    uint64_t n_ranked = 0;
+    *n_values = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        if (is_of_model && s->is_left_out[i]) continue;
+        ranked[n_ranked].value = s->known[s->results[i]].value;
+        ranked[n_ranked].i = is_of_model ? n_ranked : i;
+        *n_values += ranked[n_ranked++].value < HUGE_VAL;
+    }
+    qsort(ranked, n_ranked, sizeof *ranked, by_value);
+    return n_ranked;
 }
 
-/* Values cut at twice the distance from best to median, diverged ones at the worst that is left; mean 0, deviation 1. */
-static void standardise(struct model *m, double median, double low)
+/* Which of the first n results are in the model until the next fit: all, or the best third of what fits and the latest. */
+static void choose(struct scene *s, struct ranked *ranked, uint64_t n)
 {
-    const double most = median + 2 * (median - low + 1e-12);
-    double mean = 0, square = 0, worst = low;
-    for (uint64_t i = 0; i < m->n; i++) {
-        m->y[i] = fmin(m->y[i], most);
-        mean += m->y[i] / (double)m->n;
-        worst = fmax(worst, m->y[i]);
-    }
-    for (uint64_t i = 0; i < m->n; i++)
-        square += (m->y[i] - mean) * (m->y[i] - mean) / (double)m->n;
-    const double sd = fmax(sqrt(square), 1e-12 * (1 + fabs(mean)));
-    m->best = HUGE_VAL;
-    for (uint64_t i = 0; i < m->n; i++) {
-        m->y[i] = (m->y[i] - mean) / sd;
-        m->noise[i] /= sd * sd;
-        m->best = fmin(m->best, m->y[i]);
+    const uint64_t n_best = MOST_CHOSEN / 3;
+    uint64_t n_values;
+    rank(s, ranked, n, 0, &n_values);
+    for (uint64_t k = 0; k < n; k++) {
+        const uint64_t i = ranked[k].i;
+        s->is_left_out[i] = n > MOST_CHOSEN && k >= n_best && i < n - (MOST_CHOSEN - n_best);
     }
 }
 
-/* Fills in the first n results, the best first; 0 where none of them has a value. */
 int scene_fill(struct scene *s, struct ranked *ranked, uint64_t n)
 {
     struct model *m = &s->model;
-    uint64_t n_values = 0;
-    for (uint64_t i = 0; i < n; i++) {
-        ranked[i] = (struct ranked){ s->known[s->results[i]].value, i };
-        n_values += ranked[i].value < HUGE_VAL;
-    }
+    uint64_t n_values;
+    const uint64_t n_ranked = rank(s, ranked, n, 1, &n_values);
     if (n_values == 0) return 0;
-    qsort(ranked, n, sizeof *ranked, by_value);
     const double worst = ranked[n_values - 1].value, median = ranked[(n_values - 1) / 2].value;
+    for (uint64_t k = 0; k < n_ranked; k++)
+        s->order[k] = ranked[k].i;
     m->n = 0;
-    for (uint64_t k = 0; k < n; k++) {
-        if (!is_in(k, ranked[k].i, n)) continue;
-        const struct known *from = s->known + s->results[ranked[k].i];
+    for (uint64_t i = 0; i < n; i++) {
+        if (s->is_left_out[i]) continue;
+        const struct known *from = s->known + s->results[i];
         columns_encode(&s->columns, from->x, m->x + m->n * s->columns.n);
         m->y[m->n] = fmin(from->value, worst);
-        m->noise[m->n] = from->variance;
-        s->order[m->n] = m->n;
-        m->n++;
+        m->noise[m->n++] = from->variance;
     }
-    m->ld = (m->n + MOST_BELIEVED + 7) / 8 * 8;
-    standardise(m, median, ranked[0].value);
+    values_set(m, ranked[0].value, median);
     return 1;
 }
 
@@ -138,7 +136,10 @@ static uint64_t next_fit(uint64_t n)
     uint64_t power = 1;
     while (power <= n)
         power *= 2;
-    const uint64_t next = n + (n < 32 ? 1 : n / 32);
+    const uint64_t step = n < 32 ? 1
+        : n < 128                ? n / 32
+                                 : n / 16,
+                   next = n + (step < MOST_NEW ? step : MOST_NEW);
     return next < power ? next : power;
 }
 
@@ -155,6 +156,7 @@ void scene_fit(struct scene *s, struct ranked *ranked)
     for (uint64_t n = s->n_fitted ? next_fit(s->n_fitted) : power; n <= s->n_results;
          n = next_fit(n)) {
         s->n_fitted = n;
+        choose(s, ranked, n);
         if (scene_fill(s, ranked, n)) model_fit(&s->model, is_cold(n));
     }
 }

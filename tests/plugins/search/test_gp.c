@@ -1,78 +1,11 @@
 /* The Gaussian process as a strategy: what it finds, and that its proposals are a function of the seed and of what it was told. */
-#include "search/search.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-#undef fail
+#include "test_gp_rig.h"
 
 enum { MOST_DIMENSIONS = 8 };
 
 static const char *const mixed =
     "opt=sgd,adam,rmsprop lr=1e-6..1:log momentum=0.0..0.99?opt=sgd batch=1..256:log layers=1..4 "
     "keep=0.1..0.7:step=0.2:real decay=none,exp gamma=0.5..0.999?decay=exp";
-
-typedef struct scene {
-    space s;
-    registry *registry;
-    config *config;
-    search *search;
-    error err;
-} scene;
-
-static void begin(scene *t, const char *written, const search_options *o)
-{
-    static const char *const dirs[] = { TEST_BUILD_DIR "/plugins", NULL };
-    const registry_options ro = { .no_environment = true, .dirs = dirs };
-    memset(t, 0, sizeof *t);
-    space_init(&t->s);
-    assert_int_equal(space_add_text(&t->s, written, NULL, &t->err), OK);
-    assert_int_equal(registry_new(&ro, &t->registry, &t->err), OK);
-    assert_int_equal(config_parse("x.cfg", "search = \"gp\";", &t->config, &t->err), OK);
-    const status st = search_new(t->registry, t->config,
-        value_find(config_root(t->config), "search"), NULL, &t->s, o, &t->search, &t->err);
-    if (st != OK) print_error("%s\n", t->err.text);
-    assert_int_equal(st, OK);
-}
-
-static void end(scene *t)
-{
-    search_free(t->search);
-    config_free(t->config);
-    registry_free(t->registry);
-    space_release(&t->s);
-}
-
-static void ask(scene *t, size_t want, search_trial *out)
-{
-    size_t n;
-    bool is_over;
-    const status st = search_ask(t->search, want, out, &n, &is_over, &t->err);
-    if (st != OK) print_error("%s\n", t->err.text);
-    assert_int_equal(st, OK);
-    assert_int_equal(n, want);
-    assert_false(is_over);
-}
-
-static void tell(scene *t, uint64_t trial, uint64_t state, double y, double standard_error)
-{
-    const search_result r = {
-        .trial = trial, .state = state, .value = y, .standard_error = standard_error
-    };
-    assert_int_equal(search_tell(t->search, &r, NULL, &t->err), OK);
-}
-
-static void expect_same(const double *a, const double *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        assert_true(a[i] == b[i] || (isnan(a[i]) && isnan(b[i])));
-}
 
 /* -- what it finds -- */
 
