@@ -134,6 +134,20 @@ static void test_trust__scores_of_music_are_those_of_training(void **state)
     }
 }
 
+static void test_trust__scores_of_chorales_are_those_of_training(void **state)
+{
+#define MUSIC TEST_SOURCE_DIR "/../shared/data/music/jsb-chorales."
+    static const char *const overrides[] = { "data.file=\"" MUSIC "train.txt\"",
+        "data.validation_file=\"" MUSIC "valid.txt\"", "data.test_file=\"" MUSIC "test.txt\"",
+        "train.epochs=1", "model[0].units=16" };
+    (void)state;
+    if (!file_exists(MUSIC "train.txt")) {
+        print_message("skipped: no ../shared/data/music/jsb-chorales.train.txt\n");
+        skip();
+    }
+    check_file(CONFIGS "jsb-gru.cfg", overrides, 5, true);
+}
+
 /* A text as streams, whose outputs depend on what came before: batches are made as in training. */
 static void test_trust__scores_of_streams_are_those_of_training(void **state)
 {
@@ -252,6 +266,7 @@ int main(void)
             test_trust__scores_of_music_are_those_of_training, enter_scratch, leave_scratch),
         cmocka_unit_test_setup_teardown(
             test_trust__scores_of_streams_are_those_of_training, enter_scratch, leave_scratch),
+        cmocka_unit_test(test_trust__scores_of_chorales_are_those_of_training),
         cmocka_unit_test(test_trust__scores_take_buffers_along),
         cmocka_unit_test(test_trust__trainers_have_no_test_part),
         cmocka_unit_test(test_trust__forged_numbers_do_not_count),

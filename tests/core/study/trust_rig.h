@@ -39,7 +39,7 @@ static inline sandbox *trust_sandbox(const sandbox_input *in, size_t n)
 {
     static procedure table[STUDY_MOST_PROCEDURES]; /* the sandbox borrows it */
     static const char *const readable[] = { TEST_SOURCE_DIR "/configs", TEST_BUILD_DIR "/tests",
-        "/tmp", NULL };
+        TEST_SOURCE_DIR "/../shared/data", "/tmp", NULL };
     error err;
     sandbox *s = NULL;
     const sandbox_options o = { .program = PROGRAM,
