@@ -41,8 +41,8 @@ static const assay_hyper hypers[] = {
     ASSAY_REAL(cmaes, tolerance, 1e-6, 0, 1, "a standard deviation below which a new run begins"),
     ASSAY_REAL(cmaes, margin, 1, 0, 10,
         "least chance to leave a level of a whole number: this over dimensions and population"),
-    ASSAY_REAL(cmaes, choice_step, 2, 0, 10, "first step of the chances of choices, in Fisher's measure",
-        .flags = ASSAY_OPEN_MIN),
+    ASSAY_REAL(cmaes, choice_step, 2, 0, 10,
+        "first step of the chances of choices, in Fisher's measure", .flags = ASSAY_OPEN_MIN),
     ASSAY_BOOL(cmaes, quasi, 1, "draw by Sobol' points instead of random numbers"),
 };
 
