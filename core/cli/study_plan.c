@@ -221,8 +221,8 @@ static void add_sum(const plan *p)
     const declaration *d = p->d;
     if (!p->has_all) {
         text_printf(p->out,
-            "\n  %s looks at results: of each tuning the first trials are shown, which are asked "
-            "for before there are any\n",
+            "\n  %s looks at results: shown are the trials that are asked for before there are "
+            "any\n",
             block_type(d->strategy));
     }
     text_printf(p->out, "\n  in all at most %llu %s", (unsigned long long)p->n_trials,

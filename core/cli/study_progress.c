@@ -117,13 +117,11 @@ static void add_bests(const study_progress *p, line *l)
     }
 }
 
-static void add_counts(const study_progress *p, line *l)
+static void add_count(line *l, uint64_t n, const char *what)
 {
     char piece[96];
-    snprintf(piece, sizeof piece, "%llu running", (unsigned long long)p->n_running);
-    if (p->n_running) add_piece(l, piece);
-    snprintf(piece, sizeof piece, "%llu failed", (unsigned long long)p->n_failed);
-    if (p->n_failed) add_piece(l, piece);
+    snprintf(piece, sizeof piece, "%llu %s", (unsigned long long)n, what);
+    if (n) add_piece(l, piece);
 }
 
 static void add_place(const study_progress *p, line *l)
@@ -143,7 +141,8 @@ static void paint(study_progress *p)
     add_place(p, &l);
     add_bar(p, &l);
     add_time(p, &l);
-    add_counts(p, &l);
+    add_count(&l, p->n_running, "running");
+    add_count(&l, p->n_failed, "failed");
     add_bests(p, &l);
     if (!l.t.failed && l.t.s) {
         terminal_write(t, p->is_painted ? "\r  " : "\033[?25l\r  ");
@@ -159,7 +158,7 @@ static void print_line(study_progress *p)
 {
     line l = { .width = 4096 };
     add_place(p, &l);
-    add_counts(p, &l);
+    add_count(&l, p->n_failed, "failed");
     add_time(p, &l);
     add_bests(p, &l);
     if (!l.t.failed && l.t.s) terminal_printf(&p->cli->err, "  %s\n", l.t.s);
