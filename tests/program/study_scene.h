@@ -48,7 +48,8 @@ static inline void study_scene(scene *s)
 
 static inline void has(const char *where, const char *what)
 {
-    if (!where || !strstr(where, what)) GIVE_UP("expected %s\n     got %s", what, where);
+    const char *said = where ? where : "nothing";
+    if (!strstr(said, what)) GIVE_UP("expected %s\n     got %s", what, said);
 }
 
 static inline void has_not(const char *where, const char *what)
