@@ -11,8 +11,8 @@
 #include "data/pack.h"
 #include "sandbox/worker.h"
 
-/* Input: job_input without data and payload; the seed says nothing. The first run says where the packs will lie; both open the data, so what
- * the files are must not change between them: the second checks that it comes to the same sizes. */
+/* Input: job_input without data and payload; the seed says nothing. The first run says where the packs will lie; both open the data, which
+ * must not change meanwhile: the second refuses another size. */
 extern const procedure load_procedure;
 
 /* The front of its result. */

@@ -2,7 +2,8 @@
  *
  * It needs a predictor's pack (PACK_PREDICT), which has no targets: plugins of layers run here, and may be anybody's. What it leaves is the raw
  * outputs, as the loss takes them, in the order of the part's rows; of samples with a target for every step those of their real steps, one
- * behind the other. */
+ * behind the other. Streams run through as in an evaluation, states carried from window to window. Sample weights are not there: where data have some,
+ * layers that look at them may differ in the last bits from training's evaluation. */
 #ifndef ASSAY_CORE_STUDY_PREDICT_JOB_H
 #define ASSAY_CORE_STUDY_PREDICT_JOB_H
 

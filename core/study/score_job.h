@@ -2,7 +2,8 @@
  *
  * It needs a scorer's pack (PACK_SCORE), which has the targets of validation and test and no inputs. Only components that come with assay are
  * used; others that the config names are passed over and named in the head: they are shown as training said them, and nothing is
- * ranked by them. No other plugin is loaded here. */
+ * ranked by them. No other plugin is loaded here. A loss or metric with a component inside counts as foreign, matrices are left out, and a loss
+ * whose hyperparameters a schedule drives is taken as the config has it. */
 #ifndef ASSAY_CORE_STUDY_SCORE_JOB_H
 #define ASSAY_CORE_STUDY_SCORE_JOB_H
 
