@@ -65,7 +65,9 @@ status checkpoint_find(run *n, char **out, size_t *out_n, error *err)
     if (!n->owner->options.folder) return OK;
     const char *path = path_of(n, n->spec.from);
     if (!path) return fail_nomem(err, "a checkpoint");
-    if (!file_exists(path) || file_read(path, &bytes, &size, NULL) != OK) return OK;
+    if (!file_exists(path)) return OK;
+    const status st = file_read(path, &bytes, &size, err);
+    if (st != OK) return st == E_NOMEM ? st : OK;
     const size_t n_bytes = size > TRAILER_BYTES ? size - TRAILER_BYTES : 0;
     make_trailer(bytes, n_bytes, trailer);
     if (n_bytes == 0 || memcmp(bytes + n_bytes, trailer, TRAILER_BYTES) != 0) {

@@ -35,11 +35,13 @@ static const data_pack *find_pack(const runner *r, const char key[33])
     return NULL;
 }
 
-const data_pack *pack_of(const runner *r, config *c)
+status pack_find(const runner *r, config *c, const data_pack **out, error *err)
 {
     char key[33];
-    const data_pack *p = key_of(c, key, NULL) == OK ? find_pack(r, key) : NULL;
-    return p && p->head.is_filled ? p : NULL;
+    const status st = key_of(c, key, err);
+    const data_pack *p = st == OK ? find_pack(r, key) : NULL;
+    *out = p && p->head.is_filled ? p : NULL;
+    return st == E_NOMEM ? st : OK; /* of what is wrong the plan tells */
 }
 
 /* -- Loading -- */

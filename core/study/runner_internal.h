@@ -213,8 +213,8 @@ status checkpoint_find(run *n, char **out, size_t *out_n, error *err) MUST_CHECK
 
 /* runner_data.c: */
 status packs_load(runner *r, error *err) MUST_CHECK;
-/* That of a config; NULL: it is in none. */
-const data_pack *pack_of(const runner *r, config *c);
+/* That of a config; NULL: it is in none. E_NOMEM. */
+status pack_find(const runner *r, config *c, const data_pack **out, error *err) MUST_CHECK;
 
 /* runner_places.c: opens the sandboxes of train workloads, and what their workers may read. */
 status places_open(runner *r, error *err) MUST_CHECK;

@@ -45,7 +45,9 @@ static status add_setting(run *n, error *err, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(assignment, sizeof assignment, format, args);
     va_end(args);
-    if (n->config && config_override(n->config, assignment, NULL) != OK) {
+    const status st = n->config ? config_override(n->config, assignment, err) : OK;
+    if (st == E_NOMEM) return st;
+    if (st != OK) {
         config_free(n->config);
         n->config = NULL;
     }
@@ -96,7 +98,7 @@ status overrides_write(run *n, error *err)
     }
     TRY(add_settings(n, err));
     n->restores_best = may_restore(n);
-    n->pack = n->config ? pack_of(n->owner, n->config) : NULL;
+    if (n->config) TRY(pack_find(n->owner, n->config, &n->pack, err));
 done:
     return st;
 }

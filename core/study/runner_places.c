@@ -95,7 +95,9 @@ static status add_choices(paths *p, config *c, const space *s, error *err)
             text_clear(&one);
             space_override(s, i, (double)k, &one);
             TRY(text_check(&one, err));
-            if (config_override(c, one.s, NULL) == OK) TRY(add_of_config(p, c, err));
+            const status fits = config_override(c, one.s, err);
+            if (fits == E_NOMEM) TRY(fits);
+            if (fits == OK) TRY(add_of_config(p, c, err));
         }
     }
 done:

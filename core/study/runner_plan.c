@@ -178,7 +178,7 @@ status plan_cost(
     for (size_t i = 0; i < n; i++)
         one->overrides[one->n_overrides++] = overrides[i];
     TRY(workload_config(w, overrides, n, &one->config, err));
-    one->pack = pack_of(r, one->config);
+    TRY(pack_find(r, one->config, &one->pack, err));
     TRY(plan_now(one, &p, err));
     const double epochs =
         p.is.steps_per_epoch ? (double)p.is.total_steps / (double)p.is.steps_per_epoch : 0;

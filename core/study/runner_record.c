@@ -48,17 +48,17 @@ void record_release(runner *r)
     }
 }
 
-/* Of a file's bytes; "" where it cannot be read. */
-static const char *hash_of(runner *r, const char *path)
+/* Of a file's bytes; "" where it cannot be read. *is_short where memory is out. */
+static const char *hash_of(runner *r, const char *path, bool *is_short)
 {
     file_map map;
     for (const file_hash *h = r->hashes; h; h = h->next) {
         if (strcmp(h->path, path) == 0) return h->hash;
     }
     file_hash *h = calloc(1, sizeof *h);
-    if (!h) return "";
-    h->path = arena_strdup(&r->memory, path);
-    if (!h->path || file_map_open(path, &map, NULL) != OK) {
+    if (h) h->path = arena_strdup(&r->memory, path);
+    *is_short = *is_short || !h || !h->path;
+    if (!h || !h->path || file_map_open(path, &map, NULL) != OK) {
         free(h);
         return "";
     }
@@ -128,50 +128,62 @@ static void find_below(component_list *l, const registry *r, const char *kind, c
         if (v->item[i] != type) find_below(l, r, NULL, v->item[i]);
 }
 
-static const registry *registry_of(run *n)
+/* A file that is refused is no concern of the record's: the worker has said so. */
+static status registry_of(run *n, const registry **out, error *err)
 {
     runner *r = n->owner;
+    status st = OK;
     registry **at = &r->registries[n->spec.workload];
     const registry_options o = { .program_path =
                                      r->options.program ? r->options.program : "/proc/self/exe" };
-    if (!*at && registry_new(&o, at, NULL) != OK) return NULL;
-    if (n->config) (void)!registry_add_config(*at, n->config, NULL);
-    return *at;
+    if (!*at) st = registry_new(&o, at, err);
+    if (st == OK && n->config && registry_add_config(*at, n->config, err) == E_NOMEM) st = E_NOMEM;
+    *out = *at;
+    return st;
 }
 
-static void add_plugins(run *n, json *j)
+static void add_components(run *n, const component_list *l, json *j)
 {
-    static const char *const places[][2] = { { "data", "dataset" }, { "model", "layer" },
-        { "loss", "loss" }, { "metrics", "metric" }, { "optimizer", "optimizer" },
-        { "schedule", "schedule" } };
-    component_list l = { .n = 0 };
-    const registry *r = registry_of(n);
-    for (size_t i = 0; r && n->config && i < sizeof places / sizeof *places; i++)
-        find_below(&l, r, places[i][1], value_find(config_root(n->config), places[i][0]));
     json_key(j, "components");
     json_begin_array(j);
-    for (size_t i = 0; i < l.n; i++) {
+    for (size_t i = 0; i < l->n; i++) {
         json_begin_object(j);
-        json_key_string(j, "kind", l.kind[i]);
-        json_key_string(j, "id", l.id[i]);
-        json_key_string(j, "plugin", l.file[i]->name);
-        json_key_string(j, "version", l.file[i]->version);
-        json_key_string(j, "file", l.file[i]->path);
-        json_key_string(j, "xxh3_128", hash_of(n->owner, l.file[i]->path));
+        json_key_string(j, "kind", l->kind[i]);
+        json_key_string(j, "id", l->id[i]);
+        json_key_string(j, "plugin", l->file[i]->name);
+        json_key_string(j, "version", l->file[i]->version);
+        json_key_string(j, "file", l->file[i]->path);
+        json_key_string(j, "xxh3_128", hash_of(n->owner, l->file[i]->path, &n->record.failed));
         json_end_object(j);
     }
     json_end_array(j);
 }
 
+static status add_plugins(run *n, json *j, error *err)
+{
+    static const char *const places[][2] = { { "data", "dataset" }, { "model", "layer" },
+        { "loss", "loss" }, { "metrics", "metric" }, { "optimizer", "optimizer" },
+        { "schedule", "schedule" } };
+    component_list l = { .n = 0 };
+    const registry *r = NULL;
+    const status st = registry_of(n, &r, err);
+    if (st != OK) return st;
+    for (size_t i = 0; n->config && i < sizeof places / sizeof *places; i++)
+        find_below(&l, r, places[i][1], value_find(config_root(n->config), places[i][0]));
+    add_components(n, &l, j);
+    return OK;
+}
+
 /* -- The record -- */
 
-static void add_train(run *n, json *j)
+static status add_train(run *n, json *j, error *err)
 {
     text whole = { 0 };
     char hash[33] = "";
-    if (n->config && config_to_text(n->config, &whole, NULL) == OK)
-        hash_hex(hash, whole.s ? whole.s : "", whole.n);
+    const status st = n->config ? config_to_text(n->config, &whole, err) : OK;
+    if (st == OK && n->config) hash_hex(hash, whole.s ? whole.s : "", whole.n);
     text_release(&whole);
+    if (st != OK) return st;
     json_key_string(j, "file", n->workload->path);
     json_key_string(j, "config_xxh3_128", hash);
     json_key(j, "overrides");
@@ -179,13 +191,14 @@ static void add_train(run *n, json *j)
     for (size_t i = 0; i < n->n_overrides; i++)
         json_string(j, n->overrides[i]);
     json_end_array(j);
-    add_plugins(n, j);
+    return add_plugins(n, j, err);
 }
 
-static void add_command(const run *n, json *j)
+static void add_command(run *n, json *j)
 {
     json_key_string(j, "program", n->owner->programs[n->spec.workload]);
-    json_key_string(j, "program_xxh3_128", hash_of(n->owner, n->owner->programs[n->spec.workload]));
+    json_key_string(j, "program_xxh3_128",
+        hash_of(n->owner, n->owner->programs[n->spec.workload], &n->record.failed));
     json_key(j, "argv");
     json_begin_array(j);
     for (size_t i = 0; n->argv && i < n->workload->n_argv && n->argv[i]; i++)
@@ -317,6 +330,7 @@ status record_make(run *n, error *err)
 {
     json j;
     char seed[24];
+    status st = OK;
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)n->spec.seed);
     json_init(&j, &n->record);
     json_begin_object(&j);
@@ -328,7 +342,7 @@ status record_make(run *n, error *err)
     json_key_string(&j, "seed", seed); /* 64 bits, which numbers of JSON do not hold everywhere */
     json_key_real(&j, "fidelity", n->spec.fidelity);
     if (n->workload->kind == WORKLOAD_TRAIN) {
-        add_train(n, &j);
+        st = add_train(n, &j, err);
         add_team(n, &j);
         add_splits(n, &j);
         add_from(n, &j);
@@ -342,5 +356,5 @@ status record_make(run *n, error *err)
     json_key_int(&j, "values_dropped", (int64_t)(n->n_values_dropped + n->head.n_dropped));
     json_key_string(&j, "trust", n->is_scored ? "scored" : "reported");
     json_end_object(&j);
-    return text_check(&n->record, err);
+    return st == OK ? text_check(&n->record, err) : st;
 }
