@@ -210,26 +210,24 @@ static void take_label(packet *p, char out[LABEL_BYTES], bool *out_is_there)
     packet_clean(out, LABEL_BYTES, s);
 }
 
-/* The block as it was bound in place of what was written: defaults stand in it. */
-static status take_block(packet *p, config *c, value *block, error *err)
+/* A block as it was bound: *out is a group with defaults in it. Whether there is one is for `wanted` to say. */
+static status take_block(packet *p, config *c, bool is_wanted, value *out, error *err)
 {
-    value read;
     bool is_there = false;
-    const status st = packet_get_value(p, c, &read, &is_there, err);
-    if (st != OK || p->is_bad || is_there != (block != NULL) || !block) {
-        p->is_bad = p->is_bad || (st == OK && is_there != (block != NULL));
-        return st;
-    }
-    if (read.kind != VALUE_GROUP) {
-        p->is_bad = true;
-        return OK;
-    }
+    const status st = packet_get_value(p, c, out, &is_there, err);
+    if (st != OK) return st;
+    if (is_there != is_wanted || (is_there && out->kind != VALUE_GROUP)) p->is_bad = true;
+    return OK;
+}
+
+/* In place of what was written. */
+static void adopt(value *block, const value *bound)
+{
     block->kind = VALUE_GROUP;
-    block->item = read.item;
-    block->n = read.n;
+    block->item = bound->item;
+    block->n = bound->n;
     for (size_t i = 0; i < block->n; i++)
         block->item[i]->parent = block;
-    return OK;
 }
 
 /* Until the process has said better. */
@@ -246,6 +244,8 @@ static status make(remote *r, config *c, value *strategy, value *pruner, uint64_
 {
     packet p;
     bool is_named, has_pruner;
+    value bound[2];
+    char label[LABEL_BYTES], pruner_label[LABEL_BYTES];
     begin_message(r, PORT_MAKE);
     packet_u64(&r->message, seed);
     packet_value(&r->message, value_find(config_root(c), "plugins"));
@@ -256,16 +256,20 @@ static status make(remote *r, config *c, value *strategy, value *pruner, uint64_
     if (st != OK) return st;
     r->port.can = packet_get_u64(&p);
     r->port.has_report = packet_get_u64(&p) != 0;
-    take_label(&p, r->label, &is_named);
-    take_label(&p, r->pruner_label, &has_pruner);
-    st = take_block(&p, c, strategy, err);
-    if (st == OK) st = take_block(&p, c, pruner, err);
-    if (st != OK) return st;
+    take_label(&p, label, &is_named);
+    take_label(&p, pruner_label, &has_pruner);
+    TRY(take_block(&p, c, true, &bound[0], err));
+    TRY(take_block(&p, c, pruner != NULL, &bound[1], err));
     if (!packet_is_whole(&p) || !is_named || has_pruner != (pruner != NULL)) {
         return fail_answer(r, "loading", err, "%s", "is no description of them");
     }
+    memcpy(r->label, label, sizeof label);
+    memcpy(r->pruner_label, pruner_label, sizeof pruner_label);
     r->port.pruner_label = has_pruner ? r->pruner_label : NULL;
-    return OK;
+    adopt(strategy, &bound[0]);
+    if (pruner) adopt(pruner, &bound[1]);
+done:
+    return st;
 }
 
 /* -- What the engine asks -- */

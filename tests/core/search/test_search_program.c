@@ -159,7 +159,8 @@ static void test_lines__are_answered_one_by_one(void **state)
     assert_non_null(strstr(line(t, 4), "\"value\": -0.731"));
     assert_non_null(strstr(line(t, 5), "{\"trials\": [{\"id\": 2, "));
     assert_string_equal(line(t, 6), "{\"verdict\": \"go\"}");
-    assert_string_equal(line(t, 7), "{\"id\": 0, \"why\": \"random point 0, uniform in the space\"}");
+    assert_string_equal(
+        line(t, 7), "{\"id\": 0, \"why\": \"random point 0, uniform in the space\"}");
 }
 
 static void test_bad_lines__are_named_and_change_nothing(void **state)
@@ -299,8 +300,8 @@ static void test_sandbox__changes_no_answer_and_no_log(void **state)
         if (t->code != 0) print_error("%s\n", t->complaint);
         assert_int_equal(t->code, 0);
         assert_string_equal(t->complaint, "");
-        snprintf(flags, sizeof flags, "log%zu", i);
-        char *own = get(t, flags);
+        const char name[] = { 'l', 'o', 'g', (char)('0' + i), '\0' };
+        char *own = get(t, name);
         if (i == 0) {
             out = strdup(t->out);
             log = own;
