@@ -1,30 +1,10 @@
 /* assay study show: what a study has come to, as tables, CSV or JSON. */
 #ifdef ASSAY_HAS_STUDIES
-#include "cli/shell_word.h"
-#include "cli/study.h"
-
-#include "base/file.h"
+#include "cli/study_show.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { MOST_BEST = 10, SHOWN_DIGITS = 4 };
-
-typedef struct view {
-    const open_study *s;
-    const results *r;
-    const declaration *d;
-    const terminal *style;
-    text *out;
-} view;
-
-static void label(const view *v, const char *name)
-{
-    text_printf(v->out, "  %s%-12s%s  ", terminal_style(v->style, STYLE_DIM), name,
-        terminal_style(v->style, STYLE_PLAIN));
-}
 
 static void heading(const view *v, const char *words)
 {
@@ -50,7 +30,7 @@ static void add_what(const view *v)
     const declaration *d = v->d;
     const unsigned long long trials = d->budget_trials, repeats = d->n_repeats,
                              evaluations = d->n_evaluations;
-    label(v, d->is_plain ? "searches" : "compares");
+    view_label(v, d->is_plain ? "searches" : "compares");
     if (!d->is_plain) {
         text_printf(v->out, "%zu %s on %zu %s: ", d->n_contenders,
             d->compare ? d->compare : plural(d->n_contenders, "contender", "contenders"),
@@ -70,7 +50,7 @@ static void add_judged(const view *v)
 {
     const declaration *d = v->d;
     const store_direction way = v->r->is_judged ? d->judged_direction : d->direction;
-    label(v, "judged by");
+    view_label(v, "judged by");
     text_printf(v->out, "%s (%s is better), %s weights\n", v->r->is_judged ? d->judged : d->metric,
         way == STORE_MAXIMIZE ? "larger" : "smaller", d->takes_best ? "best" : "last");
 }
@@ -78,7 +58,7 @@ static void add_judged(const view *v)
 static void add_counts(const view *v)
 {
     const uint64_t *n = v->r->count;
-    label(v, "trials");
+    view_label(v, "trials");
     text_printf(v->out, "%llu ended", (unsigned long long)results_n_ended(v->r));
     const char *between = " (";
     for (int i = TRIAL_PRUNED; i < N_TRIAL_STATES; i++) {
@@ -99,13 +79,6 @@ static void add_counts(const view *v)
 }
 
 /* -- a workload's table -- */
-
-static void put_number(table *t, size_t column, double v)
-{
-    char s[48];
-    study_number(s, v);
-    if (!isnan(v)) table_cell(t, column, "%s", s);
-}
 
 static void put_range(table *t, size_t column, double low, double high)
 {
@@ -178,12 +151,12 @@ static void add_contenders(const view *v, const result_workload *w)
         const result_contender *c = &w->contenders[w->order[i]];
         table_row(&t);
         put_rank(v, &t, rank, c);
-        put_number(&t, median, judged ? c->median : c->best ? c->best->value : (double)NAN);
+        view_number(&t, median, judged ? c->median : c->best ? c->best->value : (double)NAN);
         if (judged && c->n_done + c->n_bad > 1) {
             put_range(&t, quartiles, c->low_quartile, c->high_quartile);
         }
-        put_number(&t, seeds, c->sd_seeds);
-        put_number(&t, repeats, c->sd_repeats);
+        view_number(&t, seeds, c->sd_seeds);
+        view_number(&t, repeats, c->sd_repeats);
         put_failed(&t, failed, v, c);
         put_cost(&t, samples, time, c);
     }
@@ -211,7 +184,7 @@ static void add_pairs(const view *v, const result_workload *w)
         table_row(&t);
         table_cell(&t, name, "%s", contender_name(v, c->i));
         if (pair->has_bad) table_cell(&t, difference, "failures");
-        put_number(&t, difference, pair->mean);
+        view_number(&t, difference, pair->mean);
         put_range(&t, interval, pair->low, pair->high);
         if (!isnan(pair->p)) table_cell(&t, p, pair->p < 0.001 ? "<0.001" : "%.3f", pair->p);
         if (v->d->n_repeats > 1) table_cell(&t, n, "%zu", pair->n_repeats);
@@ -297,7 +270,7 @@ static void add_chosen(const view *v, const result_workload *w)
             table_row(&t);
             table_cell(&t, name, "%s", contender_name(v, c->i));
             if (v->d->n_repeats > 1) table_cell(&t, repeat, "%llu", (unsigned long long)k + 1);
-            put_number(&t, mean, p->mean);
+            view_number(&t, mean, p->mean);
             table_cell(&t, tuned, "%s", number);
             table_cell(&t, params, "%s", shown.n ? shown.s : "as it is");
             text_release(&shown);
@@ -337,179 +310,6 @@ static void add_failures(const view *v, const result_workload *w)
     table_end(&t, v->style, v->out);
 }
 
-/* -- a plain search -- */
-
-static int by_tuned_value(const void *a, const void *b)
-{
-    const trial_row *x = *(const trial_row *const *)a, *y = *(const trial_row *const *)b;
-    if (x->value < y->value) return -1;
-    if (x->value > y->value) return 1;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
-static void put_trial(table *t, const size_t *column, size_t rank, const trial_row *row)
-{
-    char s[48];
-    text shown = { 0 };
-    study_add_params(&shown, row->params, SHOWN_DIGITS);
-    study_number(s, row->value);
-    table_row(t);
-    table_cell(t, column[0], "%zu", rank);
-    table_cell(t, column[1], "%s", s);
-    table_cell(t, column[2], "%llu", (unsigned long long)row->number);
-    text_duration(s, row->wall_s);
-    if (row->wall_s > 0.0) table_cell(t, column[3], "%s", s);
-    table_cell(t, column[4], "%s", shown.s ? shown.s : "");
-    text_release(&shown);
-}
-
-static status add_best_trials(const view *v, error *err)
-{
-    table t = { 0 };
-    const bool max = v->d->direction == STORE_MAXIMIZE;
-    const size_t column[] = { table_column(&t, "", true, 0),
-        table_column(&t, v->d->metric, true, 0), table_column(&t, "trial", true, 2),
-        table_column(&t, "time", true, 1), table_column(&t, "tried", false, 0) };
-    const trial_row **rows = malloc((v->r->n_rows + 1) * sizeof *rows);
-    size_t n = 0;
-    if (!rows) return fail_nomem(err, "a table");
-    for (size_t i = 0; i < v->r->n_rows; i++) {
-        const trial_row *row = &v->r->rows[i];
-        if (row->phase == STORE_TUNE && row->state == TRIAL_DONE) rows[n++] = row;
-    }
-    qsort((void *)rows, n, sizeof *rows, by_tuned_value);
-    if (n) text_add(v->out, "\n");
-    for (size_t i = 0; i < n && i < MOST_BEST; i++)
-        put_trial(&t, column, i + 1, rows[max ? n - 1 - i : i]);
-    free((void *)rows);
-    table_end(&t, v->style, v->out);
-    return OK;
-}
-
-/* The path as seen from here, where that is shorter. */
-static const char *short_path(const char *path, char *here, size_t bytes)
-{
-    const size_t n = getcwd(here, bytes) ? strlen(here) : 0;
-    return n > 1 && strncmp(path, here, n) == 0 && path[n] == '/' ? path + n + 1 : path;
-}
-
-/* A run's file may have the study in it, which assay train does not know. */
-static bool has_study_block(const char *path)
-{
-    config *c = NULL;
-    const bool is_read = file_exists(path) && config_load(path, &c, NULL) == OK;
-    const bool has = is_read && value_find(config_root(c), "study") != NULL;
-    config_free(c);
-    return has;
-}
-
-static void add_words(text *out, const char *const *words, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        text_add(out, " ");
-        shell_word_add(out, words[i]);
-    }
-}
-
-/* What trains the best trial as it was trained in the study. */
-static status add_train_command(const view *v, const trial_row *t, error *err)
-{
-    char here[4096];
-    const workload *w = &v->d->workloads[t->workload];
-    const contender *c = &v->d->contenders[t->contender];
-    text word = { 0 };
-    double *x = calloc(c->space.n + 1, sizeof *x);
-    status st = x ? results_point(v->r, t, x, err) : fail_nomem(err, "a point");
-    if (st != OK || w->kind != WORKLOAD_TRAIN || !w->path) {
-        free(x);
-        return st;
-    }
-    label(v, "train it");
-    text_add(v->out, "assay train ");
-    shell_word_add(v->out, short_path(w->path, here, sizeof here));
-    if (has_study_block(w->path)) text_add(v->out, " '~study'");
-    add_words(v->out, w->overrides, w->n_overrides);
-    add_words(v->out, c->overrides, c->n_overrides);
-    for (size_t i = 0; i < c->space.n; i++) {
-        if (isnan(x[i])) continue;
-        text_clear(&word);
-        space_override(&c->space, i, x[i], &word);
-        text_add(v->out, " ");
-        if (word.s) shell_word_add(v->out, word.s);
-    }
-    text_printf(v->out, " --seed %llu\n", (unsigned long long)t->seed);
-    v->out->failed = v->out->failed || word.failed;
-    text_release(&word);
-    free(x);
-    return OK;
-}
-
-static status add_plain(const view *v, error *err)
-{
-    const result_contender *c = &v->r->workloads[0].contenders[0];
-    char s[48];
-    if (!c->best) {
-        if (c->n_tuning) {
-            text_printf(
-                v->out, "\n  none of %llu trials has a value\n", (unsigned long long)c->n_tuning);
-        }
-        return OK;
-    }
-    study_number(s, c->best->value);
-    text_add(v->out, "\n");
-    label(v, "best");
-    text_printf(v->out, "%s%s%s  ", terminal_style(v->style, STYLE_BOLD), s,
-        terminal_style(v->style, STYLE_PLAIN));
-    study_add_params(v->out, c->best->params, SHOWN_DIGITS);
-    text_printf(v->out, "  (trial %llu)\n", (unsigned long long)c->best->number);
-    const status st = add_train_command(v, c->best, err);
-    return st == OK ? add_best_trials(v, err) : st;
-}
-
-/* -- every trial -- */
-
-static void add_trials(const view *v)
-{
-    table t = { 0 };
-    const size_t number = table_column(&t, "trial", true, 0);
-    const size_t phase = table_column(&t, "phase", false, 3);
-    const size_t name = table_column(&t, "contender", false, 0);
-    const size_t on = table_column(&t, "workload", false, 2);
-    const size_t repeat = table_column(&t, "tuning", true, 4);
-    const size_t state = table_column(&t, "state", false, 0);
-    const size_t amount = table_column(&t, "value", true, 0);
-    const size_t fidelity = table_column(&t, "epochs", true, 1);
-    const size_t time = table_column(&t, "time", true, 3);
-    const size_t params = table_column(&t, "params", false, 0);
-    text_add(v->out, "\n");
-    for (size_t i = 0; i < v->r->n_rows; i++) {
-        const trial_row *row = &v->r->rows[i];
-        char s[48];
-        text shown = { 0 };
-        study_add_params(&shown, row->params, SHOWN_DIGITS);
-        if (row->reason[0]) {
-            text_add(&shown, "  ");
-            study_add_plain(&shown, row->reason, 0);
-        }
-        table_row(&t);
-        table_cell(&t, number, "%llu", (unsigned long long)row->number);
-        if (v->r->is_judged)
-            table_cell(&t, phase, "%s", row->phase == STORE_TUNE ? "tuning" : "evaluation");
-        table_cell(&t, name, "%s", contender_name(v, row->contender));
-        if (v->d->n_workloads > 1) table_cell(&t, on, "%s", v->d->workloads[row->workload].name);
-        if (v->d->n_repeats > 1)
-            table_cell(&t, repeat, "%llu", (unsigned long long)row->repeat + 1);
-        table_cell(&t, state, "%s", trial_row_what(row));
-        put_number(&t, amount, row->value);
-        if (row->reached > 0.0) table_cell(&t, fidelity, "%g", row->reached);
-        text_duration(s, row->wall_s);
-        if (row->wall_s > 0.0) table_cell(&t, time, "%s", s);
-        table_cell(&t, params, "%s", shown.s ? shown.s : "");
-        text_release(&shown);
-    }
-    table_end(&t, v->style, v->out);
-}
-
 /* -- the whole -- */
 
 static void add_workload(const view *v, size_t i)
@@ -537,11 +337,11 @@ status study_show(const open_study *s, const results *r, const terminal *style, 
     add_judged(&v);
     add_counts(&v);
     if (with_trials) {
-        add_trials(&v);
+        view_trials(&v);
         return text_check(out, err);
     }
     if (v.d->is_plain) {
-        TRY(add_plain(&v, err));
+        TRY(view_plain(&v, err));
         if (r->is_judged) {
             add_workload(&v, 0);
         } else {
