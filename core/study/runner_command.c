@@ -187,10 +187,29 @@ static double seconds(struct timeval t)
     return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
 }
 
+/* What had most of its memory and then fell over was most likely refused more; the same share as of workers. */
+static bool used_up_memory(const sandbox_limits *l, const outcome *o)
+{
+    return l->memory_bytes && (double)o->peak_bytes >= 0.7 * (double)l->memory_bytes;
+}
+
+static void say_memory(const command *c, const sandbox_limits *l, outcome *o)
+{
+    char limit[32], how[32];
+    text_bytes(limit, (double)l->memory_bytes);
+    snprintf(how, sizeof how, o->signal ? "signal %d" : "exit code %d",
+        o->signal ? o->signal : o->exit_code);
+    o->class = OUTCOME_MEMORY_LIMIT;
+    snprintf(o->text, sizeof o->text, "%s after most of its memory was used (%s are allowed)%s%s",
+        how, limit, c->last_line[0] ? ": " : "", c->last_line);
+}
+
 static void judge_signal(const command *c, const sandbox_limits *l, outcome *o)
 {
     const bool is_over_cpu = l->cpu_s > 0 && o->cpu_s >= l->cpu_s;
-    if (o->signal == SIGXCPU || (o->signal == SIGKILL && is_over_cpu)) {
+    if (used_up_memory(l, o) && o->signal != SIGXCPU) {
+        say_memory(c, l, o);
+    } else if (o->signal == SIGXCPU || (o->signal == SIGKILL && is_over_cpu)) {
         o->class = OUTCOME_CPU_LIMIT;
         snprintf(o->text, sizeof o->text, "used %.3g s of processor time, where %g s are allowed",
             o->cpu_s, l->cpu_s);
@@ -225,6 +244,8 @@ static void judge(const run *n, const command *c, outcome *o)
         judge_limit(c, l, o);
     } else if (o->signal) {
         judge_signal(c, l, o);
+    } else if (o->exit_code != 0 && used_up_memory(l, o)) {
+        say_memory(c, l, o);
     } else if (o->exit_code != 0) {
         o->class = OUTCOME_PLUGIN_ERROR;
         snprintf(o->text, sizeof o->text, "%s%s(exit code %d)", c->last_line,

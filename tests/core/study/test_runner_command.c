@@ -189,7 +189,7 @@ static void test_runner_command__keeps_to_its_limits(void **state)
     } rows[] = {
         { "sleep 1000 & sleep 1000", OUTCOME_TIMEOUT, "not done after 0.5 s" },
         { "while :; do :; done", OUTCOME_CPU_LIMIT, "of processor time, where 1 s are allowed" },
-        { "x=0123456789abcdef; while :; do x=$x$x; done", OUTCOME_MEMORY_LIMIT, "of memory" },
+        { "x=0123456789abcdef; while :; do x=$x$x; done", OUTCOME_MEMORY_LIMIT, "are allowed" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
