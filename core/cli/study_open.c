@@ -184,7 +184,7 @@ bool study_is_over(const results *r)
             for (uint64_t k = 0; k < d->n_repeats; k++) {
                 const result_repeat *p = &r->workloads[w].contenders[c].repeats[k];
                 const bool has_ended = d->n_evaluations > 0 && p->n_runs >= d->n_evaluations;
-                const bool is_spent = p->n_tuning >= d->budget_trials || p->n_runs > 0;
+                const bool is_spent = p->n_tuning >= d->contenders[c].trials || p->n_runs > 0;
                 const bool wants_runs = d->n_evaluations > 0 && p->winner;
                 if (!has_ended && (!is_spent || wants_runs)) return false;
             }

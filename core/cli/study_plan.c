@@ -70,19 +70,20 @@ static status propose(plan *p, size_t c, uint64_t repeat, double **out, size_t *
     search *asked = NULL;
     const declaration *d = p->d;
     const space *s = &d->contenders[c].space;
-    const uint64_t wanted = s->n == 0 ? 1 : p->has_all ? d->budget_trials : d->parallel;
-    const size_t most = (size_t)(wanted < d->budget_trials ? wanted : d->budget_trials);
+    const uint64_t trials = d->contenders[c].trials;
+    const uint64_t wanted = p->has_all || trials < d->parallel ? trials : d->parallel;
+    const size_t most = (size_t)wanted;
     const size_t room = most < MOST_SHOWN ? most : MOST_SHOWN;
     size_t n = 0;
     double *points = malloc((room + 1) * (s->n + 1) * sizeof *points);
     const search_options o = { .seed = declaration_search_seed(d, (size_t)repeat),
-        .n_trials = d->budget_trials,
+        .n_trials = trials,
         .max_fidelity = d->max_fidelity,
         .min_fidelity = d->min_fidelity };
     if (!points) return fail_nomem(err, "points");
     if (s->n > 0) {
-        TRY(search_new(
-            p->s->session.registry, d->config, d->strategy, d->pruner, s, &o, &asked, err));
+        TRY(search_new(p->s->session.registry, d->config, d->contenders[c].strategy, d->pruner, s,
+            &o, &asked, err));
     } else {
         n = 1;
     }
@@ -174,8 +175,7 @@ static status add_costs(
     const declaration *d = p->d;
     const status st = mean_cost(p, w, c, points, n, &each, err);
     if (st != OK) return st;
-    const bool is_point = d->contenders[c].space.n == 0;
-    const uint64_t per_tuning = is_point ? 1 : p->has_all && n < MOST_SHOWN ? n : d->budget_trials;
+    const uint64_t per_tuning = p->has_all && n < MOST_SHOWN ? n : d->contenders[c].trials;
     const uint64_t tuning = per_tuning * d->n_repeats;
     const uint64_t evaluation = d->n_repeats * d->n_evaluations;
     double all = each * (double)(tuning + evaluation);

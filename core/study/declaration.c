@@ -151,6 +151,9 @@ static status copy_origins(const declaration *from, declaration *to, error *err)
     for (size_t i = 0; i < to->n_contenders; i++) {
         const contender *k = &from->contenders[i];
         is_done = is_done && copy_origin(to, &k->at, &to->contenders[i].at);
+        if (k->has_own_search) {
+            is_done = is_done && copy_block_origins(to, k->strategy, to->contenders[i].strategy);
+        }
         for (size_t n = 0; n < k->space.n; n++)
             is_done = is_done && copy_origin(to, &k->space.at[n], &to->contenders[i].space.at[n]);
     }
@@ -222,8 +225,7 @@ uint64_t declaration_n_tuning(const declaration *d)
     uint64_t n = 0;
     const uint64_t tunings = product(d->n_workloads, d->n_repeats);
     for (size_t i = 0; i < d->n_contenders; i++) {
-        const uint64_t trials = d->contenders[i].space.n ? d->budget_trials : 1;
-        const uint64_t more = product(tunings, trials);
+        const uint64_t more = product(tunings, d->contenders[i].trials);
         n = more > UINT64_MAX - n ? UINT64_MAX : n + more;
     }
     return n;

@@ -71,6 +71,10 @@ typedef struct contender {
     const char *const *overrides; // [n_overrides]: its `set`
     size_t n_overrides;
     space space; /* may have no dimension: then its one point is run once in each repeat */
+    bool has_own_search; /* strategy or trials of its own: contenders are strategies */
+    value *strategy; /* its own, or the study's */
+    uint64_t
+        trials; /* of one tuning: its own, or the study's budget; 1 of a space without dimensions */
     origin at;
 } contender;
 
@@ -92,7 +96,8 @@ typedef struct declaration {
     store_direction direction, judged_direction;
     bool
         takes_best; /* the value of the best check, not of the last weights; early stopping stays on then */
-    value *strategy, *pruner; /* blocks or names; pruner may be NULL */
+    value *strategy,
+        *pruner; /* of contenders that have none of their own: blocks or names; pruner may be NULL */
     uint64_t seed, n_repeats, n_evaluations, parallel;
     uint64_t
         budget_trials; /* of one tuning; never 0: a budget without trials is as many as the others allow */

@@ -76,7 +76,8 @@ static void check_protocol(checking *c)
             "evaluations = 0: winners are judged by the trials that chose them, which flatters "
             "whoever was lucky");
     }
-    if (learns) {
+    const bool is_of_strategies = d->compare && strcmp(d->compare, "strategies") == 0;
+    if (learns && !is_of_strategies) {
         doubt(c, NULL,
             "strategy \"%s\" learns from results, and better for some spaces than for others: "
             "comparisons are made with random or qmc",
@@ -155,6 +156,7 @@ static double dimensions_of(const space *s)
 static void check_sizes(checking *c)
 {
     const extremes n = extremes_of(c->d, dimensions_of), spans = extremes_of(c->d, decades);
+    if (c->d->compare && strcmp(c->d->compare, "strategies") == 0) return;
     if (n.most && n.high > n.low) {
         doubt(c, &n.most->at,
             "contender \"%s\" searches %.0f dimension%s, \"%s\" %.0f: with the same trials the one "

@@ -13,11 +13,10 @@ static const struct {
     const char *name;
     const char *keys[4];
 } comparisons[] = {
-    { "optimizers", { "optimizer", "schedule" } },
-    { "schedules", { "schedule", "optimizer.lr" } },
-    { "models", { "model", "optimizer.lr" } },
-    { "losses", { "loss", "optimizer.lr" } },
+    { "optimizers", { "optimizer", "schedule" } }, { "schedules", { "schedule", "optimizer.lr" } },
+    { "models", { "model", "optimizer.lr" } }, { "losses", { "loss", "optimizer.lr" } },
     { "batches", { "data.batch_size", "optimizer.lr" } },
+    { "strategies", { NULL } }, /* all search the same run, each in its own way */
 };
 
 enum { N_COMPARISONS = sizeof comparisons / sizeof comparisons[0] };
@@ -106,8 +105,8 @@ static status take_name(reading *g, const value *v, error *err)
         names[i] = comparisons[i].name;
     const guess near = guess_of(v->as.string, names, N_COMPARISONS);
     return fail_at(err, E_UNKNOWN, &v->at,
-        "study: compare: expected optimizers, schedules, models, losses, batches or a list of "
-        "keys, found \"%s\"%s",
+        "study: compare: expected optimizers, schedules, models, losses, batches, strategies or a "
+        "list of keys, found \"%s\"%s",
         v->as.string, near.s);
 }
 
@@ -136,7 +135,7 @@ status read_compare(reading *g, error *err)
     if (!v && g->compares && g->has_runs) {
         return fail_at(err, E_MISSING, &g->study->at,
             "study: compare is missing: say what contenders may differ in: \"optimizers\", "
-            "\"schedules\", \"models\", \"losses\", \"batches\" or a list of keys");
+            "\"schedules\", \"models\", \"losses\", \"batches\", \"strategies\" or a list of keys");
     }
     if (!v) return OK;
     if (v->kind == VALUE_STRING) return take_name(g, v, err);

@@ -8,10 +8,12 @@
 
 struct contender_keys {
     const char *name;
+    int64_t trials;
 };
 
 static const assay_hyper contender_rows[] = {
     ASSAY_STRING(contender_keys, name, NULL, "the contender's name"),
+    ASSAY_INT(contender_keys, trials, 0, 0, 0x1p53, "trials of one tuning; 0: the study's"),
 };
 
 label contender_label(const contender *k, const char *key)
@@ -85,9 +87,26 @@ done:
     return st;
 }
 
+/* A strategy of its own, where strategies are what is compared. */
+static status take_strategy(reading *g, value *block, uint64_t trials, contender *k, error *err)
+{
+    const declaration *d = g->d;
+    value *strategy = value_find(block, "strategy");
+    k->has_own_search = strategy || trials;
+    if (k->has_own_search && !(d->compare && strcmp(d->compare, "strategies") == 0)) {
+        return fail_at(err, E_CONFLICT, strategy ? &strategy->at : &block->at,
+            "contender \"%s\": strategy and trials are its own only where compare = "
+            "\"strategies\"; otherwise all are searched alike",
+            k->name);
+    }
+    k->strategy = strategy ? strategy : d->strategy;
+    k->trials = k->space.n == 0 ? 1 : trials ? trials : d->budget_trials;
+    return strategy ? check_component(g, strategy, ASSAY_KIND_SEARCH, err) : OK;
+}
+
 static status read_contender(reading *g, value *block, contender *k, error *err)
 {
-    static const char *const reserved[] = { "set", "search", NULL };
+    static const char *const reserved[] = { "set", "search", "strategy", NULL };
     const hyper_table table = HYPER_TABLE(contender_keys, contender_rows);
     const hyper_bind_options o = {
         .what = "study: contenders", .noun = "key", .reserved = reserved
@@ -106,6 +125,7 @@ static status read_contender(reading *g, value *block, contender *k, error *err)
     k->name = keys.name ? keys.name : "";
     if (g->compares || *k->name) TRY(check_store_name(k->name, "contenders", &k->at, err));
     TRY(take_blocks(g, block, k, err));
+    TRY(take_strategy(g, block, (uint64_t)keys.trials, k, err));
 done:
     return st;
 }
@@ -175,6 +195,8 @@ status read_contenders(reading *g, error *err)
         d->contenders[0].name = "";
         d->contenders[0].at = g->study->at;
         TRY(take_blocks(g, g->study, &d->contenders[0], err));
+        d->contenders[0].strategy = d->strategy;
+        d->contenders[0].trials = d->contenders[0].space.n ? d->budget_trials : 1;
     }
     TRY(find_control(g, err));
 done:

@@ -62,6 +62,9 @@ status add_override(declaration *d, workload *w, const char *assignment, error *
 status add_absolute_paths(reading *g, workload *w, const char *folder, error *err) MUST_CHECK;
 
 /* declaration_contender.c */
+/* Whether a strategy or pruner is there; from a file, not from a store, it must be. */
+status check_component(reading *g, const value *v, const char *kind, error *err) MUST_CHECK;
+
 status read_contenders(reading *g, error *err) MUST_CHECK;
 status check_contenders(reading *g, error *err) MUST_CHECK;
 

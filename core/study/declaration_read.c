@@ -213,7 +213,7 @@ static bool has_component(const registry *r, const char *kind, const char *id)
     return false;
 }
 
-static status check_component(reading *g, const value *v, const char *kind, error *err)
+status check_component(reading *g, const value *v, const char *kind, error *err)
 {
     const value *type = v->kind == VALUE_GROUP ? value_find(v, "type") : v;
     const component *found;

@@ -60,6 +60,10 @@ static status put_contender(writer *w, value *list, const contender *k, error *e
     value *group = put(w, list, NULL, VALUE_GROUP);
     if (*k->name) put_string(w, group, "name", k->name);
     put_words(w, group, "set", k->overrides, k->n_overrides);
+    if (k->has_own_search) {
+        put_copy(w, group, k->strategy);
+        put_int(w, group, "trials", k->trials);
+    }
     if (k->space.n == 0) return OK;
     value *dimensions = put(w, group, "search", VALUE_LIST);
     for (size_t i = 0; i < k->space.n; i++) {

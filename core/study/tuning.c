@@ -181,9 +181,10 @@ static status make_search(tuning *t, error *err)
         .max_fidelity = most_fidelity(t),
         .min_fidelity = d->min_fidelity };
     const space *sp = &t->contender->space;
-    const status st = t->place->sandbox
-        ? search_new_in(t->place, d->config, d->strategy, d->pruner, sp, &o, &t->search, err)
-        : search_new(t->registry, d->config, d->strategy, d->pruner, sp, &o, &t->search, err);
+    const status st = t->place->sandbox ? search_new_in(t->place, d->config, t->contender->strategy,
+                                              d->pruner, sp, &o, &t->search, err)
+                                        : search_new(t->registry, d->config, t->contender->strategy,
+                                              d->pruner, sp, &o, &t->search, err);
     if (st == OK) t->has_parts = search_has_parts(t->search);
     return st;
 }
@@ -273,7 +274,7 @@ static status sync(tuning *t, error *err)
 
 uint64_t tuning_most_trials(const tuning *t)
 {
-    return t->contender->space.n == 0 ? 1 : t->declaration->budget_trials;
+    return t->contender->trials;
 }
 
 static bool is_spent(const tuning *t)

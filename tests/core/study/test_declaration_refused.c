@@ -109,7 +109,8 @@ static const bad_study refused[] = {
     { E_UNKNOWN, ONE("control = \"sgd\";"),
         "study.cfg:1: study: control: there is no contender \"sgd\"" },
     { E_UNKNOWN, ONE("compare = \"optimizer\";"),
-        "study.cfg:1: study: compare: expected optimizers, schedules, models, losses, batches or a "
+        "study.cfg:1: study: compare: expected optimizers, schedules, models, losses, batches, "
+        "strategies or a "
         "list of keys, found \"optimizer\": did you mean \"optimizers\"?" },
     { E_UNKNOWN, ONE("compare = [\"optimiser.lr\"];"),
         "study.cfg:1: study: compare: expected keys of a run as in \"optimizer.lr\", found "
@@ -178,6 +179,13 @@ static const bad_study refused[] = {
         "workload as it is" },
     { E_MISSING, OF(SGD ", { set = []; }"), "study.cfg:2: study: contenders: name is missing" },
     { E_CONFLICT, OF(SGD ", " SGD), "study.cfg:2: study: there are two contenders named \"sgd\"" },
+    { E_CONFLICT,
+        OF(SGD ",\n{ name = \"grid\"; strategy = \"grid\"; search = \"optimizer.lr=1,2,3\"; }"),
+        "study.cfg:3: contender \"grid\": strategy and trials are its own only where compare = "
+        "\"strategies\"; otherwise all are searched alike" },
+    { E_CONFLICT, OF(SGD ",\n{ name = \"long\"; trials = 90; search = \"optimizer.lr=1,2,3\"; }"),
+        "study.cfg:3: contender \"long\": strategy and trials are its own only where compare = "
+        "\"strategies\"; otherwise all are searched alike" },
     { E_TYPE, OF(SGD ", \"adam\""),
         "study.cfg:2: study: contenders: expected groups as in { name = \"adam\"; set = [...]; }" },
     { E_UNKNOWN, OF(SGD ", { name = \"adam\"; sett = []; }"),
@@ -198,7 +206,8 @@ static const bad_study refused[] = {
         "study = { workloads = ( { config = \"blobs.cfg\"; } ); contenders = ( " SGD
         ", { name = \"b\"; set = []; } ); };",
         "study.cfg:1: study: compare is missing: say what contenders may differ in: "
-        "\"optimizers\", \"schedules\", \"models\", \"losses\", \"batches\" or a list of keys" },
+        "\"optimizers\", \"schedules\", \"models\", \"losses\", \"batches\", \"strategies\" or a "
+        "list of keys" },
     { E_TYPE, ON("\"blobs.cfg\""),
         "study.cfg:2: study: workloads: expected groups as in { config = \"run.cfg\"; }" },
     { E_TYPE, "study = { search = \"lr=1..3\"; workloads = \"blobs.cfg\"; };",
