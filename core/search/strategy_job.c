@@ -5,6 +5,7 @@
  * other, and does with an instance exactly what the engine does with one of its own process. */
 #include "search/strategy_job.h"
 
+#include "base/file.h"
 #include "registry/instance.h"
 #include "sandbox/sandbox.h"
 #include "search/port.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_EXPLAIN = 65536, MOST_TRIALS = 1 << 30 };
+enum { MOST_EXPLAIN = 65536, MOST_TRIALS = 1 << 30, LOG_FD = 2 /* of a worker: its job's log */ };
 
 /* What the fork server prepares. */
 typedef struct prepared {
@@ -382,7 +383,15 @@ static int run(const void *input, size_t n, worker_io *io)
 static void log_registry(void *self, unsigned level, const char *message)
 {
     const prepared *p = self;
-    if (p->is_worker && level >= ASSAY_LOG_WARNING) (void)fprintf(stderr, "%s\n", message);
+    error ignored;
+    text line = { 0 };
+    if (!p->is_worker || level < ASSAY_LOG_WARNING) return;
+    text_printf(&line, "%s\n", message);
+    if (text_check(&line, &ignored) == OK) {
+        const status st = fd_write_all(LOG_FD, "the log", line.s, line.n, &ignored);
+        (void)st; /* a full log is no reason to stop */
+    }
+    text_release(&line);
 }
 
 /* Folders in which plugins lie; a folder of files comes once. */

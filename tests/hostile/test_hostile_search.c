@@ -388,6 +388,7 @@ static void test_hostile_search__at_process(void **state)
             if (strncmp(e.act, "memory_", 7) == 0) continue; /* there is no limit on memory */
             if (strcmp(e.act, "stack_overflow") == 0) continue;
             e.says = e.says && strstr(e.says, PLACE) ? NULL : e.says;
+            if (strcmp(e.act, "exit_zero") == 0) e.says = NULL; /* its leak check has a code */
         }
         run_search(*state, SANDBOX_PROCESS, &e);
     }
