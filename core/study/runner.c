@@ -123,6 +123,7 @@ status runner_start(runner *r, const run_spec *s, run **out, error *err)
     if (!x) TRY(fail_nomem(err, "a run"));
     if (n_x) memcpy(x, s->x, n_x * sizeof *x);
     n->spec.x = x;
+    n->goal = s->fidelity > 0 ? s->fidelity : d->max_fidelity;
     TRY(begin(n, err));
     *out = n;
     n = NULL;
@@ -245,7 +246,9 @@ bool run_has_room_for_news(const run *n)
 
 status run_tell(run *n, double fidelity, double v, error *err)
 {
-    if (!n->spec.reports || n->stopped_as != OUTCOME_OK) return OK;
+    /* Who is stopped for what it is at its goal would leave neither checkpoint nor score. */
+    const bool is_there = n->goal > 0 && fidelity >= n->goal;
+    if (!n->spec.reports || n->stopped_as != OUTCOME_OK || is_there) return OK;
     if (n->n_news == 0) n->news_at = 0;
     if (n->news_at + n->n_news == n->news_capacity) {
         const size_t more = n->news_capacity ? 2 * n->news_capacity : RUN_NEWS;

@@ -59,7 +59,7 @@ size_t runner_n_running(const runner *r);
 
 typedef enum run_news_kind {
     RUN_NOTHING, /* the time is over */
-    RUN_REPORTED, /* the metric on the way */
+    RUN_REPORTED, /* the metric on the way; what it is at the spec's own fidelity its end says */
     RUN_ENDED,
 } run_news_kind;
 

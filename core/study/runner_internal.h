@@ -115,6 +115,7 @@ struct run {
     run_stage stage;
     outcome_class stopped_as; /* OUTCOME_OK: nobody stopped it */
     bool is_told; /* that it ended */
+    double goal; /* the fidelity that it is to reach; 0: unknown */
 
     /* A train workload. */
     const char **overrides; // [n_overrides]: all but the seed
@@ -174,6 +175,8 @@ status run_take_scores(run *n, const score_row *rows, size_t n_rows, error *err)
 status overrides_write(run *n, error *err) MUST_CHECK;
 /* That key of the config's `train`; NULL: it is not there, or there is no config. */
 const value *run_setting(const run *n, const char *key);
+/* The same as a number above 0. */
+double run_setting_real(const run *n, const char *key, double otherwise);
 
 /* runner_plan.c: */
 

@@ -35,6 +35,13 @@ const value *run_setting(const run *n, const char *key)
     return n->config ? value_find(value_find(config_root(n->config), "train"), key) : NULL;
 }
 
+double run_setting_real(const run *n, const char *key, double otherwise)
+{
+    double v;
+    const value *s = run_setting(n, key);
+    return s && value_to_real(s, &v, NULL) == OK && v > 0 ? v : otherwise;
+}
+
 /* Sets it in the run's config, too, so that the next one sees it. */
 static status add_setting(run *n, error *err, const char *format, ...) PRINTF_LIKE(3, 4);
 
@@ -98,6 +105,7 @@ status overrides_write(run *n, error *err)
     }
     TRY(add_settings(n, err));
     n->restores_best = may_restore(n);
+    n->goal = run_setting_real(n, "epochs", 0);
     if (n->config) TRY(pack_find(n->owner, n->config, &n->pack, err));
 done:
     return st;

@@ -54,13 +54,6 @@ static void take_spent(run *n, const sandbox_job *j, const char *what)
 
 /* -- Training -- */
 
-static double setting(const run *n, const char *key, double otherwise)
-{
-    double v;
-    const value *s = run_setting(n, key);
-    return s && value_to_real(s, &v, NULL) == OK && v > 0 ? v : otherwise;
-}
-
 /* How many rows a run may leave: of each record there are at most so many values as a config of this length can name. */
 static uint64_t most_rows(const run *n)
 {
@@ -71,8 +64,9 @@ static uint64_t most_rows(const run *n)
     const double per_epoch = p->steps_per_epoch ? (double)p->steps_per_epoch : 1;
     const double epochs = ceil(steps / per_epoch) + 1;
     const bool by_step = unit && unit->kind == VALUE_STRING && strcmp(unit->as.string, "step") == 0;
-    const double checks = (by_step ? steps : epochs) / setting(n, "validate_every", 1) + 1;
-    const double records = epochs + 2 * checks + steps / setting(n, "log_every", INFINITY) + 8;
+    const double checks = (by_step ? steps : epochs) / run_setting_real(n, "validate_every", 1) + 1;
+    const double records =
+        epochs + 2 * checks + steps / run_setting_real(n, "log_every", INFINITY) + 8;
     const double rows = records * VALUES_OF_A_RECORD;
     return rows < MOST ? (uint64_t)rows : MOST;
 }

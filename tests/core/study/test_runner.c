@@ -400,14 +400,19 @@ static void check_reports(bool is_debugged)
         assert_ptr_equal(w.run, n);
         if (w.kind == RUN_ENDED) break;
         assert_int_equal(w.kind, RUN_REPORTED);
-        assert_true(w.fidelity > last && w.fidelity <= 150);
+        assert_true(w.fidelity > last && w.fidelity < 150);
         last = w.fidelity;
         values[k++] = w.value;
     }
     const run_end *e = run_get_end(n);
     rig_expect(e, OUTCOME_OK, "done");
-    assert_int_equal(k, 150);
-    assert_true(values[149] == e->value);
+    assert_int_equal(k, 149); /* what it is in the end the end says */
+    for (size_t i = 0, k_seen = 0; i < e->n_values; i++) {
+        const run_value *v = &e->values[i];
+        if (strcmp(v->name, "validation.loss") != 0 || v->is_scored || v->is_last) continue;
+        assert_true(k_seen == 149 || v->value == values[k_seen]);
+        k_seen += k_seen < 149;
+    }
     run_free(n);
     rig_close(&g);
 }
