@@ -136,10 +136,8 @@ static uint64_t next_fit(uint64_t n)
     uint64_t power = 1;
     while (power <= n)
         power *= 2;
-    const uint64_t step = n < 32 ? 1
-        : n < 128                ? n / 32
-                                 : n / 16,
-                   next = n + (step < MOST_NEW ? step : MOST_NEW);
+    const uint64_t wanted = n < 32 ? 1 : n / (n < 128 ? 32 : 16);
+    const uint64_t next = n + (wanted < MOST_NEW ? wanted : MOST_NEW);
     return next < power ? next : power;
 }
 
