@@ -1,9 +1,8 @@
 /* From rows to tables: every trial is read once, in the order of numbers, then sorted into workload, contender and repeat. */
 #include "study/results.h"
 
+#include "study/record_cost.h"
 #include "study/results_internal.h"
-
-#include "base/json_in.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,43 +23,6 @@ bool trial_row_is_bad(const trial_row *t)
 }
 
 /* -- reading rows -- */
-
-/* What an object of a record says of the cost; `spent` in it is another. */
-static status read_spent(json_in *j, trial_row *t, bool is_inside, error *err)
-{
-    status st = OK;
-    bool more = false;
-    TRY(json_in_open(j, '{', err));
-    for (size_t i = 0;; i++) {
-        const char *key;
-        TRY(json_in_more(j, '}', i, &more, err));
-        if (!more) break;
-        TRY(json_in_key(j, &key, err));
-        double *to = strcmp(key, is_inside ? "samples_forward" : "samples") == 0 ? &t->samples
-            : strcmp(key, "wall_s") == 0                                         ? &t->wall_s
-            : strcmp(key, "cpu_s") == 0                                          ? &t->cpu_s
-                                                                                 : NULL;
-        const bool is_spent = !is_inside && strcmp(key, "spent") == 0 && json_in_peek(j) == '{';
-        TRY(is_spent ? read_spent(j, t, true, err)
-                : to ? json_in_real(j, to, err)
-                     : json_in_skip(j, err));
-    }
-done:
-    return st;
-}
-
-/* One that says nothing of a cost leaves NaN. */
-static status read_record(const char *record, trial_row *t, error *err)
-{
-    const size_t n = strlen(record);
-    json_in j = { .what = "a trial's record", .s = record, .n = n };
-    char *strings = malloc(n + 1);
-    if (!strings) return fail_nomem(err, "a trial's record");
-    j.strings = strings;
-    const status st = read_spent(&j, t, false, err);
-    free(strings);
-    return st;
-}
 
 static status read_attempts(results *r, store *s, trial_row *t, error *err)
 {
@@ -123,16 +85,17 @@ static status take_row(results *r, const store_trial *t, error *err)
         .standard_error = t->standard_error,
         .fidelity = t->fidelity,
         .reached = t->reached,
-        .samples = (double)NAN,
-        .wall_s = (double)NAN,
-        .cpu_s = (double)NAN,
         .added = t->added,
         .started = t->started,
         .finished = t->finished,
         .lease = t->lease };
+    record_cost cost = { (double)NAN, (double)NAN, (double)NAN };
     status st = place(r, t, &row, err);
-    if (st == OK && t->record[0]) st = read_record(t->record, &row, err);
+    if (st == OK) st = record_cost_read(t->record, &cost, err);
     if (st != OK) return st;
+    row.samples = cost.samples;
+    row.wall_s = cost.wall_s;
+    row.cpu_s = cost.cpu_s;
     row.params = arena_strdup(&r->memory, t->params);
     row.owner = arena_strdup(&r->memory, t->owner);
     if (!row.params || !row.owner) return fail_nomem(err, "a study's results");

@@ -134,8 +134,8 @@ static status tell(tuning *t, proposal *p, uint64_t state, double v, double stan
 
 static status tell_end(tuning *t, proposal *p, error *err)
 {
-    t->samples += p->samples;
-    t->seconds += p->seconds;
+    t->samples += p->cost.samples;
+    t->seconds += p->cost.wall_s;
     return tell(t, p, search_state_of(p->state), p->value, p->standard_error, p->reached, err);
 }
 

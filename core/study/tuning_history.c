@@ -1,7 +1,7 @@
 /* Events become arrays: a proposal for each ASKED, a fact for what came of it. Nothing is ever read twice. */
 #include "study/tuning_history.h"
 
-#include "base/json_in.h"
+#include "study/record_cost.h"
 
 #include <assay/search.h>
 
@@ -57,36 +57,6 @@ static status note_asked(history *h, const store_event *e, error *err)
     return OK;
 }
 
-/* What a trial has cost, from its record. */
-static status read_cost(const char *record, proposal *p, error *err)
-{
-    status st = OK;
-    bool more = true;
-    const size_t n = strlen(record);
-    char *strings = NULL;
-    json_in j = { .what = "a trial's record", .s = record, .n = n };
-    if (n == 0) return OK;
-    j.strings = strings = malloc(n);
-    if (!strings) return fail_nomem(err, "a trial's record");
-    TRY(json_in_open(&j, '{', err));
-    for (size_t i = 0;; i++) {
-        const char *key;
-        TRY(json_in_more(&j, '}', i, &more, err));
-        if (!more) break;
-        TRY(json_in_key(&j, &key, err));
-        if (strcmp(key, "samples") == 0) {
-            TRY(json_in_real(&j, &p->samples, err));
-        } else if (strcmp(key, "wall_s") == 0) {
-            TRY(json_in_real(&j, &p->seconds, err));
-        } else {
-            TRY(json_in_skip(&j, err));
-        }
-    }
-done:
-    free(strings);
-    return st;
-}
-
 static status note_ended(history *h, const store_event *e, proposal *p, error *err)
 {
     status st = OK;
@@ -100,7 +70,7 @@ static status note_ended(history *h, const store_event *e, proposal *p, error *e
     if (h->has_costs) {
         store_trial whole;
         TRY(trial_find(h->store, h->study, e->number, &a, &whole, err));
-        TRY(read_cost(whole.record, p, err));
+        TRY(record_cost_read(whole.record, &p->cost, err));
     }
 done:
     arena_release(&a);

@@ -4,6 +4,7 @@
 #define ASSAY_CORE_STUDY_TUNING_HISTORY_H
 
 #include "store/store.h"
+#include "study/record_cost.h"
 
 /* A trial as the store has it. */
 typedef struct proposal {
@@ -15,7 +16,7 @@ typedef struct proposal {
     bool has_ended;
     trial_state state;
     double value, standard_error, reached;
-    double samples, seconds; /* spent */
+    record_cost cost; /* where it counts */
     uint64_t verdict; /* the first that was not to go on, and what it was about */
     double verdict_value, verdict_fidelity;
 } proposal;

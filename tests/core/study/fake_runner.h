@@ -121,7 +121,7 @@ static void fake_finish(const runner *r, run *n)
         .fidelity = n->spec.fidelity,
         .samples = 100,
         .wall_s = fake.trial_s,
-        .record = "{\"samples\":100,\"wall_s\":0.5,\"cpu_s\":0.5}",
+        .record = "{\"spent\":{\"samples_forward\":100,\"wall_s\":0.5,\"cpu_s\":0.5}}",
         .log = "" };
 }
 

@@ -103,7 +103,7 @@ static status add_trial(
         .value = state == TRIAL_DONE ? 2.385 : (double)NAN,
         .attempt_class = state == TRIAL_DONE ? 0 : OUTCOME_CRASH,
         .reason = "signal 11",
-        .record = "{\"samples\": 7, \"spent\": {\"wall_s\": 1}}",
+        .record = "{\"spent\": {\"samples_forward\": 7, \"wall_s\": 1}}",
         .points = &p,
         .n_points = 1 };
     TRY(trial_add(sc->s, sc->study.id, &spec, &t, &sc->a, &is_new, err));
