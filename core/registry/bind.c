@@ -254,8 +254,11 @@ static status read_component(binder *b, const assay_hyper *row, value *v, instan
         return fail_at(
             b->err, E_INTERNAL, &v->at, "%s: %s: no registry to find it in", b->o->what, row->name);
     }
+    /* Random numbers of its own; but a strategy in another proposes what it would alone. */
     const char *outer = b->o->purpose ? b->o->purpose : "";
-    const char *purpose = arena_printf(config_arena(b->c), "%s/%s", outer, row->name);
+    const bool is_search = strcmp(row->kind, ASSAY_KIND_SEARCH) == 0;
+    const char *purpose =
+        is_search ? outer : arena_printf(config_arena(b->c), "%s/%s", outer, row->name);
     if (!purpose) return fail_nomem(b->err, row->name);
     const status st =
         instance_new(b->o->registry, b->c, row->kind, v, NULL, b->o->seed, purpose, out, b->err);

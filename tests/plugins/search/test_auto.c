@@ -98,11 +98,6 @@ static void expect_why(rig *g, uint64_t trial, const char *begin)
     assert_int_equal(strncmp(line, begin, strlen(begin)), 0);
 }
 
-static double distance(const double *x)
-{
-    return (x[0] - 0.9) * (x[0] - 0.9) + (x[1] - 0.8) * (x[1] - 0.8);
-}
-
 /* -- whom it chooses -- */
 
 static void test_few_dimensions__are_for_the_small_one(void **state)
@@ -112,6 +107,28 @@ static void test_few_dimensions__are_for_the_small_one(void **state)
     rig_ask(g, 2);
     expect_why(g, 0, "gp, as there are few dimensions and trials");
     rig_close(g);
+}
+
+static double distance(const double *x)
+{
+    return (x[0] - 0.9) * (x[0] - 0.9) + (x[1] - 0.8) * (x[1] - 0.8);
+}
+
+/* Who asks for auto gets what who asks for gp gets, with the same seed. */
+static void test_what_is_proposed__is_what_the_small_one_proposes_alone(void **state)
+{
+    (void)state;
+    static const char written[] = "a=0.0..1 b=0.0..1 c=p,q";
+    rig *g = rig_open("search = \"auto\";", written, &(search_options){ .seed = 3 });
+    rig *alone = rig_open("search = \"gp\";", written, &(search_options){ .seed = 3 });
+    for (int i = 0; i < 25; i++) {
+        const search_trial *t = rig_ask(g, 1), *u = rig_ask(alone, 1);
+        assert_memory_equal(t->x, u->x, 3 * sizeof *t->x);
+        rig_done(g, t->number, distance(t->x));
+        rig_done(alone, u->number, distance(u->x));
+    }
+    rig_close(g);
+    rig_close(alone);
 }
 
 static void test_many_dimensions__are_for_the_large_one(void **state)
@@ -300,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_few_dimensions__are_for_the_small_one),
+        cmocka_unit_test(test_what_is_proposed__is_what_the_small_one_proposes_alone),
         cmocka_unit_test(test_many_dimensions__are_for_the_large_one),
         cmocka_unit_test(test_defaults__stand_in_the_resolved_config),
         cmocka_unit_test(test_the_large_one__goes_on_from_there),
