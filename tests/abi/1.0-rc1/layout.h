@@ -20,7 +20,8 @@
     TEXT(ASSAY_KIND_METRIC, "metric") \
     TEXT(ASSAY_KIND_DATASET, "dataset") \
     TEXT(ASSAY_KIND_SEARCH, "search") \
-    TEXT(ASSAY_KIND_PRUNER, "pruner")
+    TEXT(ASSAY_KIND_PRUNER, "pruner") \
+    TEXT(ASSAY_INNER_SEARCH, "assay.inner_search/draft")
 
 /* clang-format off */
 IS(ASSAY_OK, 0);
@@ -554,6 +555,17 @@ AT(assay_search, validate, 48);
 AT(assay_search, report, 56);
 AT(assay_search, explain, 64);
 AT_LEAST(assay_search, 72);
+
+AT(assay_inner_search, struct_size, 0);
+AT(assay_inner_search, id, 8);
+AT(assay_inner_search, can, 16);
+AT(assay_inner_search, open, 24);
+AT(assay_inner_search, ask, 32);
+AT(assay_inner_search, tell, 40);
+AT(assay_inner_search, report, 48);
+AT(assay_inner_search, explain, 56);
+AT(assay_inner_search, close, 64);
+AT_LEAST(assay_inner_search, 72);
 
 AT(assay_pruner, struct_size, 0);
 AT(assay_pruner, open, 8);

@@ -40,6 +40,7 @@ struct every_type {
     const struct assay_event *assay_event;
     const struct assay_proposal *assay_proposal;
     const struct assay_search *assay_search;
+    const struct assay_inner_search *assay_inner_search;
     const struct assay_pruner *assay_pruner;
     const struct assay_shape *assay_shape;
     const struct assay_tensor *assay_tensor;

@@ -7,9 +7,11 @@ enum { LEAST_CONFIGS = 8, N_SEEDS = 10 };
 
 static const double promised_accuracy = 0.96; /* of digits.cfg, mean over seeds 1 to 10 */
 
-/* Whether its data are in the repository: of those that are not, the dataset reads files that `data fetch` gets. */
+/* Whether its data are in the repository: of those that are not, the dataset reads files that `data fetch` gets. What a config
+ * includes counts. */
 static bool has_own_files(const char *path)
 {
+    static const char include[] = "@include \"";
     static const char *const fetched[] = { "idx", "pianoroll", "text" };
     bool has = true;
     char *written = slurp(path);
@@ -17,6 +19,13 @@ static bool has_own_files(const char *path)
         char type[32];
         snprintf(type, sizeof type, "type = \"%s\"", fetched[i]);
         has = has && strstr(written, type) == NULL;
+    }
+    const char *at = strstr(written, include);
+    if (at) {
+        char included[4096];
+        at += sizeof include - 1;
+        snprintf(included, sizeof included, CONFIGS "%.*s", (int)strcspn(at, "\""), at);
+        has = has && has_own_files(included);
     }
     free(written);
     return has;

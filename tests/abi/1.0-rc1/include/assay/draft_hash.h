@@ -2,6 +2,6 @@
 #ifndef ASSAY_DRAFT_HASH_H
 #define ASSAY_DRAFT_HASH_H
 
-#define ASSAY_DRAFT_HASH 0x3e40542f4183d704ULL
+#define ASSAY_DRAFT_HASH 0x5aafdbc30e836a3fULL
 
 #endif

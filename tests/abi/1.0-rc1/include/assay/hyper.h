@@ -69,7 +69,8 @@ typedef struct assay_hyper {
     const char *unit; /* "epochs", "samples"; NULL: a pure number */
     const char *const *choices;
     uint64_t n_choices;
-    const char *def_string; /* of a STRING; of a list: its default items, separated by spaces */
+    /* Of a STRING; of a COMPONENT the id of the default one; of a list its default items, separated by spaces. */
+    const char *def_string;
     const char *kind; /* of a COMPONENT: "optimizer", "schedule", ... */
 } assay_hyper;
 

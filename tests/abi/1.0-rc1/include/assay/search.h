@@ -143,6 +143,30 @@ typedef struct assay_search {
     int (*explain)(assay_ctx *ctx, const void *hyper, uint64_t trial, char *out, uint64_t bytes);
 } assay_search;
 
+/* Nested strategies (hyperparameters of type COMPONENT and kind "search"), from host->extension(ctx, ASSAY_INNER_SEARCH); NULL where
+ * the host has none. [control] Each call is that op of the inner one, with its own hyperparameters, memory and random numbers; what it
+ * reports becomes the outer one's report. `can` says what it handles, which the host does not check for it. An inner one that was
+ * opened is closed by the outer one's close; what is never opened needs none. */
+#define ASSAY_INNER_SEARCH "assay.inner_search/draft"
+
+typedef struct assay_inner_search {
+    uint64_t struct_size;
+    const char *(*id)(assay_ctx *ctx, const assay_instance *inner); /* "gp"; NULL: not its own */
+    uint64_t (*can)(assay_ctx *ctx, const assay_instance *inner); /* ASSAY_SEARCH_... */
+    int (*open)(assay_ctx *ctx, const assay_instance *inner, const assay_search_plan *plan);
+    int (*ask)(assay_ctx *ctx, const assay_instance *inner, uint64_t ask, uint64_t want,
+        assay_proposal *out, uint64_t stride, uint64_t *out_n, uint64_t *out_is_over);
+    int (*tell)(assay_ctx *ctx, const assay_instance *inner, const assay_event *events, uint64_t n,
+        uint64_t stride);
+    /* GO where the inner one has no report. */
+    int (*report)(assay_ctx *ctx, const assay_instance *inner, const assay_event *event,
+        uint64_t *out_verdict);
+    /* "" where the inner one has no explain. */
+    int (*explain)(
+        assay_ctx *ctx, const assay_instance *inner, uint64_t trial, char *out, uint64_t bytes);
+    void (*close)(assay_ctx *ctx, const assay_instance *inner);
+} assay_inner_search;
+
 /* Stops trials that another strategy proposes. tell and report are as a strategy's. */
 typedef struct assay_pruner {
     uint64_t struct_size;
