@@ -142,6 +142,9 @@ void declaration_free(declaration *d);
 status declaration_check(
     registry *r, const declaration *d, text *out, size_t *out_n, error *err) MUST_CHECK;
 
+/* Whether a block of a run's `metrics`, or a name instead of one, makes the value of that name: "accuracy", without its part. */
+bool metric_makes(const value *metric, const char *name);
+
 /* How many trials there will be at most: tuning, evaluation. */
 uint64_t declaration_n_tuning(const declaration *d);
 uint64_t declaration_n_evaluations(const declaration *d);

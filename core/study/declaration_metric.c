@@ -58,6 +58,13 @@ static bool is_value_of(const char *name, const char *metric)
     return n > 0 && strncmp(name, metric, n) == 0 && (name[n] == '\0' || name[n] == '_');
 }
 
+bool metric_makes(const value *metric, const char *name)
+{
+    const char *own;
+    (void)type_of(metric, &own);
+    return is_value_of(name, own);
+}
+
 /* Looks the name up in a run's `metrics`. */
 static status renamed_direction(
     const workload *w, const char *name, bool *out_is_known, store_direction *out, error *err)

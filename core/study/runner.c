@@ -49,6 +49,7 @@ status runner_open(const declaration *d, const runner_options *o, runner **out, 
     TRY(record_open(r, err));
     if (has_workload(d, WORKLOAD_COMMAND)) TRY(commands_open(r, err));
     if (has_workload(d, WORKLOAD_TRAIN)) {
+        TRY(trust_check(r, err));
         TRY(places_open(r, err));
         TRY(plans_check(r, err));
     }

@@ -1,5 +1,6 @@
 /* The runner's inside, shared by its files: runner.c (events), runner_places.c (sandboxes), runner_train.c (the chain of jobs of a
- * train workload), runner_command.c (programs), runner_values.c (numbers that a run leaves), runner_record.c (how to do it again). */
+ * train workload), runner_command.c (programs), runner_values.c (numbers that a run leaves), runner_trust.c
+ * (whose numbers count), runner_record.c (how to do it again). */
 #ifndef ASSAY_CORE_STUDY_RUNNER_INTERNAL_H
 #define ASSAY_CORE_STUDY_RUNNER_INTERNAL_H
 
@@ -213,6 +214,9 @@ void score_take(run *n, sandbox_job *j); /* of stages PREDICTS and SCORES; frees
 status checkpoint_keep(run *n, const sandbox_job *j, error *err) MUST_CHECK;
 /* The bytes to go on from, on the heap; none where there is no whole checkpoint: then the run begins anew, which comes to the same. */
 status checkpoint_find(run *n, char **out, size_t *out_n, error *err) MUST_CHECK;
+
+/* runner_trust.c: E_CONFLICT where the study's metric is a third party's. */
+status trust_check(runner *r, error *err) MUST_CHECK;
 
 /* runner_data.c: */
 status packs_load(runner *r, error *err) MUST_CHECK;

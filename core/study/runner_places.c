@@ -29,7 +29,7 @@ typedef struct paths {
     arena *memory;
     const char **s; // [n + 1], NULL behind the last
     size_t n, capacity;
-    bool with_data;
+    runner_place place;
 } paths;
 
 static status add_path(paths *p, const char *path, error *err)
@@ -70,15 +70,19 @@ done:
     return st;
 }
 
-/* Files of the data are for who loads them alone. */
+/* Files of the data are for who loads them alone. A scorer reads what a config's plugins say that they have, so as not to load it. */
+static bool is_readable(const paths *p, const char *name)
+{
+    if (p->place == PLACE_SCORE) return strcmp(name, "plugins") == 0;
+    return strcmp(name, "name") != 0 && (p->place == PLACE_DATA || strcmp(name, "data") != 0);
+}
+
 static status add_of_config(paths *p, config *c, error *err)
 {
     const value *root = config_root(c);
     status st = OK;
     for (size_t i = 0; st == OK && i < root->n; i++) {
-        const char *name = root->item[i]->name;
-        if (strcmp(name, "name") == 0 || (!p->with_data && strcmp(name, "data") == 0)) continue;
-        st = add_files(p, c, root->item[i], err);
+        if (is_readable(p, root->item[i]->name)) st = add_files(p, c, root->item[i], err);
     }
     return st;
 }
@@ -151,8 +155,8 @@ static status open_place(
 {
     status st = OK;
     arena scratch = { 0 };
-    paths p = { .memory = &scratch, .with_data = place == PLACE_DATA };
-    if (place != PLACE_SCORE) TRY(add_all(&p, r->declaration, err));
+    paths p = { .memory = &scratch, .place = place };
+    TRY(add_all(&p, r->declaration, err));
     const sandbox_options o = { .program = r->options.program,
         .procedures = r->procedures,
         .n_procedures = r->n_procedures,

@@ -60,6 +60,13 @@ static void see(const run *n, const train_row *row, number *last, number *best)
     if (row->is_final && h->has_best && h->best_step == h->step) *last = *best = v;
 }
 
+/* Parts that a scorer judges: there a trainer's word is shown and does not count. Without a sandbox nobody is apart from anybody. */
+static bool is_scorers(const run *n, const train_row *row)
+{
+    return score_can(n) && n->owner->level != SANDBOX_NONE &&
+        (strcmp(row->split, "validation") == 0 || strcmp(row->split, "test") == 0);
+}
+
 status run_take_rows(run *n, const train_row *rows, error *err)
 {
     status st = OK;
@@ -76,6 +83,7 @@ status run_take_rows(run *n, const train_row *rows, error *err)
             .is_last = row->is_final && (!is_best || n->head.best_step == n->head.step),
             .is_best = is_best };
         TRY(run_add_value(n, &v, err));
+        if (is_scorers(n, row)) continue;
         if (strcmp(name, d->metric) == 0) see(n, row, &n->value, &n->best);
         if (n->spec.judges && strcmp(name, d->judged) == 0)
             see(n, row, &n->judged, &n->judged_best);
@@ -121,16 +129,31 @@ done:
 
 /* -- The study's numbers -- */
 
+static bool was_told(const run *n, const char *name)
+{
+    for (size_t i = 0; i < n->n_values; i++) {
+        if (strcmp(n->values[i].name, name) == 0) return true;
+    }
+    return false;
+}
+
 static void say_missing(const run *n, const char *name, outcome *o)
 {
     text there = { 0 };
+    o->class = OUTCOME_RESULT_INVALID;
+    if (n->workload->kind == WORKLOAD_TRAIN && was_told(n, name)) {
+        snprintf(o->text, sizeof o->text,
+            "\"%s\" is told by the trainer alone: the loss or metric that makes it does not come "
+            "with assay and is shown, never ranked on",
+            name);
+        return;
+    }
     const char *const who = n->workload->kind == WORKLOAD_COMMAND ? "program" : "run";
     for (size_t i = n->n_values; i > 0 && n->n_values - i < RUN_MOST_NAMES; i--) {
         const char *s = n->values[i - 1].name;
         const char *at = there.s ? strstr(there.s, s) : NULL;
         if (!at) text_printf(&there, "%s%s", there.n ? ", " : "", s);
     }
-    o->class = OUTCOME_RESULT_INVALID;
     snprintf(o->text, sizeof o->text, "the %s ended without \"%s\"%s%s", who, name,
         there.n ? "; it told " : "", there.n ? there.s : "");
     text_release(&there);

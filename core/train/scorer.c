@@ -25,7 +25,7 @@ static bool has_inner(const value *block)
     return false;
 }
 
-static status is_ours(registry *r, const char *kind, const value *block, bool *out, error *err)
+status scorer_may_load(registry *r, const char *kind, const value *block, bool *out, error *err)
 {
     const value *type = block->kind == VALUE_GROUP ? value_find(block, "type") : block;
     *out = false;
@@ -47,7 +47,7 @@ static status open_loss(scorer *s, config *c, uint64_t seed, text *skipped, size
     value *root = config_root(c), *block = value_find(root, "loss");
     bool ours = false;
     if (!block) return fail_at(err, E_MISSING, &root->at, "the config has no `loss` block");
-    const status st = is_ours(s->registry, "loss", block, &ours, err);
+    const status st = scorer_may_load(s->registry, "loss", block, &ours, err);
     if (st != OK) return st;
     if (ours) return instance_new(s->registry, c, "loss", block, NULL, seed, "loss", &s->loss, err);
     skip(skipped, n, "loss", block);
@@ -64,7 +64,7 @@ static status open_metrics(
     bool ours = false;
     for (size_t i = 0; i < value_n_items(list); i++) {
         value *one = value_item(list, i);
-        TRY(is_ours(s->registry, "metric", one, &ours, err));
+        TRY(scorer_may_load(s->registry, "metric", one, &ours, err));
         if (!ours) skip(skipped, n_skipped, "metric", one);
         if (list->kind == VALUE_LIST && ours) list->item[kept++] = one;
         if (list->kind != VALUE_LIST && !ours) list = NULL;

@@ -8,6 +8,11 @@
 
 typedef struct scorer scorer;
 
+/* Whether a scorer would load the component of a block ("loss" or "metric") or of a name instead of one: whether it lies in the program's
+ * own folders, and no other is named in it. Nothing is loaded. Errors as of registry_find; E_TYPE: it names none. */
+status scorer_may_load(
+    registry *r, const char *kind, const value *block, bool *out, error *err) MUST_CHECK;
+
 /* Reads `loss`, `metrics` and `train` of the config. A component that does not lie in the program's own folders is not loaded: it is named
  * in `skipped` ("metric \"mine\""), which is added to, and counted. n_shards: what batches were cut into when the outputs were made. All
  * are borrowed. */
