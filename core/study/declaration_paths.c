@@ -2,7 +2,9 @@
  *
  * A relative path begins in the folder of the file that holds it. Of what is included from elsewhere, and of overrides, that folder is
  * lost, so an override says the absolute path. Which values are paths is told by the tables; a dataset's is asked for only where one of its
- * texts comes from elsewhere. */
+ * texts comes from elsewhere.
+ *
+ * Plugins that the study's own file names are named for every run, too: contenders are mostly what they bring. */
 #include "study/declaration_internal.h"
 
 #include "base/file.h"
@@ -96,6 +98,64 @@ done:
     return st;
 }
 
+/* -- plugins of the study -- */
+
+/* A plugin's path as seen from everywhere; NULL: memory is out. */
+static const char *absolute_plugin(const path_search *p, config *c, const value *v)
+{
+    arena *a = &p->g->d->memory;
+    const char *dir = v->at.line == 0 ? p->folder : value_dir(c, v);
+    const char *joined =
+        v->as.string[0] == '/' || !dir ? v->as.string : path_join(a, dir, v->as.string);
+    return joined ? path_absolute(a, joined) : NULL;
+}
+
+/* Adds those of a list that are not among paths[*n]. */
+static status collect_plugins(
+    const path_search *p, config *c, value *list, const char **paths, size_t *n, error *err)
+{
+    for (size_t i = 0; i < value_n_items(list); i++) {
+        bool is_there = false;
+        const value *v = value_item(list, i);
+        if (v->kind != VALUE_STRING) continue; /* the registry says so, with its line */
+        const char *path = absolute_plugin(p, c, v);
+        if (!path) return fail_nomem(err, "a plugin's path");
+        for (size_t k = 0; k < *n; k++)
+            is_there = is_there || strcmp(paths[k], path) == 0;
+        if (!is_there) paths[(*n)++] = path;
+    }
+    return OK;
+}
+
+static status add_study_plugins(const path_search *p, error *err)
+{
+    status st = OK;
+    text t = { 0 };
+    size_t n = 0;
+    config *study = p->g->d->config;
+    value *ours = value_find(config_root(study), "plugins");
+    value *theirs = value_find(config_root(p->run), "plugins");
+    const size_t most = value_n_items(ours) + value_n_items(theirs);
+    const char **paths = arena_alloc_array(&p->g->d->memory, most + 1, sizeof *paths);
+    if (!paths) return fail_nomem(err, "plugins");
+    TRY(collect_plugins(p, p->run, theirs, paths, &n, err));
+    const size_t n_theirs = n;
+    TRY(collect_plugins(p, study, ours, paths, &n, err));
+    if (n == n_theirs) goto done;
+    for (size_t i = 0; i < n; i++) {
+        const value path = { .kind = VALUE_STRING, .as.string = paths[i] };
+        text_add(&t, i ? ", " : "plugins=[");
+        value_to_text(&path, &t);
+    }
+    text_add(&t, "]");
+    TRY(text_check(&t, err));
+    TRY(config_override(p->run, t.s, err));
+    TRY(add_override(p->g->d, p->w, t.s, err));
+done:
+    text_release(&t);
+    return st;
+}
+
 status add_absolute_paths(reading *g, workload *w, const char *folder, error *err)
 {
     status st = OK;
@@ -109,6 +169,7 @@ status add_absolute_paths(reading *g, workload *w, const char *folder, error *er
         snprintf(what, sizeof what, "workload \"%s\": set", w->name);
         TRY(override_at(p.run, w->overrides[i], &w->at, what, err));
     }
+    TRY(add_study_plugins(&p, err));
     TRY(take_paths(&p, err));
 done:
     config_free(p.run);
