@@ -10,6 +10,9 @@
 #include "train/optimizer.h"
 #include "train/options.h"
 #include "train/scheduler.h"
+#ifdef ASSAY_HAS_STUDIES
+#include "study/keys.h"
+#endif
 
 #include <string.h>
 
@@ -33,6 +36,15 @@ static const host_block blocks[] = {
     { "train.early_stopping.", NULL, &early_stop_table },
     { "train.checkpoint.", NULL, &checkpoint_table },
     { "train.probe.", NULL, &probe_table },
+#ifdef ASSAY_HAS_STUDIES
+    { "study.", NULL, &study_written_table },
+    { "study.", NULL, &study_table },
+    { "study.budget.", NULL, &study_budget_table },
+    { "study.fidelity.", NULL, &study_fidelity_table },
+    { "study.sandbox.", NULL, &study_sandbox_written_table },
+    { "study.sandbox.", NULL, &study_sandbox_table },
+    { "study.retry.", NULL, &study_retry_table },
+#endif
 };
 
 enum { N_BLOCKS = sizeof blocks / sizeof blocks[0] };

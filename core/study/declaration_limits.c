@@ -1,5 +1,6 @@
 /* What a study may cost: groups of the block `study` with numbers in them. */
 #include "study/declaration_internal.h"
+#include "study/keys.h"
 
 #include "registry/hyper.h"
 
@@ -64,9 +65,32 @@ static const assay_hyper retry_rows[] = {
     ASSAY_INT(retry_keys, timeout, 0, 0, 1000, "how often one that was too slow is tried again"),
 };
 
+/* Bytes, as a number or a text: read one by one below. */
+static const assay_hyper size_rows[] = {
+    { .name = "memory",
+        .type = ASSAY_TYPE_STRING,
+        .def_string = "512M",
+        .doc = "bytes of a job at most: a number, or with K, M, G, T" },
+    { .name = "log_limit",
+        .type = ASSAY_TYPE_STRING,
+        .def_string = "64K",
+        .doc = "bytes of what a job prints that are kept" },
+};
+
+const hyper_table study_sandbox_written_table = HYPER_DOCS(size_rows);
+const hyper_table study_budget_table = { budget_rows, sizeof budget_rows / sizeof budget_rows[0],
+    sizeof(assay_hyper), sizeof(struct budget_keys) };
+const hyper_table study_fidelity_table = { fidelity_rows,
+    sizeof fidelity_rows / sizeof fidelity_rows[0], sizeof(assay_hyper),
+    sizeof(struct fidelity_keys) };
+const hyper_table study_sandbox_table = { sandbox_rows,
+    sizeof sandbox_rows / sizeof sandbox_rows[0], sizeof(assay_hyper),
+    sizeof(struct sandbox_keys) };
+const hyper_table study_retry_table = { retry_rows, sizeof retry_rows / sizeof retry_rows[0],
+    sizeof(assay_hyper), sizeof(struct retry_keys) };
+
 static status read_budget(reading *g, error *err)
 {
-    const hyper_table table = HYPER_TABLE(budget_keys, budget_rows);
     const hyper_bind_options o = { .what = "study: budget", .noun = "key" };
     struct budget_keys keys;
     value *budget;
@@ -75,7 +99,7 @@ static status read_budget(reading *g, error *err)
     if (value_find(budget, "samples") || value_find(budget, "seconds")) {
         TRY(study_default_int(g->d->config, budget, "trials", (int64_t)MOST_TRIALS, err));
     }
-    TRY(hyper_bind(g->d->config, budget, &table, &o, &keys, NULL, err));
+    TRY(hyper_bind(g->d->config, budget, &study_budget_table, &o, &keys, NULL, err));
     g->d->budget_trials = (uint64_t)keys.trials;
     g->d->budget_samples = keys.samples;
     g->d->budget_seconds = keys.seconds;
@@ -90,14 +114,13 @@ done:
 
 static status read_fidelity(reading *g, error *err)
 {
-    const hyper_table table = HYPER_TABLE(fidelity_keys, fidelity_rows);
     const hyper_bind_options o = { .what = "study: fidelity", .noun = "key" };
     struct fidelity_keys keys;
     value *fidelity;
     status st = OK;
     TRY(study_group(g->d->config, g->study, "fidelity", &fidelity, err));
     const bool has_min = value_find(fidelity, "min") != NULL;
-    TRY(hyper_bind(g->d->config, fidelity, &table, &o, &keys, NULL, err));
+    TRY(hyper_bind(g->d->config, fidelity, &study_fidelity_table, &o, &keys, NULL, err));
     if (keys.max == 0 && keys.min > 0) {
         TRY(fail_at(err, E_MISSING, &fidelity->at,
             "study: fidelity: there is a min without a max, the epochs of a whole trial"));
@@ -154,7 +177,6 @@ static status read_size(
 static status read_sandbox(reading *g, error *err)
 {
     static const char *const reserved[] = { "memory", "log_limit", NULL };
-    const hyper_table table = HYPER_TABLE(sandbox_keys, sandbox_rows);
     const hyper_bind_options o = { .what = "study: sandbox", .noun = "key", .reserved = reserved };
     struct sandbox_keys keys;
     value *block;
@@ -162,7 +184,7 @@ static status read_sandbox(reading *g, error *err)
     double memory, log;
     status st = OK;
     TRY(study_group(d->config, g->study, "sandbox", &block, err));
-    TRY(hyper_bind(d->config, block, &table, &o, &keys, NULL, err));
+    TRY(hyper_bind(d->config, block, &study_sandbox_table, &o, &keys, NULL, err));
     TRY(read_size(d->config, block, "memory", sandbox_default_limits.memory_bytes, &memory, err));
     TRY(read_size(d->config, block, "log_limit", sandbox_default_limits.log_bytes, &log, err));
     d->level = (sandbox_level)keys.level;
@@ -179,13 +201,12 @@ done:
 
 static status read_retry(reading *g, error *err)
 {
-    const hyper_table table = HYPER_TABLE(retry_keys, retry_rows);
     const hyper_bind_options o = { .what = "study: retry", .noun = "key" };
     struct retry_keys keys;
     value *retry;
     status st = OK;
     TRY(study_group(g->d->config, g->study, "retry", &retry, err));
-    TRY(hyper_bind(g->d->config, retry, &table, &o, &keys, NULL, err));
+    TRY(hyper_bind(g->d->config, retry, &study_retry_table, &o, &keys, NULL, err));
     g->d->retry_lost = (uint64_t)keys.lost;
     g->d->retry_crash = (uint64_t)keys.crash;
     g->d->retry_timeout = (uint64_t)keys.timeout;

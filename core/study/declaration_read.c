@@ -2,6 +2,7 @@
  *
  * What a default depends on (how many contenders there are, what else was written) is put into the tree before the table is read. */
 #include "study/declaration_internal.h"
+#include "study/keys.h"
 
 #include "base/file.h"
 #include "registry/hyper.h"
@@ -32,12 +33,48 @@ static const assay_hyper study_rows[] = {
     ASSAY_ENUM(study_keys, value, 0, value_words,
         "of the last weights, without early stopping; or at the best check, with it"),
     ASSAY_INT(study_keys, seed, 1, 0, 0x1p53, "of strategies and trials"),
-    ASSAY_INT(study_keys, repeats, 1, 1, 1e6, "of the whole tuning"),
+    ASSAY_INT(
+        study_keys, repeats, 1, 1, 1e6, "of the whole tuning; 5 where contenders are compared"),
     ASSAY_INT(study_keys, evaluations, 0, 0, 1e6,
-        "fresh seeds on which the winner of each tuning is run from scratch"),
+        "fresh seeds on which the winner of each tuning is run from scratch; 10 where contenders "
+        "are compared"),
     ASSAY_INT(
         study_keys, parallel, 4, 1, 1e6, "trials of one search that may be under way at once"),
 };
+
+/* What a table cannot say in full: groups, lists, and what may be one or the other. */
+static const assay_hyper written_rows[] = {
+    { .name = "search",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "what is searched: NAME=LOW..HIGH or NAME=A,B,C, a list of such texts, a group, or "
+               "\"default\"" },
+    { .name = "set",
+        .type = ASSAY_TYPE_STRINGS,
+        .def_string = "",
+        .doc = "overrides of the one contender" },
+    { .name = "contenders",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "a list of groups with name, set and search: who is compared" },
+    { .name = "compare",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "what contenders may differ in: optimizers, schedules, models, losses, batches, "
+               "strategies, or a list of keys" },
+    { .name = "workloads",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "a list of groups: config, name, set of a run; name, command, folder of a program; "
+               "none: the file itself" },
+    { .name = "strategy",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "who proposes trials: a name, or a group with type; random where contenders or "
+               "tunings are compared, else auto" },
+    { .name = "pruner",
+        .type = ASSAY_TYPE_STRING,
+        .doc = "who ends trials early: a name, or a group with type" },
+};
+
+const hyper_table study_written_table = HYPER_DOCS(written_rows);
+const hyper_table study_table = { study_rows, sizeof study_rows / sizeof study_rows[0],
+    sizeof(assay_hyper), sizeof(struct study_keys) };
 
 guess guess_of(const char *word, const char *const *known, size_t n)
 {
@@ -184,7 +221,6 @@ static status read_keys(reading *g, struct study_keys *out, error *err)
 {
     static const char *const reserved[] = { "compare", "contenders", "search", "set", "workloads",
         "strategy", "pruner", "budget", "fidelity", "sandbox", "retry", NULL };
-    const hyper_table table = HYPER_TABLE(study_keys, study_rows);
     const hyper_bind_options o = { .what = "study", .noun = "key", .reserved = reserved };
     config *c = g->d->config;
     status st = OK;
@@ -193,7 +229,7 @@ static status read_keys(reading *g, struct study_keys *out, error *err)
     TRY(study_default_int(c, g->study, "repeats", g->compares ? DEFAULT_REPEATS : 1, err));
     TRY(study_default_int(c, g->study, "evaluations", g->compares ? DEFAULT_EVALUATIONS : 0, err));
     TRY(default_string(c, g->study, "value", !g->compares && stops_early ? "best" : "last", err));
-    TRY(hyper_bind(c, g->study, &table, &o, out, NULL, err));
+    TRY(hyper_bind(c, g->study, &study_table, &o, out, NULL, err));
 done:
     return st;
 }

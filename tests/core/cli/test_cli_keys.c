@@ -61,7 +61,7 @@ static keys told_keys(const char *readme)
 {
     static const char *const sections[][2] = { { "\n## data", "data." },
         { "\n## model", "model[i]." }, { "\n## optimizer", NULL }, { "\n## train", "train." },
-        { "\nEarly stopping is on", "train.early_stopping." }, { "\n## study", NULL } };
+        { "\nEarly stopping is on", "train.early_stopping." }, { "\n## study", "study." } };
     keys k = { 0 };
     const char *prefix = NULL;
     for (const char *at = readme; (at = strchr(at, '\n')); at++) {
