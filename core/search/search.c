@@ -44,7 +44,7 @@ static status check_can(const search *s, error *err)
     if (can & ASSAY_SEARCH_FIDELITY && !(s->o.max_fidelity > 0)) {
         return fail_at(err, E_UNSUPPORTED, s->port->at,
             "%s proposes parts of trials and needs to know what a whole one costs: give "
-            "max_fidelity",
+            "max_fidelity, in a study fidelity.max",
             s->port->label);
     }
     return OK;

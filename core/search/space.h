@@ -17,7 +17,8 @@
  *
  *     optimizer.type=sgd,adam  optimizer.lr=1e-4..1e-1:log  optimizer.momentum=0..0.99?optimizer.type=sgd
  *
- *     LOW..HIGH                  whole numbers where both and the step are written as such, else reals
+ *     LOW..HIGH                  whole numbers where both and the step are written as such, else reals; but reals all the same where
+ *                                the reader knows that the name is a real number (space.is_real)
  *     A,B,C                      choices
  *     :log                       on a logarithmic scale
  *     :int  :real                whatever the ends look like
@@ -52,6 +53,10 @@ typedef struct space {
         *written; /* [n][n_choices] of a CATEGORY: its choices as a config has them; else NULL */
     origin *at; /* [n] where each was written */
     size_t n, capacity;
+    /* Asked of a range of whole numbers without a step, :int or :real: whether what it names is a real number, so that momentum=0..1
+     * is what it seems to be. NULL: nothing is known of names. */
+    bool (*is_real)(void *self, const struct space *s, const char *name);
+    void *is_real_self;
 } space;
 
 void space_init(space *s);

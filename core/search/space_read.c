@@ -46,7 +46,8 @@ static status fail_draft(const draft *d, status code, error *err, const char *fo
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    (void)!fail_at(err, code, &d->at, "search space: %s: %s", d->name, message);
+    (void)!fail_at(
+        err, code, &d->at, "search space: %s%s%s", d->name, *d->name ? ": " : "", message);
     return code;
 }
 
@@ -305,6 +306,14 @@ static status check_name(const space *s, const draft *d, error *err)
     return REFUSE(d, err, E_CONFLICT, "it is there twice");
 }
 
+/* Whole numbers, said or seen. */
+static bool is_of_integers(const space *s, const draft *d)
+{
+    if (d->is_int) return true;
+    if (!d->is_whole || d->is_real || !is_whole_number(d->step)) return false;
+    return d->step > 0 || !s->is_real || !s->is_real(s->is_real_self, s, d->name);
+}
+
 static status draft_add(space *s, draft *d, error *err)
 {
     status st = OK;
@@ -325,9 +334,7 @@ static status draft_add(space *s, draft *d, error *err)
         TRY(copy_choices(s, d, &out, err));
     } else {
         TRY(check_ends(d, err));
-        out.type = d->is_int || (d->is_whole && !d->is_real && is_whole_number(d->step))
-            ? ASSAY_SPACE_INT
-            : ASSAY_SPACE_REAL;
+        out.type = is_of_integers(s, d) ? ASSAY_SPACE_INT : ASSAY_SPACE_REAL;
         if (out.type == ASSAY_SPACE_INT) TRY(check_int(d, err));
         set_range(d, &out);
     }
@@ -360,6 +367,9 @@ static status read_range(draft *d, char *low, char *dots, error *err)
 {
     status st = OK;
     char *high = dots + 2;
+    if (*high == '.') {
+        return REFUSE(d, err, E_PARSE, "expected LOW..HIGH with two dots, found \"%s\"", low);
+    }
     *dots = '\0';
     TRY(read_number(d, low, &d->low, err));
     TRY(read_number(d, high, &d->high, err));

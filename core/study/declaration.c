@@ -77,6 +77,21 @@ static status need_study(reading *g, error *err)
     return study_group(g->d->config, root, "study", &g->study, err);
 }
 
+/* study.budget.trials=20 where the file has no such group, which every study has: it is made. */
+static status need_group(reading *g, const char *assignment, error *err)
+{
+    static const char *const groups[] = { "budget", "fidelity", "sandbox", "retry" };
+    value *made, *study = value_find(config_root(g->d->config), "study");
+    if (strncmp(assignment, "study.", 6) != 0 || !study || study->kind != VALUE_GROUP) return OK;
+    assignment += 6;
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        const size_t n = strlen(groups[i]);
+        if (strncmp(assignment, groups[i], n) != 0 || assignment[n] != '.') continue;
+        return study_group(g->d->config, study, groups[i], &made, err);
+    }
+    return OK;
+}
+
 static status apply_options(reading *g, error *err)
 {
     const declaration_options *o = g->o;
@@ -85,6 +100,7 @@ static status apply_options(reading *g, error *err)
     g->run_overrides = arena_alloc_array(&g->d->memory, o->n_overrides, sizeof(char *));
     if (!g->run_overrides) return fail_nomem(err, "overrides");
     for (size_t i = 0; i < o->n_overrides; i++) {
+        TRY(need_group(g, o->overrides[i], err));
         TRY(config_override(g->d->config, o->overrides[i], err));
         if (is_of_study(o->overrides[i])) continue;
         const char *copy = arena_strdup(&g->d->memory, o->overrides[i]);

@@ -194,8 +194,7 @@ static void check_work(checking *c)
 
 /* -- special cases -- */
 
-/* "optimizer.lr", "model[2].units" below `v`; NULL where it is not written. */
-static value *value_at(value *v, const char *path)
+value *value_at(value *v, const char *path)
 {
     while (v && *path) {
         char key[128];
@@ -384,6 +383,30 @@ static status check_schedules(checking *c, const contender *k, const workload *w
     return OK;
 }
 
+/* -- whole numbers that may be meant as reals -- */
+
+/* Of a program's words no table tells the type. */
+static void check_two_values(checking *c, const contender *k)
+{
+    for (size_t i = 0; i < k->space.n; i++) {
+        const assay_dimension *d = &k->space.dimensions[i];
+        if (d->type != ASSAY_SPACE_INT || d->high - d->low != 1) continue;
+        doubt(c, &k->space.at[i],
+            "%s=%.0f..%.0f is searched as two whole numbers: write %.1f..%.1f for all that is "
+            "between, or %.0f,%.0f for a choice",
+            d->name, d->low, d->high, d->low, d->high, d->low, d->high);
+    }
+}
+
+static void check_programs(checking *c)
+{
+    bool has_program = false;
+    for (size_t i = 0; i < c->d->n_workloads; i++)
+        has_program = has_program || c->d->workloads[i].kind == WORKLOAD_COMMAND;
+    for (size_t i = 0; has_program && i < c->d->n_contenders; i++)
+        check_two_values(c, &c->d->contenders[i]);
+}
+
 /* -- all -- */
 
 static status open_runs(checking *c, error *err)
@@ -436,6 +459,7 @@ status declaration_check(registry *r, const declaration *d, text *out, size_t *o
                 if (k != i) check_pair(&c, i, k);
         }
     }
+    check_programs(&c);
     TRY(check_runs(&c, err));
     TRY(c.st);
     TRY(text_check(out, err));

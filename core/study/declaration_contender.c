@@ -67,6 +67,7 @@ static status take_blocks(reading *g, value *block, contender *k, error *err)
     value *set = value_find(block, "set");
     const value *search = value_find(block, "search");
     const bool sweeps = g->o && g->o->n_sweeps > 0;
+    typing types = { .g = g, .contender = k };
     status st = OK;
     space_init(&k->space);
     if (!set && !search && !sweeps && block != g->study) {
@@ -75,8 +76,13 @@ static status take_blocks(reading *g, value *block, contender *k, error *err)
             k->name));
     }
     if (set) TRY(read_words(g->d, set, what.s, &k->overrides, &k->n_overrides, err));
+    if (g->path) { /* what is read back says what it is */
+        k->space.is_real = typing_is_real;
+        k->space.is_real_self = &types;
+    }
     TRY(take_search(g, k, search, err));
     TRY(take_sweeps(g, k, err));
+    if (types.ran_out) TRY(fail_nomem(err, "a space"));
     TRY(check_dimensions(k, err));
     if (block == g->study && k->space.n == 0) {
         TRY(fail_at(err, E_MISSING, &g->study->at,
@@ -84,6 +90,9 @@ static status take_blocks(reading *g, value *block, contender *k, error *err)
             "line"));
     }
 done:
+    k->space.is_real = NULL;
+    k->space.is_real_self = NULL;
+    typing_release(&types);
     return st;
 }
 

@@ -86,6 +86,20 @@ status metric_direction(const declaration *d, const char *metric, bool *out_is_k
 status check_metric(const declaration *d, const char *metric, const char *key, const origin *at,
     error *err) MUST_CHECK;
 
+/* declaration_types.c: what tables know of the names of a contender's space, while it is read. */
+typedef struct typing {
+    reading *g;
+    const contender *contender; /* with its overrides */
+    config *run;
+    bool is_tried, ran_out; /* the run was made, or not; memory ran out */
+} typing;
+/* As space.is_real, with the typing for `self`. */
+bool typing_is_real(void *self, const struct space *s, const char *name);
+void typing_release(typing *t);
+
+/* declaration_check.c: "optimizer.lr", "model[2].units" below `v`; NULL where it is not written. */
+value *value_at(value *v, const char *path);
+
 /* declaration_space.c */
 /* The default space of the components of a run: of what contenders may touch, without what the contender sets. */
 status default_space(reading *g, contender *k, const origin *at, error *err) MUST_CHECK;

@@ -134,6 +134,7 @@ static void test_errors__name_place_and_way_out(void **state)
             "did you mean \"sgd\"?" },
         { "search = { a = \"1..2:lgo\"; };", E_UNKNOWN, "did you mean \":log\"?" },
         { "search = { a = \"1..x\"; };", E_PARSE, "expected a number, found \"x\"" },
+        { "search = { a = \"0...1\"; };", E_PARSE, "with two dots, found \"0...1\"" },
         { "search = { a = \"0.5..2:int\"; };", E_TYPE, "whole numbers need" },
         { "search = { a = \"5..7:log2int\"; };", E_RANGE, "no power of two" },
         { "search = { a = \"1..2:prior=1\"; };", E_PARSE, "prior=MEAN" },

@@ -202,6 +202,109 @@ static void test_damaged_declarations__are_read_or_corrupt(void **state)
     free(damaged);
 }
 
+/* -- whole numbers and reals -- */
+
+static uint64_t type_of(const declaration *d, const char *name)
+{
+    const space *s = &d->contenders[0].space;
+    const size_t i = space_find(s, name);
+    assert_true(i < s->n);
+    return s->dimensions[i].type;
+}
+
+static void test_ranges__of_real_keys_are_reals(void **state)
+{
+    scene *t = *state;
+    char all[4096];
+    snprintf(all, sizeof all, "%s%s", run_text,
+        "study = { search = \"optimizer.lr=1..3:log optimizer.momentum=0..1 train.l2=0..1 "
+        "model[0].units=7..9 data.split.test=0..1 schedule.decay=0..1 train.epochs=2..3 "
+        "data.batch_size=4..9 optimizer.weight_decay=0..1:int train.clip_norm=0..4:step=2\"; };");
+    const declaration *d = loaded(t, all);
+    assert_int_equal(type_of(d, "optimizer.lr"), ASSAY_SPACE_REAL);
+    assert_int_equal(type_of(d, "optimizer.momentum"), ASSAY_SPACE_REAL);
+    assert_int_equal(type_of(d, "train.l2"), ASSAY_SPACE_REAL);
+    assert_int_equal(type_of(d, "data.split.test"), ASSAY_SPACE_REAL);
+    assert_int_equal(type_of(d, "schedule.decay"), ASSAY_SPACE_REAL);
+    assert_int_equal(type_of(d, "model[0].units"), ASSAY_SPACE_INT);
+    assert_int_equal(type_of(d, "train.epochs"), ASSAY_SPACE_INT);
+    assert_int_equal(type_of(d, "data.batch_size"), ASSAY_SPACE_INT);
+    assert_int_equal(type_of(d, "optimizer.weight_decay"), ASSAY_SPACE_INT); /* it was told */
+    assert_int_equal(type_of(d, "train.clip_norm"), ASSAY_SPACE_INT); /* the same points */
+}
+
+static void test_ranges__are_those_of_what_the_contender_has_or_chooses(void **state)
+{
+    scene *t = *state;
+    const char *set = "study = { set = [\"optimizer.type=adam\"]; search = { optimizer = { beta1 = "
+                      "[0, 1]; }; };\n workloads = ( { config = \"blobs.cfg\"; } ); };";
+    assert_int_equal(type_of(loaded(t, set), "optimizer.beta1"), ASSAY_SPACE_REAL);
+    const char *chosen = "study = { search = \"optimizer.type=sgd,adam "
+                         "optimizer.beta1=0..1?optimizer.type=adam\";\n"
+                         "workloads = ( { config = \"blobs.cfg\"; } ); };";
+    assert_int_equal(type_of(loaded(t, chosen), "optimizer.beta1"), ASSAY_SPACE_REAL);
+}
+
+static void test_ranges__of_programs_are_as_written_and_a_pair_is_doubted(void **state)
+{
+    scene *t = *state;
+    size_t n = 0;
+    const declaration *d = loaded(t,
+        "study = { metric = \"z\"; direction = \"min\"; search = \"x=3..4 n=3..7\";\n"
+        "workloads = ( { name = \"p\"; command = [\"p\", \"{x}\", \"{n}\"]; } ); };");
+    assert_int_equal(type_of(d, "x"), ASSAY_SPACE_INT);
+    assert_int_equal(declaration_check(t->r, d, &t->warnings, &n, &t->err), OK);
+    assert_int_equal(n, 1);
+    assert_non_null(strstr(t->warnings.s, "study.cfg:1: x=3..4 is searched as two whole numbers"));
+    assert_non_null(strstr(t->warnings.s, "3.0..4.0"));
+}
+
+/* -- groups of the study that a file does not have -- */
+
+static void test_overrides__need_no_plus_for_groups_that_every_study_has(void **state)
+{
+    static const char *const overrides[] = { "study.budget.trials=37", "study.fidelity.max=6",
+        "study.sandbox.wall=7.5", "study.retry.lost=2" };
+    static const char *const sweeps[] = { "optimizer.lr=1e-4..1:log" };
+    const declaration_options o = {
+        .overrides = overrides, .n_overrides = 4, .sweeps = sweeps, .n_sweeps = 1
+    };
+    scene *t = *state;
+    assert_int_equal(load(t, run_text, &o), OK);
+    assert_int_equal(t->d->budget_trials, 37);
+    assert_true(t->d->max_fidelity == 6);
+    assert_true(t->d->limits.wall_s == 7.5);
+    assert_int_equal(t->d->retry_lost, 2);
+    static const char *const unknown[] = { "study.budgets.trials=37" };
+    const declaration_options bad = {
+        .overrides = unknown, .n_overrides = 1, .sweeps = sweeps, .n_sweeps = 1
+    };
+    assert_int_not_equal(load(t, run_text, &bad), OK);
+    assert_non_null(strstr(t->err.text, "budgets"));
+}
+
+/* -- plugins -- */
+
+static void test_plugins__of_the_study_are_those_of_its_runs(void **state)
+{
+    scene *t = *state;
+    char expected[256];
+    assert_int_equal(symlink(TEST_BUILD_DIR "/plugins/optimizer/lion.so", "own.so"), 0);
+    const declaration *d = loaded(t,
+        "plugins = ( \"./own.so\" );\n"
+        "study = { search = \"optimizer.lr=1e-4..1:log\";\n"
+        "workloads = ( { config = \"blobs.cfg\"; }, { name = \"has\"; config = \"blobs.cfg\"; "
+        "set = [\"plugins=[\\\"./own.so\\\"]\"]; } ); };");
+    snprintf(expected, sizeof expected, "plugins=[\"%s/own.so\"]", t->folder);
+    assert_int_equal(d->workloads[0].n_overrides, 1);
+    assert_string_equal(d->workloads[0].overrides[0], expected);
+    assert_int_equal(d->workloads[1].n_overrides, 1); /* has it already */
+    char all[4096];
+    snprintf(all, sizeof all, "plugins = ( \"./own.so\" );\n%s%s", run_text,
+        "study = { search = \"optimizer.lr=1e-4..1:log\"; };");
+    assert_int_equal(loaded(t, all)->workloads[0].n_overrides, 0); /* the file itself has them */
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter_scene, leave_scene)
@@ -211,6 +314,11 @@ int main(void)
         TEST(test_run__passes_a_study_over),
         TEST(test_damaged_studies__are_read_or_refused),
         TEST(test_damaged_declarations__are_read_or_corrupt),
+        TEST(test_ranges__of_real_keys_are_reals),
+        TEST(test_ranges__are_those_of_what_the_contender_has_or_chooses),
+        TEST(test_ranges__of_programs_are_as_written_and_a_pair_is_doubted),
+        TEST(test_overrides__need_no_plus_for_groups_that_every_study_has),
+        TEST(test_plugins__of_the_study_are_those_of_its_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
