@@ -10,6 +10,8 @@
 #include "cli/search_request.h"
 #include "cli/session.h"
 
+#include "base/file.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -79,6 +81,19 @@ static status read_keys(service *v, error *err)
         v->session.config, config_root(v->session.config), &table, &o, &v->keys, NULL, err);
 }
 
+/* No table tells what the names of another program are, so 0..1 is what is written: whole numbers. */
+static void say_two_values(const service *v)
+{
+    for (size_t i = 0; i < v->space.n; i++) {
+        const assay_dimension *d = &v->space.dimensions[i];
+        if (d->type != ASSAY_SPACE_INT || d->high - d->low != 1) continue;
+        cli_say(v->cli,
+            "%s=%.0f..%.0f is searched as two whole numbers: write %.1f..%.1f for all that is "
+            "between, or %.0f,%.0f for a choice",
+            d->name, d->low, d->high, d->low, d->high, d->low, d->high);
+    }
+}
+
 /* `written` is a file, or a space in the compact form. */
 static status open_space(service *v, const char *written, error *err)
 {
@@ -89,6 +104,10 @@ static status open_space(service *v, const char *written, error *err)
         TRY(config_parse("command line", "", &s->config, err));
         TRY(take_options(v, err));
         TRY(space_add_text(&v->space, written, &(origin){ "--space", 0 }, err));
+    } else if (!file_exists(written)) {
+        TRY(fail(err, E_USAGE,
+            "--space: \"%s\" is no file, and no space as in 'lr=1e-4..1e-1:log type=sgd,adam'",
+            written));
     } else {
         TRY(session_open(s, v->cli, written, NULL, 0, err));
         TRY(take_options(v, err));
@@ -101,6 +120,7 @@ static status open_space(service *v, const char *written, error *err)
         TRY(space_add_block(&v->space, block, NULL, err));
     }
     TRY(read_keys(v, err));
+    say_two_values(v);
 done:
     return st;
 }

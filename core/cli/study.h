@@ -16,6 +16,9 @@ typedef struct open_study {
     declaration *declaration;
 } open_study;
 
+/* A number of trials from which on it limits nothing: a budget of samples or seconds has as many. */
+#define STUDY_UNLIMITED 1000000000
+
 /* "studies/NAME.study", where a study of that name lies unless told otherwise. NULL when memory is out. */
 const char *study_path(arena *a, const char *name);
 

@@ -52,7 +52,8 @@ static status take_rate(standing *t, error *err)
     const bool is_known = used >= 3 && ends[n - 1] > ends[n - used];
     t->per_s = is_known ? (double)(used - 1) / (ends[n - 1] - ends[n - used]) : (double)NAN;
     t->left_s = (double)NAN;
-    const bool is_running = t->r->count[TRIAL_RUNNING] > 0 && t->n_most > t->n_ended;
+    const bool is_running =
+        t->r->count[TRIAL_RUNNING] > 0 && t->n_most > t->n_ended && t->n_most < STUDY_UNLIMITED;
     if (is_known && is_running) t->left_s = (double)(t->n_most - t->n_ended) / t->per_s;
     free(ends);
     return OK;

@@ -175,6 +175,27 @@ status study_results(const open_study *s, results **out, error *err)
     return results_read(s->store, &s->study, s->declaration, out, err);
 }
 
+/* Whether a tuning begins no further trial: it has all that it may have, has spent its budget, or a grid has no more points. */
+static bool is_spent(const results *r, size_t w, size_t c, uint64_t repeat)
+{
+    const declaration *d = r->declaration;
+    const result_repeat *p = &r->workloads[w].contenders[c].repeats[repeat];
+    double samples = 0.0, seconds = 0.0;
+    if (p->n_tuning >= d->contenders[c].trials || p->n_runs > 0) return true;
+    const bool is_grid = strcmp(block_type(d->contenders[c].strategy), "grid") == 0;
+    if (is_grid && (double)p->n_tuning >= space_count(&d->contenders[c].space)) return true;
+    for (size_t i = 0; i < r->n_rows; i++) {
+        const trial_row *t = &r->rows[i];
+        const bool is_of_it =
+            t->phase == STORE_TUNE && t->workload == w && t->contender == c && t->repeat == repeat;
+        if (!is_of_it) continue;
+        samples += t->samples > 0.0 ? t->samples : 0.0;
+        seconds += t->wall_s > 0.0 ? t->wall_s : 0.0;
+    }
+    return (d->budget_samples > 0.0 && samples >= d->budget_samples) ||
+        (d->budget_seconds > 0.0 && seconds >= d->budget_seconds);
+}
+
 bool study_is_over(const results *r)
 {
     const declaration *d = r->declaration;
@@ -184,9 +205,8 @@ bool study_is_over(const results *r)
             for (uint64_t k = 0; k < d->n_repeats; k++) {
                 const result_repeat *p = &r->workloads[w].contenders[c].repeats[k];
                 const bool has_ended = d->n_evaluations > 0 && p->n_runs >= d->n_evaluations;
-                const bool is_spent = p->n_tuning >= d->contenders[c].trials || p->n_runs > 0;
                 const bool wants_runs = d->n_evaluations > 0 && p->winner;
-                if (!has_ended && (!is_spent || wants_runs)) return false;
+                if (!has_ended && (!is_spent(r, w, c, k) || wants_runs)) return false;
             }
         }
     }

@@ -95,7 +95,7 @@ static void add_time(const study_progress *p, line *l)
 {
     char left[32], piece[48];
     const double spent_s = clock_wall_s() - p->began_s;
-    if (p->n_here == 0 || p->n_total <= p->n_done) return;
+    if (p->n_here == 0 || p->n_total <= p->n_done || p->n_total >= STUDY_UNLIMITED) return;
     const double left_s = spent_s / (double)p->n_here * (double)(p->n_total - p->n_done);
     text_duration(left, left_s < 1 ? 1 : floor(left_s + 0.5));
     snprintf(piece, sizeof piece, "ETA %s", left);
@@ -129,8 +129,12 @@ static void add_place(const study_progress *p, line *l)
     char piece[96];
     const unsigned long long total = p->n_total;
     const int digits = snprintf(NULL, 0, "%llu", total);
-    snprintf(
-        piece, sizeof piece, "trials %*llu/%llu", digits, (unsigned long long)p->n_done, total);
+    if (total >= STUDY_UNLIMITED) {
+        snprintf(piece, sizeof piece, "trials %llu", (unsigned long long)p->n_done);
+    } else {
+        snprintf(
+            piece, sizeof piece, "trials %*llu/%llu", digits, (unsigned long long)p->n_done, total);
+    }
     add_piece(l, piece);
 }
 

@@ -10,16 +10,36 @@ enum { MOST_SWEEPS = MAX_REPEATED };
 
 /* -- run -- */
 
+/* --trials N as an override, after all others; NULL: it was not given. */
+static status trials_override(study_work *w, const char **out, error *err)
+{
+    const char *given = option_get(w->args, "trials");
+    *out = NULL;
+    if (!given) return OK;
+    if (!*given || given[strspn(given, "0123456789")]) {
+        return fail(err, E_USAGE, "--trials: expected a whole number from 1, found \"%s\"", given);
+    }
+    *out = arena_printf(&w->s.memory, "study.budget.trials=%s", given);
+    return *out ? OK : fail_nomem(err, "an override");
+}
+
 static status load(study_work *w, error *err)
 {
-    const char *sweeps[MOST_SWEEPS];
+    const char *sweeps[MOST_SWEEPS], *trials = NULL;
     const arguments *a = w->args;
-    size_t n = 0;
+    size_t n = 0, n_overrides = 0;
+    status st = trials_override(w, &trials, err);
+    if (st != OK) return st;
+    const char **overrides = arena_alloc_array(&w->s.memory, a->n + 1, sizeof *overrides);
+    if (!overrides) return fail_nomem(err, "overrides");
+    for (size_t i = 1; i < a->n; i++)
+        overrides[n_overrides++] = a->word[i];
+    if (trials) overrides[n_overrides++] = trials;
     for (const char *s; n < MOST_SWEEPS && (s = option_nth(a, "sweep", n)) != NULL;)
         sweeps[n++] = s;
     const declaration_options o = { .name = option_get(a, "name"),
-        .overrides = (const char *const *)(a->word + 1),
-        .n_overrides = a->n - 1,
+        .overrides = overrides,
+        .n_overrides = n_overrides,
         .sweeps = sweeps,
         .n_sweeps = n };
     if (file_is_dir(a->word[0])) {
@@ -70,21 +90,29 @@ static void say_warnings(const study_work *w, const text *warnings)
     }
 }
 
+/* What is doubtful of what was declared. */
+static status say_doubts(const study_work *w, error *err)
+{
+    text warnings = { 0 };
+    size_t n = 0;
+    const status st =
+        declaration_check(w->s.session.registry, w->s.declaration, &warnings, &n, err);
+    if (st == OK && !w->cli->quiet) say_warnings(w, &warnings);
+    text_release(&warnings);
+    return st;
+}
+
 static status describe(const study_work *w, error *err)
 {
     status st = OK;
-    text warnings = { 0 };
-    size_t n = 0;
     const open_study *s = &w->s;
     const terminal *t = &w->cli->err;
-    TRY(declaration_check(s->session.registry, s->declaration, &warnings, &n, err));
     if (!w->cli->quiet) {
         terminal_printf(t, "%s%s%s  %s, declared as %.8s\n", terminal_style(t, STYLE_BOLD),
             s->study.name, terminal_style(t, STYLE_PLAIN), s->path, s->study.declaration_hash);
-        if (!s->declaration->is_plain) say_warnings(w, &warnings);
     }
+    if (!s->declaration->is_plain) TRY(say_doubts(w, err));
 done:
-    text_release(&warnings);
     return st;
 }
 
@@ -92,9 +120,12 @@ static status plan(study_work *w, error *err)
 {
     text t = { 0 };
     const status st = study_plan(&w->s, &w->cli->out, &t, err);
-    if (st == OK) w->code = cli_put(w->cli, &t);
-    if (st != OK) text_release(&t);
-    return st;
+    if (st != OK) {
+        text_release(&t);
+        return st;
+    }
+    w->code = cli_put(w->cli, &t);
+    return say_doubts(w, err);
 }
 
 static status begin(study_work *w, error *err)
@@ -127,6 +158,7 @@ static const option_row options[] = {
     { "name", 0, "NAME", NULL, COMPLETE_NOTHING, "of the study (default: the config's)" },
     { "sweep", 0, "SPACE", NULL, COMPLETE_NOTHING,
         "dimensions to search, as optimizer.lr=1e-4..1e-1:log; may be repeated" },
+    { "trials", 0, "N", NULL, COMPLETE_NOTHING, "of one tuning: study.budget.trials=N" },
     { "dry-run", 'n', NULL, NULL, COMPLETE_NOTHING,
         "print the trials and what they would cost; nothing is run or kept" },
     STUDY_WORK_OPTIONS,
@@ -146,13 +178,13 @@ const command command_study_run = {
         "worker FILE.\n\n"
         "KEY=VALUE sets anything in the config. A space is written as NAME=LOW..HIGH[:log|:int|"
         ":step=S] or NAME=A,B,C, several with blanks between; ?NAME=A behind it makes it "
-        "conditional.\n\n"
+        "conditional. LOW..HIGH of a key that is a real number are reals; of a program's words "
+        "0..1 are two whole numbers, 0.0..1.0 all that is between.\n\n"
         "Ctrl-C lets what runs end and begins nothing more, a second one ends what runs, too, a "
         "third one the program; exit code 75, and the study can be resumed. The tables are printed "
         "to standard output, everything else to standard error.",
     .examples =
-        "assay study run configs/digits.cfg --sweep 'optimizer.lr=1e-4..1e-1:log' "
-        "+study.budget.trials=20\n"
+        "assay study run configs/digits.cfg --sweep 'optimizer.lr=1e-4..1e-1:log' --trials 20\n"
         "assay study run digits.cfg --sweep 'optimizer.lr=1e-4..1e-1:log optimizer.type=sgd,adam'\n"
         "assay study run optimizers.cfg --dry-run\n"
         "assay study run optimizers.cfg --jobs 2 study.repeats=5",

@@ -25,19 +25,41 @@ static const char *contender_name(const view *v, size_t i)
 
 /* -- the head -- */
 
+/* "at most 20 trials"; "at most 64 to 96 trials" where contenders have numbers of their own. What is not tuned has none. */
+static void add_trials(const view *v)
+{
+    const declaration *d = v->d;
+    uint64_t least = UINT64_MAX, most = 0;
+    for (size_t i = 0; i < d->n_contenders; i++) {
+        const contender *c = &d->contenders[i];
+        if (c->space.n == 0) continue;
+        least = c->trials < least ? c->trials : least;
+        most = c->trials > most ? c->trials : most;
+    }
+    if (most == 0) least = most = 1;
+    if (most >= STUDY_UNLIMITED) {
+        text_add(v->out, "as many trials as its budget has");
+    } else if (least == most) {
+        text_printf(
+            v->out, "at most %llu %s", (unsigned long long)most, plural(most, "trial", "trials"));
+    } else {
+        text_printf(v->out, "at most %llu to %llu trials", (unsigned long long)least,
+            (unsigned long long)most);
+    }
+}
+
 static void add_what(const view *v)
 {
     const declaration *d = v->d;
-    const unsigned long long trials = d->budget_trials, repeats = d->n_repeats,
-                             evaluations = d->n_evaluations;
+    const unsigned long long repeats = d->n_repeats, evaluations = d->n_evaluations;
     view_label(v, d->is_plain ? "searches" : "compares");
     if (!d->is_plain) {
         text_printf(v->out, "%zu %s on %zu %s: ", d->n_contenders,
             d->compare ? d->compare : plural(d->n_contenders, "contender", "contenders"),
             d->n_workloads, plural(d->n_workloads, "workload", "workloads"));
     }
-    text_printf(v->out, "%llu %s of at most %llu %s", repeats, plural(repeats, "tuning", "tunings"),
-        trials, plural(trials, "trial", "trials"));
+    text_printf(v->out, "%llu %s of ", repeats, plural(repeats, "tuning", "tunings"));
+    add_trials(v);
     if (!d->is_plain) text_add(v->out, " each");
     if (evaluations) {
         text_printf(v->out, ", %llu %s of each winner", evaluations,
@@ -51,8 +73,13 @@ static void add_judged(const view *v)
     const declaration *d = v->d;
     const store_direction way = v->r->is_judged ? d->judged_direction : d->direction;
     view_label(v, "judged by");
-    text_printf(v->out, "%s (%s is better), %s weights\n", v->r->is_judged ? d->judged : d->metric,
-        way == STORE_MAXIMIZE ? "larger" : "smaller", d->takes_best ? "best" : "last");
+    bool has_runs = false;
+    for (size_t i = 0; i < d->n_workloads; i++)
+        has_runs = has_runs || d->workloads[i].kind == WORKLOAD_TRAIN;
+    text_printf(v->out, "%s (%s is better)", v->r->is_judged ? d->judged : d->metric,
+        way == STORE_MAXIMIZE ? "larger" : "smaller");
+    if (has_runs) text_printf(v->out, ", %s weights", d->takes_best ? "best" : "last");
+    text_add(v->out, "\n");
 }
 
 static void add_counts(const view *v)

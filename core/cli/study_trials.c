@@ -81,16 +81,6 @@ static const char *short_path(const char *path, char *here, size_t bytes)
     return n > 1 && strncmp(path, here, n) == 0 && path[n] == '/' ? path + n + 1 : path;
 }
 
-/* A run's file may have the study in it, which assay train does not know. */
-static bool has_study_block(const char *path)
-{
-    config *c = NULL;
-    const bool is_read = file_exists(path) && config_load(path, &c, NULL) == OK;
-    const bool has = is_read && value_find(config_root(c), "study") != NULL;
-    config_free(c);
-    return has;
-}
-
 static void add_words(text *out, const char *const *words, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -115,7 +105,6 @@ static status add_train_command(const view *v, const trial_row *t, error *err)
     view_label(v, "train it");
     text_add(v->out, "assay train ");
     shell_word_add(v->out, short_path(w->path, here, sizeof here));
-    if (has_study_block(w->path)) text_add(v->out, " '~study'");
     add_words(v->out, w->overrides, w->n_overrides);
     add_words(v->out, c->overrides, c->n_overrides);
     for (size_t i = 0; i < c->space.n; i++) {
