@@ -142,6 +142,11 @@ static void warn_of_namesake(const making *m)
 
 /* -- templates -- */
 
+static const char *kind_in_words(const char *kind)
+{
+    return strcmp(kind, "search") == 0 ? "search strategy" : kind;
+}
+
 static void set_words(making *m)
 {
     static const char *const of_language[][3] = { { "EXTENSION", "c", "cpp" },
@@ -149,7 +154,7 @@ static void set_words(making *m)
         { "FLAGS", "CFLAGS", "CXXFLAGS" }, { "STANDARD", "c11", "c++17" } };
     const size_t n = sizeof of_language / sizeof of_language[0];
     m->words[0] = (filling){ "NAME", m->name };
-    m->words[1] = (filling){ "KIND", m->kind };
+    m->words[1] = (filling){ "KIND", kind_in_words(m->kind) };
     m->words[2] = (filling){ "A", article(m->kind) };
     for (size_t i = 0; i < n; i++) {
         m->words[3 + i] = (filling){ of_language[i][0], of_language[i][1 + m->language] };
@@ -280,7 +285,7 @@ static void say_next(making *m, text *t)
     const char *program = m->cli->program;
     const char *extension = m->language == IN_CPP ? "cpp" : "c";
     text_printf(t, "%s/%s.%s is %s %s that works, to be changed into yours\nnext:\n", m->folder,
-        m->name, extension, article(m->kind), m->kind);
+        m->name, extension, article(m->kind), kind_in_words(m->kind));
     text_printf(t, "  %s plugin build %s\n  %s plugin check %s/%s.so\n  %s %s %s/%s.cfg\n", program,
         m->folder, program, m->folder, m->name, program,
         is_of_search(m->kind) ? "search --space" : "train", m->folder, m->name);
