@@ -40,6 +40,11 @@ bool outcome_is_result(outcome_class c)
     return c >= OUTCOME_PLUGIN_ERROR && c <= OUTCOME_OUTPUT_LIMIT;
 }
 
+bool outcome_is_loss(const outcome *o)
+{
+    return o->class == OUTCOME_LOST || (o->class == OUTCOME_CRASH && o->signal == SIGKILL);
+}
+
 static const char *signal_name(int s)
 {
     switch (s) {

@@ -80,4 +80,8 @@ typedef struct outcome {
 /* Whether it says something of the plugins (1 to 17), and not of the machine. */
 bool outcome_is_result(outcome_class c);
 
+/* Whether it was ended from outside: LOST, or by a SIGKILL that no limit explains (kill -9, the kernel out of memory). A worker can do
+ * the latter to itself, so whoever runs it again counts how often. */
+bool outcome_is_loss(const outcome *o);
+
 #endif

@@ -49,6 +49,22 @@ status sandbox_level_read(const char *name, sandbox_level *out, error *err)
 
 /* -- The fork server -- */
 
+enum { MOST_STARTS = 5 }; /* of fork servers that are killed before they are ready, in a row */
+
+/* Stands in the environment of whatever is started as a fork server. */
+static const char in_fork_server[] = "ASSAY_IN_FORK_SERVER";
+
+/* A program that does not know --fork-server runs as ever and may come here again: it would start itself without end. */
+static status check_is_host(error *err)
+{
+    if (!getenv(in_fork_server)) return OK;
+    return fail(err, E_INTERNAL,
+        "this process was started as a fork server (%s is set) and wants one of its own: its main "
+        "must call fork_server_main on `--fork-server FD`, before anything else, and what runs in "
+        "a sandbox opens none",
+        in_fork_server);
+}
+
 /* What the fork server, and so every worker, knows of the environment. */
 static char **small_environment(arena *a)
 {
@@ -56,15 +72,17 @@ static char **small_environment(arena *a)
         "ASSAY_PLUGIN_PATH", "ASSAY_CPU", "OPENBLAS_CORETYPE", "ASAN_OPTIONS", "UBSAN_OPTIONS",
         "LSAN_OPTIONS", "TSAN_OPTIONS", "LD_LIBRARY_PATH" };
     const size_t n = sizeof kept / sizeof *kept;
-    char **out = arena_alloc_array(a, n + 2, sizeof *out);
+    char **out = arena_alloc_array(a, n + 3, sizeof *out);
     size_t k = 0;
     for (size_t i = 0; out && i < n; i++) {
         const char *v = getenv(kept[i]);
         if (v && !(out[k++] = arena_printf(a, "%s=%s", kept[i], v))) return NULL;
     }
+    if (!out) return NULL;
     /* OpenBLAS would start a pool of threads, only to have it closed. */
-    if (out) out[k] = arena_strdup(a, "OPENBLAS_NUM_THREADS=1");
-    return out && out[k] ? out : NULL;
+    out[k] = arena_strdup(a, "OPENBLAS_NUM_THREADS=1");
+    out[k + 1] = arena_printf(a, "%s=1", in_fork_server);
+    return out[k] && out[k + 1] ? out : NULL;
 }
 
 static status spawn(sandbox *s, int theirs, error *err)
@@ -147,7 +165,20 @@ void host_stop_server(sandbox *s)
     s->server = 0;
 }
 
-status host_start_server(sandbox *s, error *err)
+/* Whether somebody has killed the fork server; its socket closes a moment before it can be waited for. */
+static bool was_killed(sandbox *s)
+{
+    int how = 0;
+    for (int i = 0; i < 50 && s->server > 0; i++) {
+        const pid_t ended = waitpid(s->server, &how, WNOHANG);
+        if (ended == s->server) s->server = 0;
+        if (ended == 0) (void)poll(NULL, 0, 10);
+        if (ended < 0 && errno != EINTR) return false;
+    }
+    return s->server == 0 && WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL;
+}
+
+static status start_once(sandbox *s, bool *out_was_killed, error *err)
 {
     int pair[2];
     status st = OK;
@@ -163,7 +194,17 @@ status host_start_server(sandbox *s, error *err)
     TRY(st);
     TRY(take_ready(s, err));
 done:
+    *out_was_killed = st == E_IO && s->server > 0 && was_killed(s);
     if (st != OK) host_stop_server(s);
+    return st;
+}
+
+status host_start_server(sandbox *s, error *err)
+{
+    status st = E_IO;
+    bool is_again = true;
+    for (int i = 0; is_again && i < MOST_STARTS; i++)
+        st = start_once(s, &is_again, err);
     return st;
 }
 
@@ -214,6 +255,7 @@ status sandbox_open(const sandbox_options *o, sandbox **out, error *err)
     if (o->n_inputs > MOST_INPUTS) {
         TRY(fail(err, E_RANGE, "%zu inputs, where %d are most", o->n_inputs, MOST_INPUTS));
     }
+    TRY(check_is_host(err));
     s->program = arena_strdup(&s->memory, o->program ? o->program : "/proc/self/exe");
     if (!s->program) TRY(fail_nomem(err, "the sandbox"));
     TRY(copy_paths(s, err));

@@ -84,9 +84,9 @@ static const char *label_of(const remote *r, uint64_t who)
 static status fail_ended(remote *r, error *err)
 {
     outcome o = *job_outcome(r->job);
-    const status code = o.class == OUTCOME_LOST ? E_INTERRUPTED
-        : o.class == OUTCOME_HOST_ERROR         ? E_INTERNAL
-                                                : E_PLUGIN;
+    const status code = outcome_is_loss(&o) ? E_INTERRUPTED
+        : o.class == OUTCOME_HOST_ERROR     ? E_INTERNAL
+                                            : E_PLUGIN;
     const char *label = label_of(r, o.step);
     if (o.class == OUTCOME_OK) { /* nobody had asked it to end */
         o.class = OUTCOME_EARLY_EXIT;

@@ -22,8 +22,8 @@ typedef struct search_place {
  * they were bound to, as by search_new. The same seed and results give the same proposals, to the bit.
  *
  * A process that crashes, hangs, goes beyond a limit, breaks a rule, or answers what it may not: E_PLUGIN with the outcome's class and
- * text, naming plugin, phase and call ("in ask 17"). E_INTERRUPTED: the process was lost, and a new search to which the log is replayed
- * goes on where this one was. In any case this one may only be freed; what is known of trials stays. */
+ * text, naming plugin, phase and call ("in ask 17"). E_INTERRUPTED: the process was lost or killed (outcome_is_loss), and a new search
+ * to which the log is replayed goes on where this one was. In any case this one may only be freed; what is known of trials stays. */
 status search_new_in(const search_place *place, config *c, value *strategy, value *pruner,
     const space *s, const search_options *o, search **out, error *err) MUST_CHECK;
 

@@ -109,6 +109,32 @@ static void test_outcome__lost_is_nobodys_fault(void **state)
         "no process could be made: Resource temporarily unavailable, phase start");
 }
 
+static void test_outcome__killed_for_no_reason_is_a_loss(void **state)
+{
+    static const int others[] = { SIGSEGV, SIGABRT, SIGTERM, SIGXCPU };
+    rig r;
+    outcome o;
+    (void)state;
+    begin(&r);
+    r.facts.status = by_signal(SIGKILL);
+    expect(&r, OUTCOME_CRASH, "killed, phase step, step 20");
+    outcome_judge(&r.facts, &o);
+    assert_true(outcome_is_loss(&o));
+    r.facts.used.ru_utime.tv_sec = 121; /* here there is one */
+    outcome_judge(&r.facts, &o);
+    assert_false(outcome_is_loss(&o));
+    for (size_t i = 0; i < 4; i++) {
+        begin(&r);
+        r.facts.status = by_signal(others[i]);
+        outcome_judge(&r.facts, &o);
+        assert_false(outcome_is_loss(&o));
+    }
+    begin(&r);
+    r.facts.is_lost = true;
+    outcome_judge(&r.facts, &o);
+    assert_true(outcome_is_loss(&o));
+}
+
 static void test_outcome__the_kernels_signal_before_the_workers_words(void **state)
 {
     rig r;
@@ -249,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_outcome__what_the_host_did_comes_first),
         cmocka_unit_test(test_outcome__who_was_done_before_the_limit_is_done),
         cmocka_unit_test(test_outcome__lost_is_nobodys_fault),
+        cmocka_unit_test(test_outcome__killed_for_no_reason_is_a_loss),
         cmocka_unit_test(test_outcome__the_kernels_signal_before_the_workers_words),
         cmocka_unit_test(test_outcome__time_and_files_of_the_kernels),
         cmocka_unit_test(test_outcome__names_the_forbidden_call),

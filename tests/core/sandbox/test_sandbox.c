@@ -795,6 +795,83 @@ static void test_sandbox__levels_have_names(void **state)
         err.text, "no sandbox is called \"tight\"; expected none, process or strict");
 }
 
+/* -- Programs that are no fork servers, or not at once: this one by other names -- */
+
+/* How often the program of that path was started, this time included. */
+static long count_start(const char *program)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s.starts", program);
+    FILE *f = fopen(path, "a");
+    if (!f || fputc('x', f) == EOF) abort();
+    const long n = ftell(f);
+    fclose(f);
+    return n;
+}
+
+static bool has_name(const char *program, const char *name)
+{
+    const char *slash = strrchr(program, '/');
+    return strcmp(slash ? slash + 1 : program, name) == 0;
+}
+
+/* Does not know --fork-server, and does what it always does: opens a sandbox. */
+static int be_ignorant(const char *program)
+{
+    error err;
+    sandbox *s = NULL;
+    const sandbox_options o = { .program = program };
+    if (count_start(program) > 20) return 3; /* the machine should live */
+    return sandbox_open(&o, &s, &err) == E_INTERNAL && strstr(err.text, "--fork-server FD") ? 0 : 4;
+}
+
+/* Opens a sandbox whose program is this one by another name; how often it was started. */
+static status open_by_name(const char *name, long *out_n_starts, sandbox **out, error *err)
+{
+    char folder[] = "/tmp/assay-sandbox-XXXXXX", path[64], command[128];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    char self[1024];
+    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(n > 0);
+    self[n] = '\0';
+    assert_int_equal(symlink(self, path), 0);
+    const sandbox_options o = { .program = path };
+    const status st = sandbox_open(&o, out, err);
+    *out_n_starts = count_start(path) - 1;
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
+    return st;
+}
+
+static void test_sandbox__a_program_that_is_no_fork_server_is_started_once(void **state)
+{
+    error err;
+    long n;
+    sandbox *s = NULL;
+    (void)state;
+    assert_int_equal(open_by_name("ignorant", &n, &s, &err), E_IO);
+    assert_non_null(strstr(err.text, "can this program be run with --fork-server?"));
+    assert_int_equal(n, 1);
+}
+
+static void test_sandbox__a_fork_server_that_is_killed_while_it_starts_is_started_again(
+    void **state)
+{
+    error err;
+    long n;
+    sandbox *s = NULL;
+    (void)state;
+    assert_int_equal(open_by_name("third", &n, &s, &err), OK);
+    assert_int_equal(n, 3);
+    const sandbox_call c = { .level = SANDBOX_STRICT, .procedure = "echo", .result_bytes = 50 };
+    expect(run_with(s, &c), OUTCOME_OK, "done");
+    sandbox_close(s);
+    s = NULL;
+    assert_int_equal(open_by_name("never", &n, &s, &err), E_IO);
+    assert_int_equal(n, 5);
+}
+
 static void test_sandbox__descriptors_do_not_pile_up(void **state)
 {
     sandbox *s = open_plain();
@@ -813,6 +890,11 @@ static void test_sandbox__descriptors_do_not_pile_up(void **state)
 
 int main(int argc, char **argv)
 {
+    if (has_name(argv[0], "ignorant")) return be_ignorant(argv[0]);
+    if ((has_name(argv[0], "third") && count_start(argv[0]) < 3) ||
+        (has_name(argv[0], "never") && count_start(argv[0]))) {
+        (void)kill(getpid(), SIGKILL);
+    }
     if (argc == 3 && strcmp(argv[1], "--fork-server") == 0) {
         return fork_server_main(atoi(argv[2]), procedures, N_PROCEDURES);
     }
@@ -842,6 +924,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sandbox__closing_ends_everything),
         cmocka_unit_test(test_sandbox__says_what_is_wrong_with_a_program),
         cmocka_unit_test(test_sandbox__levels_have_names),
+        cmocka_unit_test(test_sandbox__a_program_that_is_no_fork_server_is_started_once),
+        cmocka_unit_test(
+            test_sandbox__a_fork_server_that_is_killed_while_it_starts_is_started_again),
         cmocka_unit_test(test_sandbox__descriptors_do_not_pile_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
