@@ -89,12 +89,20 @@ static int wait_for_others(void *self, int n_waits)
 
 static status check_kind(sqlite_store *s, bool *out_is_empty, error *err)
 {
-    int64_t application = 0, version = 0, n_objects = 0;
+    sqlite3_stmt *q = NULL;
+    bool is_row = false;
     const char *where = s->base.where;
-    status st = sql_int(s, &application, NULL, err, "PRAGMA application_id", "");
-    if (st == OK) st = sql_int(s, &version, NULL, err, "PRAGMA user_version", "");
-    if (st == OK) st = sql_int(s, &n_objects, NULL, err, "SELECT count(*) FROM sqlite_schema", "");
+    /* In one look: another may be making the tables just now. */
+    status st = sql_query(s, &q, err,
+        "SELECT a.application_id, v.user_version, (SELECT count(*) FROM sqlite_schema) FROM "
+        "pragma_application_id a, pragma_user_version v",
+        "");
+    if (st == OK) st = sql_step(s, q, &is_row, err);
     if (st != OK) return st;
+    const int64_t application = is_row ? sqlite3_column_int64(q, 0) : 0;
+    const int64_t version = is_row ? sqlite3_column_int64(q, 1) : 0;
+    const int64_t n_objects = is_row ? sqlite3_column_int64(q, 2) : 0;
+    sqlite3_reset(q);
     *out_is_empty = application == 0 && version == 0 && n_objects == 0;
     if (*out_is_empty) return OK;
     if (application != STORE_APPLICATION) {

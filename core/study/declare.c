@@ -59,19 +59,19 @@ status study_declare(
     *out_is_new = false;
     st = study_find(s, d->name, &a, &there, &why);
     if (st == E_UNKNOWN) {
-        *out_is_new = true;
-        TRY(create(d, s, out_study, err));
-    } else if (st != OK) {
-        TRY(fail(err, st, "%s", why.text));
-    } else if (strcmp(there.declaration_hash, d->hash) != 0) {
+        st = create(d, s, out_study, &why);
+        *out_is_new = st == OK;
+        if (st == E_CONFLICT) st = study_find(s, d->name, &a, &there, &why); /* just now */
+    }
+    if (st != OK) TRY(fail(err, st, "%s", why.text));
+    if (!*out_is_new && strcmp(there.declaration_hash, d->hash) != 0) {
         TRY(fail(err, E_CONFLICT,
             "%s: has a study \"%s\" that was declared otherwise (%.8s there, %.8s now); what was "
             "declared before its first trial stays: give this one another name with --name, or "
             "another file with --store",
             store_where(s), d->name, there.declaration_hash, d->hash));
-    } else {
-        *out_study = there.id;
     }
+    if (!*out_is_new) *out_study = there.id;
 done:
     arena_release(&a);
     return st;

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double lease_s = 60, renew_s = 15;
+static const double usual_lease_s = 60;
 static const double look_s = 0.5; /* how often others' work is looked at */
 
 typedef struct slot {
@@ -41,7 +41,7 @@ typedef struct engine {
     runner *runner;
     slot *slots; // [n_slots]
     size_t n_slots;
-    double looked_s;
+    double lease_s, looked_s;
     bool is_closed; /* by the user: nothing more is begun */
     engine_summary *summary;
     search_place place; /* of strategies */
@@ -81,6 +81,7 @@ static status begin(engine *e, error *err)
     status st = OK;
     uint64_t n_lost;
     e->n_slots = n_jobs(e->o);
+    e->lease_s = e->o->lease_s > 0 ? e->o->lease_s : usual_lease_s;
     e->slots = calloc(e->n_slots, sizeof *e->slots);
     if (!e->slots) return fail_nomem(err, "a study's slots");
     TRY(store_recover(e->store, e->study, NULL, NULL, &n_lost, err));
@@ -89,9 +90,19 @@ done:
     return st;
 }
 
+/* Who gives up says so, and nothing counts as lost. Where even that cannot be written, the owner is dead soon, which says it, too. */
+static void hand_back(const engine *e, const slot *s)
+{
+    error ignored;
+    const status st =
+        trial_release(e->store, trial_hold(&s->trial), OUTCOME_CANCELLED, "given back", &ignored);
+    (void)st;
+}
+
 static void end(engine *e)
 {
     for (size_t i = 0; e->slots && i < e->n_slots; i++) {
+        if (e->slots[i].run && !e->slots[i].is_dropped) hand_back(e, &e->slots[i]);
         run_free(e->slots[i].run);
         arena_release(&e->slots[i].memory);
     }
@@ -223,9 +234,11 @@ done:
 static status claim(engine *e, slot *s, bool *out_found, error *err)
 {
     arena_release(&s->memory);
-    const status st =
-        trial_claim(e->store, e->study, lease_s, &s->memory, &s->trial, out_found, err);
-    return st == OK && *out_found ? start(e, s, err) : st;
+    status st = trial_claim(e->store, e->study, e->lease_s, &s->memory, &s->trial, out_found, err);
+    if (st != OK || !*out_found) return st;
+    st = start(e, s, err);
+    if (st != OK && !s->run) hand_back(e, s);
+    return st;
 }
 
 /* One proposal of any tuning; they take turns. */
@@ -336,9 +349,15 @@ static status take_end(engine *e, slot *s, error *err)
     status st = OK;
     trial_fate fate = FATE_NOT_OURS;
     trial_state state = TRIAL_WAITING;
+    const run_end *how = run_get_end(s->run);
     if (!s->is_dropped) {
-        TRY(trial_end(
-            e->store, e->d, &s->trial, &s->verdict, run_get_end(s->run), &fate, &state, err));
+        TRY(trial_end(e->store, e->d, &s->trial, &s->verdict, how, &fate, &state, err));
+        s->is_dropped = true; /* it is written down */
+    }
+    if (how->trouble != OK) {
+        TRY(fail(err, how->trouble,
+            "%s; trial %llu waits again, and the study can be resumed once that is mended",
+            how->outcome->text, (unsigned long long)s->trial.number));
     }
     if (fate == FATE_FINISHED) e->summary->n_run++;
     if (s->tuning) TRY(tuning_sync(s->tuning, err));
@@ -347,6 +366,7 @@ static status take_end(engine *e, slot *s, error *err)
             e, fate == FATE_FINISHED ? STUDY_TRIAL_ENDED : STUDY_TRIAL_RETRIED, s, state, err));
     }
 done:
+    if (!s->is_dropped) hand_back(e, s); /* its end could not be written */
     run_free(s->run);
     s->run = NULL;
     return st;
@@ -358,8 +378,8 @@ static status renew(engine *e, error *err)
     for (size_t i = 0; i < e->n_slots; i++) {
         error why;
         slot *s = &e->slots[i];
-        if (!s->run || s->is_dropped || now - s->renewed_s < renew_s) continue;
-        const status st = trial_renew(e->store, trial_hold(&s->trial), lease_s, &why);
+        if (!s->run || s->is_dropped || now - s->renewed_s < e->lease_s / 4) continue;
+        const status st = trial_renew(e->store, trial_hold(&s->trial), e->lease_s, &why);
         if (st == E_CONFLICT) {
             drop(s);
         } else if (st != OK) {

@@ -36,6 +36,7 @@ typedef struct engine_options {
     unsigned n_jobs; /* trials at once; 0: as many as there are cores */
     bool is_debugged;
     const char *folder; /* for checkpoints of paused trials */
+    double lease_s; /* for so long a trial is held by who says nothing; 0: 60 s */
     const atomic_int *
         interrupt; /* 1: let what runs end, begin nothing; 2: end what runs, too (it waits again). NULL: nobody does */
     void (*on_news)(void *self, const study_news *n); /* NULL: nobody listens */

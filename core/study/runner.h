@@ -90,6 +90,9 @@ typedef struct run_value {
 /* How a run ended; borrowed until run_free. */
 typedef struct run_end {
     const outcome *outcome; /* of the job in which it ended */
+    status
+        trouble; /* of HOST_ERROR: E_IO or E_NOMEM where this process itself could not go on (a full disk, no more processes),
+                       which would befall any other run, too; OK otherwise */
     const run_value *values; // [n_values]: curves by step, then the last ones
     size_t n_values;
     double value,

@@ -140,8 +140,8 @@ static void loose_free(run *one)
     free(one);
 }
 
-/* Jobs of others that end meanwhile go on. */
-static status plan_now(run *n, run_plan *out, error *err)
+/* Jobs of others that end meanwhile go on. *out_is_lost: its process was killed. */
+static status plan_once(run *n, run_plan *out, bool *out_is_lost, error *err)
 {
     size_t bytes;
     sandbox_job *j = NULL, *mine;
@@ -155,11 +155,22 @@ static status plan_now(run *n, run_plan *out, error *err)
         if (st == OK && !j) st = fail(err, E_INTERNAL, "a plan went away");
         if (st == OK && j != mine) train_go_on(job_self(j), j);
     }
+    *out_is_lost = st == OK && outcome_is_loss(job_outcome(mine));
     if (st == OK && job_outcome(mine)->class != OUTCOME_OK)
         st = fail(err, E_PLUGIN, "%s", job_outcome(mine)->text);
     if (st == OK) read_plan(out, job_result(mine, &bytes));
     job_free(mine);
     n->job = NULL;
+    return st;
+}
+
+static status plan_now(run *n, run_plan *out, error *err)
+{
+    enum { MOST_PLANS = 10 };
+    status st = OK;
+    bool is_lost = true;
+    for (int i = 0; is_lost && i < MOST_PLANS; i++)
+        st = plan_once(n, out, &is_lost, err);
     return st;
 }
 

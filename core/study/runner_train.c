@@ -172,7 +172,9 @@ status train_look(run *n, error *err)
 
 void train_go_on_or_end(run *n, status st, const error *err)
 {
-    if (st != OK) run_over_for(n, OUTCOME_HOST_ERROR, "%s", err->text);
+    if (st == OK) return;
+    n->end.trouble = st == E_IO || st == E_NOMEM ? st : OK;
+    run_over_for(n, OUTCOME_HOST_ERROR, "%s", err->text);
 }
 
 status train_begin(run *n, error *err)

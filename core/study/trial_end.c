@@ -70,6 +70,14 @@ static status may_try_again(store *s, const declaration *d, const store_trial *t
     return st;
 }
 
+/* Lost are attempts that say nothing of what ran; so often they are made again. What was killed may have done that itself: once too often
+ * it is a result. */
+static bool is_lost(const declaration *d, const store_trial *t, const outcome *o)
+{
+    if (o->class == OUTCOME_LOST || o->class == OUTCOME_HOST_ERROR) return true;
+    return outcome_is_loss(o) && t->n_lost < d->retry_lost;
+}
+
 /* -- the end -- */
 
 static trial_state state_of(
@@ -131,9 +139,12 @@ status trial_end(store *s, const declaration *d, const store_trial *t, const tri
     status st = OK;
     error why;
     const outcome *o = end->outcome;
-    bool is_again =
-        o->class == OUTCOME_CANCELLED || o->class == OUTCOME_LOST || o->class == OUTCOME_HOST_ERROR;
-    int class = o->class == OUTCOME_HOST_ERROR ? OUTCOME_LOST : (int)o->class;
+    int class = o->class;
+    bool is_again = o->class == OUTCOME_CANCELLED || end->trouble != OK;
+    if (!is_again && is_lost(d, t, o)) {
+        is_again = true;
+        class = ATTEMPT_LOST;
+    }
     if (!is_again && outcome_is_result(o->class)) {
         st = may_try_again(s, d, t, o->class, &is_again, err);
         if (st != OK) return st;

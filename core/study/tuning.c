@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LOST = 3 }; /* processes of a strategy in a row */
+enum { MOST_LOST = 10 }; /* processes of a strategy in a row */
 
 struct tuning {
     registry *registry;
@@ -246,9 +246,17 @@ done:
     return st;
 }
 
+/* Another host has asked knowing less than the strategy here was told by now. */
+static bool knows_too_much(const tuning *t)
+{
+    if (!t->search || !t->has_parts || t->n_told == 0 || t->n_asked == t->h.n) return false;
+    return t->h.facts[t->n_told - 1].seq > t->h.proposals[t->n_asked].asked_after;
+}
+
 /* To where the store is. */
 static status catch_up(tuning *t, error *err)
 {
+    if (knows_too_much(t)) forget_search(t);
     status st = t->search ? OK : make_search(t, err);
     while (st == OK && t->n_asked < t->h.n)
         st = ask_again(t, t->n_asked, err);
@@ -360,20 +368,25 @@ done:
     return st;
 }
 
-status tuning_ask(tuning *t, bool *out_added, error *err)
+/* After a step that came to `st`: where the strategy's process was lost on the way, another is brought to where the store is. */
+static status bring_back(tuning *t, status st, error *err)
 {
-    status st = ask(t, out_added, err);
     for (int i = 0; st == E_INTERRUPTED && i < MOST_LOST; i++)
         st = start_anew(t, err);
-    return st;
+    if (st != E_INTERRUPTED) return st;
+    const error last = *err;
+    return fail(err, E_PLUGIN, "%.300s: so it was %d times in a row", last.text, MOST_LOST + 1);
+}
+
+status tuning_ask(tuning *t, bool *out_added, error *err)
+{
+    *out_added = false;
+    return bring_back(t, ask(t, out_added, err), err);
 }
 
 status tuning_sync(tuning *t, error *err)
 {
-    status st = sync(t, err);
-    for (int i = 0; st == E_INTERRUPTED && i < MOST_LOST; i++)
-        st = start_anew(t, err);
-    return st;
+    return bring_back(t, sync(t, err), err);
 }
 
 /* -- looking -- */
@@ -386,7 +399,7 @@ bool tuning_is_over(const tuning *t)
 
 status tuning_wants_reports(tuning *t, bool *out, error *err)
 {
-    const status st = catch_up(t, err);
+    const status st = bring_back(t, catch_up(t, err), err);
     if (st == OK) *out = t->has_parts;
     return st;
 }

@@ -16,6 +16,8 @@ typedef struct fake_ways {
     double trial_s; /* each takes that long */
     int n_reports; /* of each trial that reports */
     outcome_class (*class_of)(const run_spec *s, uint64_t n_started); /* NULL: all are well */
+    int signal; /* that ended those of class CRASH */
+    status trouble; /* of those of class HOST_ERROR */
     uint64_t n_started;
 } fake_ways;
 
@@ -111,6 +113,7 @@ static void fake_finish(const runner *r, run *n)
     n->values[0] = (run_value){ "validation.loss", v, 7, true, true, true };
     n->values[1] = (run_value){ "test.loss", v + 0.01, 7, true, true, true };
     if (!is_well) strcpy(n->outcome.text, "it did not go well");
+    if (n->outcome.class == OUTCOME_CRASH) n->outcome.signal = fake.signal;
     n->end = (run_end){ .outcome = &n->outcome,
         .values = n->values,
         .n_values = is_well ? n->spec.judges ? 2 : 1 : 0,
@@ -120,6 +123,7 @@ static void fake_finish(const runner *r, run *n)
         .judged_best = is_well && n->spec.judges ? v + 0.01 : (double)NAN,
         .fidelity = n->spec.fidelity,
         .samples = 100,
+        .trouble = n->outcome.class == OUTCOME_HOST_ERROR ? fake.trouble : OK,
         .wall_s = fake.trial_s,
         .record = "{\"spent\":{\"samples_forward\":100,\"wall_s\":0.5,\"cpu_s\":0.5}}",
         .log = "" };
