@@ -1,7 +1,7 @@
 /* assay study run --dry-run: which trials there will be, and what they cost.
  *
  * Strategies that look at no result (random, grid, qmc) propose all their trials now; of others those that are asked for before
- * there is one, which are `parallel`. What a trial costs is planned for each point, since the number of epochs may be searched, too. */
+ * there is one, which are `parallel`. Of many tunings the first is listed, all with -v. What a trial costs is planned for each point, since the number of epochs may be searched, too. */
 #ifdef ASSAY_HAS_STUDIES
 #include "cli/study_work.h"
 
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SHOWN = 1000, MOST_PLANNED = 40, SHOWN_DIGITS = 4 };
+enum { MOST_SHOWN = 1000, MOST_LISTED = 60, MOST_PLANNED = 40, SHOWN_DIGITS = 4 };
 
 typedef struct plan {
     const open_study *s;
@@ -21,15 +21,17 @@ typedef struct plan {
     const terminal *style;
     runner *runner;
     text *out;
-    bool has_all; /* every proposal is known now */
+    bool has_all; /* every proposal of this contender is known now */
+    const value *learner; /* a strategy that looks at results; NULL: none does */
+    bool lists_all; /* of every tuning, not of the first alone */
     double samples; /* of everything */
     uint64_t n_trials;
 } plan;
 
-static bool looks_at_no_result(const declaration *d)
+static bool looks_at_no_result(const value *strategy)
 {
     static const char *const names[] = { "random", "grid", "qmc" };
-    const char *type = block_type(d->strategy);
+    const char *type = block_type(strategy);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(type, names[i]) == 0) return true;
     }
@@ -203,11 +205,14 @@ static status plan_contender(plan *p, table *t, size_t c, error *err)
     status st = OK;
     double *points = NULL;
     size_t n = 0;
+    const contender *k = &p->d->contenders[c];
+    p->has_all = k->space.n == 0 || looks_at_no_result(k->strategy);
+    if (!p->has_all) p->learner = k->strategy;
     for (uint64_t repeat = 0; repeat < p->d->n_repeats; repeat++) {
         free(points);
         points = NULL;
         TRY(propose(p, c, repeat, &points, &n, err));
-        add_points(p, c, repeat, points, n);
+        if (repeat == 0 || p->lists_all) add_points(p, c, repeat, points, n);
     }
     for (size_t w = 0; w < p->d->n_workloads; w++)
         TRY(add_costs(p, t, w, c, points, n, err));
@@ -219,18 +224,23 @@ done:
 static void add_sum(const plan *p)
 {
     const declaration *d = p->d;
-    if (!p->has_all) {
+    if (p->learner) {
         text_printf(p->out,
             "\n  %s looks at results: shown are the trials that are asked for before there are "
             "any\n",
-            block_type(d->strategy));
+            block_type(p->learner));
+    }
+    if (!p->lists_all) {
+        text_printf(p->out, "\n  shown are the trials of the first of %llu tunings; -v shows all\n",
+            (unsigned long long)d->n_repeats);
     }
     text_printf(p->out, "\n  in all at most %llu %s", (unsigned long long)p->n_trials,
         p->n_trials == 1 ? "trial" : "trials");
     if (!isnan(p->samples)) {
         text_add(p->out, ", ");
         add_count(p->out, p->samples);
-        text_add(p->out, " samples forward and backward");
+        text_add(
+            p->out, " samples forward and backward (assay train says how many pass in a second)");
     }
     if (d->budget_seconds > 0.0) {
         char time[32];
@@ -249,7 +259,8 @@ status study_plan(const open_study *s, const terminal *style, text *out, error *
         .d = s->declaration,
         .style = style,
         .out = out,
-        .has_all = looks_at_no_result(s->declaration) };
+        .lists_all = s->cli->verbose || s->declaration->n_repeats == 1 ||
+            declaration_n_tuning(s->declaration) <= MOST_LISTED };
     static const char *const titles[] = { "workload", "contender", "tuning trials", "evaluations",
         "samples each", "in all" };
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++)

@@ -120,6 +120,8 @@ status study_work_on(study_work *w, bool tells_all, error *err)
     status st = OK;
     study_progress p = { 0 };
     engine_summary e = { 0 };
+    /* of a study that was read from its store; its strategy's place is made for them */
+    TRY(registry_add_config(w->s.session.registry, w->s.declaration->config, err));
     TRY(begin_display(w, &p, err));
     const engine_options o = { .n_jobs = w->n_jobs,
         .is_debugged = option_has(w->args, "debug"),

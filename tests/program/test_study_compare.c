@@ -134,6 +134,16 @@ static void test_dry_run__adds_up_the_samples(void **state)
     /* 90 rows of 150 are for training; 4 epochs of them. */
     has(s.out.s, "iris      sgd                    6            4           360    3.6k");
     has(s.out.s, "in all at most 20 trials, 7.2k samples forward and backward");
+    has_not(s.out.s, "-v shows all");
+    scene_run(&s, "study", "run", "contest.cfg", "--dry-run", "study.repeats=9", "--trials", "5");
+    scene_expect(&s, 0);
+    has(s.out.s, "sgd, tuning 1");
+    has_not(s.out.s, "sgd, tuning 2");
+    has(s.out.s, "the first of 9 tunings; -v shows all");
+    has(s.out.s, "iris      sgd                   45 ");
+    scene_run(&s, "study", "run", "contest.cfg", "--dry-run", "study.repeats=9", "-v");
+    scene_expect(&s, 0);
+    has(s.out.s, "sgd, tuning 9");
     assert_false(scene_has(&s, "studies"));
     scene_release(&s);
 }

@@ -383,6 +383,52 @@ static void test_mistakes__are_named_with_what_to_do(void **state)
     scene_release(&s);
 }
 
+/* The strategy's process may read the folders of the plugins that the study names, when it is read from its store, too. */
+static void test_resume__has_strategies_of_the_users_own(void **state)
+{
+    scene s;
+    (void)state;
+    study_scene(&s);
+    scene_shell(&s,
+        "mkdir own; cp \"$BUILD/plugins/search/qmc.so\" own/mine.so; touch slow; "
+        "{ echo 'plugins = ( \"own/mine.so\" );'; sed 's/\"random\"/\"qmc\"/' search.cfg; } > "
+        "own.cfg");
+    const pid_t pid =
+        scene_start(&s, (const char *const[]){ "study", "run", "own.cfg", "--jobs", "2", NULL });
+    wait_until(&s, "\"$BUILD/assay\" study status own 2> /dev/null | grep -q ' done'");
+    assert_int_equal(kill(pid, SIGINT), 0);
+    scene_wait(&s, pid);
+    scene_expect(&s, 75);
+    scene_shell(&s, "rm slow");
+    scene_run(&s, "study", "resume", "own");
+    scene_expect(&s, 0);
+    has(s.out.s, "12 ended (");
+    has_not(s.out.s, "unfinished");
+    scene_release(&s);
+}
+
+/* A budget of samples or seconds, and a grid, end before there are as many trials as there might be. */
+static void test_show__knows_that_a_grid_is_over(void **state)
+{
+    scene s;
+    (void)state;
+    study_scene(&s);
+    scene_run(&s, "study", "run", "search.cfg", "study.strategy=grid", "study.search=x=0.1,0.3,0.4",
+        "--trials", "9");
+    scene_expect(&s, 0);
+    has(s.out.s, "1 tuning of at most 9 trials");
+    has_not(s.out.s, "unfinished");
+    scene_run(&s, "study", "status", "search");
+    has(s.out.s, "search  done  (");
+    scene_run(
+        &s, "study", "run", "search.cfg", "--name", "timed", "study.budget={ seconds=0.01; }");
+    scene_expect(&s, 0);
+    has(s.out.s, "as many trials as its budget has");
+    has_not(s.out.s, "unfinished");
+    has_not(s.err.s, "1000000000");
+    scene_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +437,8 @@ int main(void)
         cmocka_unit_test(test_interrupt__what_runs_ends_and_the_rest_comes_as_it_would_have),
         cmocka_unit_test(test_sigterm__ends_what_runs_and_leaves_it_to_be_run_again),
         cmocka_unit_test(test_kill__a_study_goes_on_after_it),
+        cmocka_unit_test(test_resume__has_strategies_of_the_users_own),
+        cmocka_unit_test(test_show__knows_that_a_grid_is_over),
         cmocka_unit_test(test_stop__ends_every_host_and_resume_takes_it_back),
         cmocka_unit_test(test_worker__shares_the_trials_and_counts_none_twice),
         cmocka_unit_test(test_dry_run__prints_the_trials_and_keeps_nothing),
