@@ -4,6 +4,7 @@
  * when the host does (the socket closes; and by its death signal), and its workers end with it (by theirs). It adopts what
  * workers leave behind, and ends that, too. */
 #define _GNU_SOURCE
+#include "base/clock.h"
 #include "num/gemm.h"
 #include "sandbox/filter.h"
 #include "sandbox/landlock.h"
@@ -184,7 +185,8 @@ static status tell_ended(const running *w, int how, const struct rusage *used, u
         .status = how,
         .n_leftover = n_leftover,
         .fork_errno = fork_errno,
-        .used = *used };
+        .used = *used,
+        .at_s = clock_wall_s() };
     return wire_send(SOCKET_FD, &m, sizeof m, NULL, 0, NULL, 0, err);
 }
 
@@ -217,6 +219,7 @@ static status start_worker(fork_server *f, error *err)
     }
     running w = { .id = job->id, .level = job->level, .pidfd = -1, .pid = -1 };
     int why = EAGAIN;
+    const double at_s = clock_wall_s();
     if (f->n < MOST_WORKERS) {
         w.pid = fork();
         why = errno;
@@ -232,7 +235,9 @@ static status start_worker(fork_server *f, error *err)
     }
     (void)fcntl(w.pidfd, F_SETFD, FD_CLOEXEC);
     f->workers[f->n++] = w;
-    const started_message m = { .kind = MESSAGE_STARTED, .pid = (int)w.pid, .id = w.id };
+    const started_message m = {
+        .kind = MESSAGE_STARTED, .pid = (int)w.pid, .id = w.id, .at_s = at_s
+    };
     return wire_send(SOCKET_FD, &m, sizeof m, NULL, 0, &w.pidfd, 1, err);
 }
 

@@ -21,6 +21,7 @@ struct sandbox_job {
     char doing[DOING_BYTES]; /* of one with a channel: what it was asked last */
     int pidfd, pid;
     double begun_s, moved_s, ended_s; /* ended_s: when the host ended it; 0: it did not */
+    double over_s; /* when it was no more, as the fork server says; 0: not said */
     uint32_t last_phase;
     uint64_t last_step;
     outcome_facts facts;

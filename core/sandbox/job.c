@@ -49,7 +49,7 @@ void host_judge(sandbox_job *j)
     outcome_facts *f = &j->facts;
     status_page page; /* a copy, which nobody changes while it is judged */
     memcpy(&page, page_of(j), sizeof page);
-    f->wall_s = clock_wall_s() - j->begun_s;
+    f->wall_s = (j->over_s > 0 ? j->over_s : clock_wall_s()) - j->begun_s;
     f->level = j->level;
     f->limits = j->limits;
     f->page = &page;
@@ -92,7 +92,8 @@ static void take_started(sandbox_job *j, wire_message *w)
     j->pidfd = w->fds[0];
     w->n_fds = 0;
     j->pid = m->pid;
-    j->begun_s = j->moved_s = clock_wall_s();
+    j->begun_s = m->at_s;
+    j->moved_s = clock_wall_s();
     if (j->ended_s > 0) host_kill(j);
 }
 
@@ -102,6 +103,7 @@ static void take_ended(sandbox_job *j, const ended_message *m)
     j->facts.fork_errno = m->fork_errno;
     j->facts.used = m->used;
     j->facts.n_leftover = m->n_leftover;
+    j->over_s = m->at_s;
     host_judge(j);
 }
 

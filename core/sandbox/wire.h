@@ -62,6 +62,7 @@ typedef struct started_message {
     message_kind kind;
     int pid; /* -1: it could not be forked, and ended comes next */
     uint64_t id;
+    double at_s; /* when: the host may read this much later, even after the end */
 } started_message;
 
 typedef struct ended_message {
@@ -71,6 +72,7 @@ typedef struct ended_message {
     uint32_t n_leftover;
     int fork_errno; /* not 0: there never was a process */
     struct rusage used;
+    double at_s;
 } ended_message;
 
 /* Sends bytes and descriptors as one message; waits while the socket is full. */

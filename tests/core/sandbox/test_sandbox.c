@@ -86,6 +86,17 @@ static int wait_for_ever(const void *input, size_t n, worker_io *io)
     return 0;
 }
 
+static int doze(const void *input, size_t n, worker_io *io)
+{
+    error err;
+    (void)input;
+    (void)n;
+    if (worker_plugins_loaded(io, &err) != OK)
+        return worker_refuse(io, OUTCOME_HOST_ERROR, "%s", err.text);
+    (void)poll(NULL, 0, 50);
+    return 0;
+}
+
 static int leave_process(const void *input, size_t n, worker_io *io)
 {
     (void)input;
@@ -183,7 +194,8 @@ static int give_prepared(const void *input, size_t n, worker_io *io)
 static const procedure procedures[] = { { "echo", echo, NULL, NULL },
     { "sum input", sum_input, NULL, NULL }, { "write input", write_input, NULL, NULL },
     { "touch guarded", touch_guarded, NULL, NULL }, { "wait", wait_for_ever, NULL, NULL },
-    { "leave process", leave_process, NULL, NULL }, { "stop server", stop_server, NULL, NULL },
+    { "doze", doze, NULL, NULL }, { "leave process", leave_process, NULL, NULL },
+    { "stop server", stop_server, NULL, NULL },
     { "open after loading", open_after_loading, NULL, NULL },
     { "read declared", read_declared, NULL, NULL }, { "refuse", refuse_politely, NULL, NULL },
     { "half done", half_done, NULL, NULL }, { "pid", tell_pid, NULL, NULL },
@@ -409,6 +421,21 @@ static void test_sandbox__says_which_array_was_left(void **state)
             expect(run_with(s, &c), rows[i].class, rows[i].says);
         }
     }
+    sandbox_close(s);
+}
+
+/* The host looks when all is over. */
+static void test_sandbox__knows_how_long_a_job_took(void **state)
+{
+    sandbox *s = open_plain();
+    (void)state;
+    const sandbox_call c = { .level = SANDBOX_PROCESS, .procedure = "doze" };
+    sandbox_job *j = start_with(s, &c);
+    (void)poll(NULL, 0, 300);
+    assert_ptr_equal(wait_for(s), j);
+    assert_int_equal(job_outcome(j)->class, OUTCOME_OK);
+    assert_true(job_outcome(j)->wall_s >= 0.05);
+    job_free(j);
     sandbox_close(s);
 }
 
@@ -904,6 +931,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sandbox__prepares_once),
         cmocka_unit_test(test_sandbox__runs_many_side_by_side),
         cmocka_unit_test(test_sandbox__says_which_array_was_left),
+        cmocka_unit_test(test_sandbox__knows_how_long_a_job_took),
         cmocka_unit_test(test_sandbox__ends_what_takes_too_long),
         cmocka_unit_test(test_sandbox__ends_on_demand),
         cmocka_unit_test(test_sandbox__ends_even_what_has_not_begun),
