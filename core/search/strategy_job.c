@@ -10,19 +10,14 @@
 #include "sandbox/sandbox.h"
 #include "search/port.h"
 #include "search/packet.h"
+#include "search/worker_plugins.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_EXPLAIN = 65536, MOST_TRIALS = 1 << 30, LOG_FD = 2 /* of a worker: its job's log */ };
-
-/* What the fork server prepares. */
-typedef struct prepared {
-    registry *registry;
-    bool is_worker; /* what is logged then goes to the worker's standard error */
-} prepared;
+enum { MOST_EXPLAIN = 65536, MOST_TRIALS = 1 << 30 };
 
 typedef struct strategy_job {
     worker_io *io;
@@ -361,11 +356,9 @@ static void close_both(strategy_job *j)
 
 static int run(const void *input, size_t n, worker_io *io)
 {
-    prepared *made = worker_prepared(io);
-    strategy_job j = { .io = io, .registry = made->registry };
+    strategy_job j = { .io = io, .registry = worker_plugins_take(io) };
     (void)input;
     (void)n;
-    made->is_worker = true;
     while (turn(&j)) {
     }
     close_both(&j);
@@ -378,63 +371,5 @@ static int run(const void *input, size_t n, worker_io *io)
     return 0;
 }
 
-/* -- In the fork server -- */
-
-static void log_registry(void *self, unsigned level, const char *message)
-{
-    const prepared *p = self;
-    error ignored;
-    text line = { 0 };
-    if (!p->is_worker || level < ASSAY_LOG_WARNING) return;
-    text_printf(&line, "%s\n", message);
-    if (text_check(&line, &ignored) == OK) {
-        const status st = fd_write_all(LOG_FD, "the log", line.s, line.n, &ignored);
-        (void)st; /* a full log is no reason to stop */
-    }
-    text_release(&line);
-}
-
-/* Folders in which plugins lie; a folder of files comes once. */
-static status allow_plugins(server_setup *s, const registry *r, error *err)
-{
-    char before[4096] = "";
-    for (size_t i = 0; i < registry_count(r); i++) {
-        char folder[4096];
-        const char *path = registry_file(r, i)->path, *slash = strrchr(path, '/');
-        const size_t n = slash ? (size_t)(slash - path) : 0;
-        if (n == 0 || n >= sizeof folder) continue;
-        memcpy(folder, path, n);
-        folder[n] = '\0';
-        if (strcmp(folder, before) == 0) continue;
-        memcpy(before, folder, n + 1);
-        const status st = server_allow_read(s, folder, err);
-        if (st != OK) return st;
-    }
-    return OK;
-}
-
-static void forget_plugins(void *made)
-{
-    prepared *p = made;
-    registry_free(p->registry);
-    free(p);
-}
-
-static status find_plugins(server_setup *s, void **out, error *err)
-{
-    status st = OK;
-    prepared *p = calloc(1, sizeof *p);
-    if (!p) return fail_nomem(err, "the plugins");
-    const registry_options o = {
-        .program_path = "/proc/self/exe", .log = log_registry, .log_self = p
-    };
-    TRY(registry_new(&o, &p->registry, err));
-    TRY(allow_plugins(s, p->registry, err));
-    *out = p;
-    p = NULL;
-done:
-    if (p) forget_plugins(p);
-    return st;
-}
-
-const procedure strategy_procedure = { "strategy", run, find_plugins, forget_plugins };
+const procedure strategy_procedure = { "strategy", run, worker_plugins_find,
+    worker_plugins_forget };

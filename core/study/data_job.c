@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "config/config.h"
+#include "search/worker_plugins.h"
 #include "study/job.h"
 
 #include <stdio.h>
@@ -108,7 +109,7 @@ static int load(const void *input, size_t n, worker_io *io)
     return code;
 }
 
-const procedure load_procedure = { "load", load, job_find_plugins, job_forget_plugins };
+const procedure load_procedure = { "load", load, worker_plugins_find, worker_plugins_forget };
 
 /* -- The host's side -- */
 

@@ -2,6 +2,7 @@
 #include "study/job.h"
 
 #include "config/config.h"
+#include "search/worker_plugins.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +52,7 @@ status job_open(job *j, worker_io *io, const void *input, size_t n, error *err)
     TRY(job_input_read(input, n, &j->input, err));
     TRY(find_pack(j, err));
     if (worker_is_forked(io)) {
-        j->registry = worker_prepared(io);
+        j->registry = worker_plugins_take(io);
     } else {
         TRY(registry_new(&o, &j->own, err));
         j->registry = j->own;
@@ -91,42 +92,4 @@ status job_result_room(
     }
     *out = at;
     return OK;
-}
-
-/* Folders in which plugins lie; a folder of files comes once. */
-static status allow_plugins(server_setup *s, const registry *r, error *err)
-{
-    char before[4096] = "";
-    for (size_t i = 0; i < registry_count(r); i++) {
-        char folder[4096];
-        const char *path = registry_file(r, i)->path, *slash = strrchr(path, '/');
-        const size_t n = slash ? (size_t)(slash - path) : 0;
-        if (n == 0 || n >= sizeof folder) continue;
-        memcpy(folder, path, n);
-        folder[n] = '\0';
-        if (strcmp(folder, before) == 0) continue;
-        memcpy(before, folder, n + 1);
-        const status st = server_allow_read(s, folder, err);
-        if (st != OK) return st;
-    }
-    return OK;
-}
-
-status job_find_plugins(server_setup *s, void **out, error *err)
-{
-    const registry_options o = { .program_path = "/proc/self/exe" };
-    registry *r = NULL;
-    status st = registry_new(&o, &r, err);
-    if (st == OK) st = allow_plugins(s, r, err);
-    if (st != OK) {
-        registry_free(r);
-        return st;
-    }
-    *out = r;
-    return OK;
-}
-
-void job_forget_plugins(void *prepared)
-{
-    registry_free(prepared);
 }

@@ -28,8 +28,4 @@ int job_refuse(const job *j, bool is_early, const error *err);
 status job_result_room(
     const job *j, const char *what, size_t bytes, unsigned char **out, error *err) MUST_CHECK;
 
-/* procedure.prepare and .release of them all: plugins are looked for once, by their .assay_info. */
-status job_find_plugins(server_setup *s, void **out, error *err) MUST_CHECK;
-void job_forget_plugins(void *prepared);
-
 #endif

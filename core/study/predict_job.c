@@ -4,6 +4,7 @@
 #include "data/pack.h"
 #include "base/arena.h"
 #include "config/config.h"
+#include "search/worker_plugins.h"
 #include "study/job.h"
 #include "train/predictor.h"
 
@@ -83,7 +84,8 @@ static int predict(const void *input, size_t n, worker_io *io)
     return code;
 }
 
-const procedure predict_procedure = { "predict", predict, job_find_plugins, job_forget_plugins };
+const procedure predict_procedure = { "predict", predict, worker_plugins_find,
+    worker_plugins_forget };
 
 /* -- Both sides -- */
 

@@ -5,6 +5,7 @@
 #include "data/pack.h"
 #include "base/arena.h"
 #include "config/config.h"
+#include "search/worker_plugins.h"
 #include "study/job.h"
 #include "study/predict_job.h"
 #include "train/scorer.h"
@@ -144,7 +145,7 @@ static int score(const void *input, size_t n, worker_io *io)
     return code;
 }
 
-const procedure score_procedure = { "score", score, job_find_plugins, job_forget_plugins };
+const procedure score_procedure = { "score", score, worker_plugins_find, worker_plugins_forget };
 
 /* -- The host's side -- */
 

@@ -5,6 +5,7 @@
 #include "study/train_job.h"
 
 #include "data/pack.h"
+#include "search/worker_plugins.h"
 #include "study/job.h"
 #include "study/train_result.h"
 #include "train/trainer.h"
@@ -217,5 +218,5 @@ static int plan(const void *input, size_t n, worker_io *io)
     return code;
 }
 
-const procedure plan_procedure = { "plan", plan, job_find_plugins, job_forget_plugins };
-const procedure train_procedure = { "train", train, job_find_plugins, job_forget_plugins };
+const procedure plan_procedure = { "plan", plan, worker_plugins_find, worker_plugins_forget };
+const procedure train_procedure = { "train", train, worker_plugins_find, worker_plugins_forget };
