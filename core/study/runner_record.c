@@ -129,7 +129,7 @@ static void find_below(component_list *l, const registry *r, const char *kind, c
 }
 
 /* A file that is refused is no concern of the record's: the worker has said so. */
-static status registry_of(run *n, const registry **out, error *err)
+static status registry_of(run *n, registry **out, error *err)
 {
     runner *r = n->owner;
     status st = OK;
@@ -159,18 +159,47 @@ static void add_components(run *n, const component_list *l, json *j)
     json_end_array(j);
 }
 
+static bool is_somebodys(outcome_class c)
+{
+    return c != OUTCOME_OK && c != OUTCOME_PRUNED && c != OUTCOME_CANCELLED && c != OUTCOME_LOST &&
+        c != OUTCOME_HOST_ERROR;
+}
+
+/* Where a process ended or hung is not always known; which plugins of third parties were in it is. */
+static void name_suspects(run *n, registry *r, const component_list *l)
+{
+    text found = { 0 };
+    outcome *o = &n->outcome;
+    const size_t said = strlen(o->text);
+    if (!is_somebodys(o->class) || strstr(o->text, ".so")) return;
+    for (size_t i = 0; i < l->n; i++) {
+        const origin at = { "", 0 };
+        bool is_own = true;
+        const char *path = l->file[i]->path, *slash = strrchr(path, '/');
+        const char *name = slash ? slash + 1 : path;
+        const status st = registry_is_own(r, l->kind[i], l->id[i], &at, &is_own, NULL);
+        if (st != OK || is_own || (found.s && strstr(found.s, name))) continue;
+        text_printf(&found, "%s%s", found.n ? ", " : "", name);
+    }
+    if (found.n && !found.failed) {
+        snprintf(o->text + said, sizeof o->text - said, "; does not come with assay: %s", found.s);
+    }
+    text_release(&found);
+}
+
 static status add_plugins(run *n, json *j, error *err)
 {
     static const char *const places[][2] = { { "data", "dataset" }, { "model", "layer" },
         { "loss", "loss" }, { "metrics", "metric" }, { "optimizer", "optimizer" },
         { "schedule", "schedule" } };
     component_list l = { .n = 0 };
-    const registry *r = NULL;
+    registry *r = NULL;
     const status st = registry_of(n, &r, err);
     if (st != OK) return st;
     for (size_t i = 0; n->config && i < sizeof places / sizeof *places; i++)
         find_below(&l, r, places[i][1], value_find(config_root(n->config), places[i][0]));
     add_components(n, &l, j);
+    name_suspects(n, r, &l);
     return OK;
 }
 
