@@ -4,7 +4,9 @@
 
 #include "base/file.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_SWEEPS = MAX_REPEATED };
 
@@ -71,6 +73,7 @@ static status open_store(study_work *w, error *err)
     const char *folder = s->path ? path_dir(&s->memory, s->path) : NULL;
     if (!folder) TRY(fail_nomem(err, "a path"));
     TRY(file_make_dirs(folder, err));
+    w->is_new_store = !file_exists(s->path);
     TRY(store_open(s->path, &o, &s->store, err));
     TRY(study_declare(s->declaration, s->store, &id, &is_new, err));
     TRY(study_reopen(s->store, id, err));
@@ -145,12 +148,41 @@ done:
     return st;
 }
 
+/* A study that cannot begin leaves nothing behind, so that its config may be mended: what it was declared as is bound by its first trial. */
+static bool has_no_trial(const open_study *s)
+{
+    results *r = NULL;
+    error inner;
+    const bool is_read = s->store && s->study.id && study_results(s, &r, &inner) == OK;
+    const bool has_none = is_read && r->n_rows == 0;
+    results_free(r);
+    return has_none;
+}
+
+static void remove_store(const char *path)
+{
+    static const char *const endings[] = { "", "-wal", "-shm" };
+    char name[4096 + 8];
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        const int n = snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        if (n > 0 && (size_t)n < sizeof name) (void)unlink(name);
+    }
+    const int n = snprintf(name, sizeof name, "%s.d", path);
+    if (n > 0 && (size_t)n < sizeof name) (void)rmdir(name); /* unless something is in it */
+}
+
 static int run_run(cli *c, const arguments *a)
 {
     error err;
+    char path[4096] = "";
     study_work w = { .cli = c, .args = a };
     const status st = begin(&w, &err);
-    return study_work_end(&w, st, &err);
+    if (st != OK && w.is_new_store && has_no_trial(&w.s)) {
+        snprintf(path, sizeof path, "%s", strlen(w.s.path) < sizeof path ? w.s.path : "");
+    }
+    const int code = study_work_end(&w, st, &err);
+    if (*path) remove_store(path);
+    return code;
 }
 
 static const option_row options[] = {

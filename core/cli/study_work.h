@@ -12,6 +12,7 @@ typedef struct study_work {
     open_study s;
     study_interrupt interrupt;
     unsigned n_jobs; /* 0: as many as there are cores */
+    bool is_new_store; /* made by this command */
     int code; /* of the program, where all went well */
 } study_work;
 

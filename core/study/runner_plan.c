@@ -229,6 +229,17 @@ done:
     return st;
 }
 
+/* What the worker said, without where in it that was, and without the overrides' origin, which is no line of the user's. */
+static status fail_run(const workload *w, const error *why, error *err)
+{
+    static const char before[] = "command line: ";
+    const char *message = why->text;
+    if (strncmp(message, before, strlen(before)) == 0) message += strlen(before);
+    const char *phase = strstr(message, ", phase ");
+    return fail_at(err, E_PLUGIN, &w->at, "workload \"%s\" cannot be run: %.*s", w->name,
+        (int)(phase ? (size_t)(phase - message) : strlen(message)), message);
+}
+
 status plans_check(runner *r, error *err)
 {
     const declaration *d = r->declaration;
@@ -244,8 +255,7 @@ status plans_check(runner *r, error *err)
             if (st != OK && st != E_PLUGIN) return fail(err, st, "%s", why.text);
         }
         if (!is_fine) {
-            return fail(err, E_PLUGIN, "workload \"%s\" cannot be run: %s", d->workloads[w].name,
-                first.text);
+            return fail_run(&d->workloads[w], &first, err);
         }
     }
     return OK;

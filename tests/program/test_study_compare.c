@@ -168,6 +168,25 @@ static void test_sweep__ends_in_the_command_that_trains_the_best(void **state)
     scene_release(&s);
 }
 
+/* What is wrong in a config can be mended: nothing was declared by it. */
+static void test_run__that_cannot_begin_leaves_nothing(void **state)
+{
+    scene s;
+    (void)state;
+    contest(&s);
+    scene_run(&s, "study", "run", "iris.cfg", "--sweep", "optimizer.lrr=0.1..1",
+        "study.sandbox.fallback=process");
+    scene_expect(&s, 2);
+    has(s.err.s, "unknown hyperparameter \"lrr\": did you mean \"lr\"?");
+    has_not(s.err.s, "phase");
+    assert_false(scene_has(&s, "studies/iris.study"));
+    scene_run(&s, "study", "run", "iris.cfg", "--sweep", "optimizer.lr=0.1..1", "--trials", "2",
+        "study.sandbox.fallback=process");
+    scene_expect(&s, 0);
+    has(s.out.s, "2 ended");
+    scene_release(&s);
+}
+
 static void test_debug__gives_the_same_numbers_in_one_process(void **state)
 {
     scene s;
@@ -192,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_compare__a_contender_that_never_works_comes_last),
         cmocka_unit_test(test_dry_run__adds_up_the_samples),
         cmocka_unit_test(test_sweep__ends_in_the_command_that_trains_the_best),
+        cmocka_unit_test(test_run__that_cannot_begin_leaves_nothing),
         cmocka_unit_test(test_debug__gives_the_same_numbers_in_one_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,7 +236,7 @@ static void test_runner__refuses_workloads_that_cannot_run(void **state)
         const char *override, *says;
     } rows[] = {
         { "optimizer.type=adan2",
-            "workload \"digits\" cannot be run: command line: unknown "
+            "workload \"digits\" cannot be run: unknown "
             "optimizer \"adan2\": did you mean \"adan\"?" },
         { "data.file=\"none.csv\"", "the data of workload \"digits\": " },
         { "+optimzer=1", "unknown block \"optimzer\": did you mean \"optimizer\"?" },
