@@ -216,7 +216,11 @@ static status export_it(open_study *s, cli *c, const arguments *a, error *err)
     }
     TRY(study_open(s, c, a->n ? a->word[0] : NULL, option_get(a, "name"), STORE_READ, err));
     TRY(store_export_optuna(s->store, s->study.id, to, version ? version : "3.2", err));
-    cli_say(c, "  %s: for Optuna: storage=\"sqlite:///%s\"", to, to);
+    cli_say(c, "  %s: for Optuna %s: storage=\"sqlite:///%s\"", to,
+        version && strcmp(version, "3.1") == 0
+            ? "3.0 and 3.1"
+            : "3.2 and later (--optuna 3.1 writes one for those before)",
+        to);
 done:
     return st;
 }
