@@ -100,19 +100,22 @@ done:
     return st;
 }
 
+/* The registry that others' files were not added to is the first workload's of the record's, which would look for plugins once more. */
 status trust_check(runner *r, error *err)
 {
     status st = OK;
-    registry *shared = NULL;
+    registry **shared = NULL;
     const declaration *d = r->declaration;
     const registry_options o = places_of(r);
-    TRY(registry_new(&o, &shared, err));
     for (size_t i = 0; i < d->n_workloads * d->n_contenders; i++) {
         const workload *w = &d->workloads[i / d->n_contenders];
         if (w->kind != WORKLOAD_TRAIN) continue;
-        TRY(check_contender(r, w, &d->contenders[i % d->n_contenders], shared, err));
+        if (!shared) {
+            shared = &r->registries[i / d->n_contenders];
+            TRY(registry_new(&o, shared, err));
+        }
+        TRY(check_contender(r, w, &d->contenders[i % d->n_contenders], *shared, err));
     }
 done:
-    registry_free(shared);
     return st;
 }
