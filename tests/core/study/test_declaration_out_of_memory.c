@@ -98,10 +98,12 @@ static void test_declaration__says_that_memory_is_out(void **state)
         "early_stopping = { "
         "}; };\n");
     spill("study.cfg",
+        "plugins = ( \"" TEST_BUILD_DIR "/plugins/optimizer/lion.so\" );\n"
         "study = { compare = \"optimizers\"; metric = \"validation.off\"; pruner = \"median\";\n"
         "contenders = ( { name = \"adam\"; set = [\"optimizer.type=adam\"]; search = \"default\"; "
         "},\n"
         "{ name = \"sgd\"; set = [\"optimizer.type=sgd\"]; search = \"optimizer.lr=1e-4..1:log "
+        "optimizer.dampening=0..1 "
         "schedule.type=linear,cosine\"; } );\n"
         "workloads = ( { config = \"run.cfg\"; }, { name = \"again\"; config = \"run.cfg\"; set = "
         "[\"train.epochs=3\"]; } ); };");
