@@ -80,7 +80,7 @@ static status propose(plan *p, size_t c, uint64_t repeat, double **out, size_t *
     double *points = malloc((room + 1) * (s->n + 1) * sizeof *points);
     const search_options o = { .seed = declaration_search_seed(d, (size_t)repeat),
         .n_trials = trials,
-        .max_fidelity = d->max_fidelity,
+        .max_fidelity = declaration_max_fidelity(d, 0),
         .min_fidelity = d->min_fidelity };
     if (!points) return fail_nomem(err, "points");
     if (s->n > 0) {

@@ -253,6 +253,11 @@ uint64_t declaration_n_evaluations(const declaration *d)
     return product(winners, d->n_evaluations);
 }
 
+double declaration_max_fidelity(const declaration *d, size_t i_workload)
+{
+    return d->max_fidelity > 0 ? d->max_fidelity : d->workloads[i_workload].epochs;
+}
+
 /* A run's seed has 53 bits: the upper two tell the stream, so that no two streams have one in common. */
 static uint64_t seed_of(const declaration *d, uint64_t stream, uint64_t repeat, uint64_t i)
 {

@@ -149,6 +149,9 @@ bool metric_makes(const value *metric, const char *name);
 uint64_t declaration_n_tuning(const declaration *d);
 uint64_t declaration_n_evaluations(const declaration *d);
 
+/* Epochs of a whole trial on that workload; 0: trials have no parts. */
+double declaration_max_fidelity(const declaration *d, size_t i_workload);
+
 /* Seeds of trials: three streams that never meet. The same for all contenders, so that they are paired. */
 uint64_t declaration_search_seed(const declaration *d, size_t repeat); /* of the strategy */
 uint64_t declaration_tuning_seed(const declaration *d, size_t repeat, uint64_t replicate);

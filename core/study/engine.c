@@ -37,7 +37,7 @@ typedef struct engine {
     const engine_options *o;
     tuning **tunings; // [n_tunings]
     bool *has_evaluations; // [n_tunings]
-    size_t n_tunings, i_next;
+    size_t n_tunings;
     runner *runner;
     slot *slots; // [n_slots]
     size_t n_slots;
@@ -127,6 +127,19 @@ static bool may_begin(const engine *e)
     return !e->is_closed && interrupt_of(e) == 0;
 }
 
+static status count(engine *e, error *err)
+{
+    return trial_count(e->store, e->study, e->summary->count, err);
+}
+
+/* Between two counts, which grow with the study: as far as this host knows. */
+static void note_change(engine *e, trial_state from, trial_state to)
+{
+    uint64_t *n = e->summary->count;
+    if (n[from] > 0) n[from]--;
+    n[to]++;
+}
+
 /* What others may have done. */
 static status look(engine *e, error *err)
 {
@@ -139,15 +152,11 @@ static status look(engine *e, error *err)
     e->is_closed = !isnan(s.closed) || s.paused;
     for (size_t i = 0; i < e->n_tunings; i++)
         TRY(tuning_sync(e->tunings[i], err));
+    TRY(count(e, err));
     e->looked_s = clock_wall_s();
 done:
     arena_release(&a);
     return st;
-}
-
-static status count(engine *e, error *err)
-{
-    return trial_count(e->store, e->study, e->summary->count, err);
 }
 
 static uint64_t n_ended(const engine *e)
@@ -158,12 +167,9 @@ static uint64_t n_ended(const engine *e)
     return n;
 }
 
-static status tell_user(
-    engine *e, study_news_kind kind, const slot *s, trial_state state, error *err)
+static void tell_user(engine *e, study_news_kind kind, const slot *s, trial_state state)
 {
-    if (!e->o->on_news) return OK;
-    const status st = count(e, err);
-    if (st != OK) return st;
+    if (!e->o->on_news) return;
     uint64_t n_total = declaration_n_evaluations(e->d);
     for (size_t i = 0; i < e->n_tunings; i++)
         n_total += tuning_most_trials(e->tunings[i]);
@@ -175,7 +181,6 @@ static status tell_user(
         .n_done = n_ended(e),
         .n_total = n_total };
     e->o->on_news(e->o->self, &n);
-    return OK;
 }
 
 /* -- beginning trials -- */
@@ -211,6 +216,8 @@ static status start(engine *e, slot *s, error *err)
     TRY(point_from_params(sp, t->params, x, err));
     s->tuning = t->search.phase == STORE_TUNE ? mine : NULL;
     if (s->tuning) TRY(tuning_wants_reports(s->tuning, &reports, err));
+    s->verdict = (trial_verdict){ .verdict = ASSAY_VERDICT_GO,
+        .is_part = t->fidelity > 0 && t->fidelity < declaration_max_fidelity(e->d, key.workload) };
     const run_spec spec = { .workload = key.workload,
         .contender = key.contender,
         .x = x,
@@ -218,15 +225,15 @@ static status start(engine *e, slot *s, error *err)
         .fidelity = t->fidelity,
         .number = t->number,
         .from = t->from_trial,
-        .keeps_checkpoint = t->fidelity > 0 && t->fidelity < e->d->max_fidelity,
+        .keeps_checkpoint = s->verdict.is_part,
         .reports = reports,
         .judges = t->search.phase == STORE_EVALUATE,
         .self = s };
     TRY(runner_start(e->runner, &spec, &s->run, err));
-    s->verdict = (trial_verdict){ .verdict = ASSAY_VERDICT_GO };
     s->is_dropped = false;
     s->renewed_s = clock_wall_s();
-    TRY(tell_user(e, STUDY_TRIAL_BEGUN, s, TRIAL_RUNNING, err));
+    note_change(e, TRIAL_WAITING, TRIAL_RUNNING);
+    tell_user(e, STUDY_TRIAL_BEGUN, s, TRIAL_RUNNING);
 done:
     return st;
 }
@@ -241,16 +248,15 @@ static status claim(engine *e, slot *s, bool *out_found, error *err)
     return st;
 }
 
-/* One proposal of any tuning; they take turns. */
+/* One proposal of the first tuning whose time it is. One after the other, so that few strategies are in memory at once. */
 static status ask_any(engine *e, bool *out_added, error *err)
 {
     *out_added = false;
     for (size_t i = 0; i < e->n_tunings && !*out_added; i++) {
-        tuning *t = e->tunings[e->i_next];
-        e->i_next = (e->i_next + 1) % e->n_tunings;
-        const status st = tuning_ask(t, out_added, err);
+        const status st = tuning_ask(e->tunings[i], out_added, err);
         if (st != OK) return st;
     }
+    e->summary->count[TRIAL_WAITING] += *out_added;
     return OK;
 }
 
@@ -362,8 +368,8 @@ static status take_end(engine *e, slot *s, error *err)
     if (fate == FATE_FINISHED) e->summary->n_run++;
     if (s->tuning) TRY(tuning_sync(s->tuning, err));
     if (fate != FATE_NOT_OURS) {
-        TRY(tell_user(
-            e, fate == FATE_FINISHED ? STUDY_TRIAL_ENDED : STUDY_TRIAL_RETRIED, s, state, err));
+        note_change(e, TRIAL_RUNNING, state);
+        tell_user(e, fate == FATE_FINISHED ? STUDY_TRIAL_ENDED : STUDY_TRIAL_RETRIED, s, state);
     }
 done:
     if (!s->is_dropped) hand_back(e, s); /* its end could not be written */

@@ -124,7 +124,7 @@ status runner_start(runner *r, const run_spec *s, run **out, error *err)
     if (!x) TRY(fail_nomem(err, "a run"));
     if (n_x) memcpy(x, s->x, n_x * sizeof *x);
     n->spec.x = x;
-    n->goal = s->fidelity > 0 ? s->fidelity : d->max_fidelity;
+    n->goal = s->fidelity > 0 ? s->fidelity : declaration_max_fidelity(d, s->workload);
     TRY(begin(n, err));
     *out = n;
     n = NULL;

@@ -80,13 +80,11 @@ static bool is_lost(const declaration *d, const store_trial *t, const outcome *o
 
 /* -- the end -- */
 
-static trial_state state_of(
-    const declaration *d, const store_trial *t, const trial_verdict *v, const run_end *end)
+static trial_state state_of(const store_trial *t, const trial_verdict *v, const run_end *end)
 {
-    const bool is_part = t->fidelity > 0 && d->max_fidelity > 0 && t->fidelity < d->max_fidelity;
     const bool has_value = isfinite(t->search.phase == STORE_TUNE ? end->value : end->judged) != 0;
     switch (end->outcome->class) {
-    case OUTCOME_OK: return !has_value ? TRIAL_DIVERGED : is_part ? TRIAL_PAUSED : TRIAL_DONE;
+    case OUTCOME_OK: return !has_value ? TRIAL_DIVERGED : v->is_part ? TRIAL_PAUSED : TRIAL_DONE;
     case OUTCOME_PRUNED: return v->verdict == ASSAY_VERDICT_PAUSE ? TRIAL_PAUSED : TRIAL_PRUNED;
     case OUTCOME_NONFINITE: return TRIAL_DIVERGED;
     case OUTCOME_TIMEOUT:
@@ -109,7 +107,7 @@ static status finish(store *s, const declaration *d, const store_trial *t, const
     store_point *points = NULL;
     size_t n_points = 0;
     const outcome *o = end->outcome;
-    const trial_state state = state_of(d, t, v, end);
+    const trial_state state = state_of(t, v, end);
     TRY(make_points(end, &a, &points, &n_points, err));
     store_result r = { .state = state,
         .value = (double)NAN,

@@ -12,6 +12,7 @@ typedef enum trial_fate { FATE_FINISHED, FATE_AGAIN, FATE_NOT_OURS } trial_fate;
 typedef struct trial_verdict {
     uint64_t verdict; /* ASSAY_VERDICT_...; GO: nothing */
     double value, fidelity; /* what it was about */
+    bool is_part; /* it was to run in part only */
 } trial_verdict;
 
 /* Writes the end into the store: finished for good, or to be run again (lost, cancelled, by `retry`). Not ours: another host holds it by

@@ -108,8 +108,7 @@ static double sign_of(const tuning *t)
 
 static double most_fidelity(const tuning *t)
 {
-    const double of_epochs = t->declaration->workloads[t->key.workload].epochs;
-    return t->declaration->max_fidelity > 0 ? t->declaration->max_fidelity : of_epochs;
+    return declaration_max_fidelity(t->declaration, t->key.workload);
 }
 
 static status tell(tuning *t, proposal *p, uint64_t state, double v, double standard_error,

@@ -165,6 +165,26 @@ static void test_engine__resumes_pruned_studies_after_kills(void **state)
     text_release(&all);
 }
 
+/* Of what ran in part nobody says that it is done, whoever wins; kills in between change nothing. */
+static void test_engine__parts_of_trials_are_paused_and_continued(void **state)
+{
+    scene *t = *state;
+    engine_summary sum;
+    text all = { 0 };
+    declare(t,
+        "strategy = \"asha\"; budget = { trials = 40; }; fidelity = { max = 9.0; min = 1.0; }; "
+        "retry = { lost = 1000; };");
+    okay(t, "s.study", (engine_options){ .n_jobs = 2 }, &sum);
+    assert_true(sum.count[TRIAL_PAUSED] > 20);
+    assert_true(sum.count[TRIAL_DONE] > 2);
+    assert_int_equal(sum.count[TRIAL_PAUSED] + sum.count[TRIAL_DONE], 80);
+    fake.trial_s = 0.001;
+    run_with_kills(t, "shot.study", number_from("ASSAY_KILLS", 25), 2, 9);
+    table(t, "shot.study", &all);
+    assert_int_equal(n_attempts_of(t, "shot.study", ATTEMPT_OK), 80);
+    text_release(&all);
+}
+
 /* -- budgets, failures, interrupts -- */
 
 static void test_engine__a_budget_of_samples_ends_a_tuning(void **state)
@@ -278,6 +298,8 @@ int main(void)
             test_engine__pruned_trials_keep_the_value_of_the_verdict, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
             test_engine__resumes_pruned_studies_after_kills, make_scene, drop_scene),
+        cmocka_unit_test_setup_teardown(
+            test_engine__parts_of_trials_are_paused_and_continued, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
             test_engine__a_budget_of_samples_ends_a_tuning, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
