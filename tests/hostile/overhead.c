@@ -120,14 +120,16 @@ static double job_wall(const char *said, const char *name)
     return at ? strtod(at + strlen("\"wall_s\": "), NULL) : 0;
 }
 
-/* Seconds of one trial, or -1. */
-static double run_trial(runner *r, uint64_t seed, double jobs[N_JOBS])
+/* Seconds of one trial, or -1. *out_cpu_s: of processor, by this process and by workers; unlike the clock's they say little of what else the
+ * machine does. */
+static double run_trial(
+    runner *r, bool has_workers, uint64_t seed, double jobs[N_JOBS], double *out_cpu_s)
 {
     error err;
     run *n;
     run_news w = { .kind = RUN_NOTHING };
     const run_spec spec = { .seed = seed, .from = STORE_NO_TRIAL };
-    const double begun = clock_wall_s();
+    const double begun = clock_wall_s(), cpu = clock_cpu_s();
     status st = runner_start(r, &spec, &n, &err);
     while (st == OK && w.kind != RUN_ENDED)
         st = runner_wait(r, -1, &w, &err);
@@ -139,13 +141,15 @@ static double run_trial(runner *r, uint64_t seed, double jobs[N_JOBS])
     }
     for (size_t i = 0; i < N_JOBS; i++)
         jobs[i] = job_wall(e->record, job_names[i]);
+    *out_cpu_s = clock_cpu_s() - cpu + (has_workers ? e->cpu_s : 0);
     run_free(n);
     return took;
 }
 
 static int measure_trials(const char *written, const char *const *overrides, size_t n_rounds)
 {
-    static double took[3][MOST_ROUNDS], more[2][MOST_ROUNDS], of_job[3][N_JOBS][MOST_ROUNDS];
+    static double took[3][MOST_ROUNDS], more[2][MOST_ROUNDS], of_job[3][N_JOBS][MOST_ROUNDS],
+        cpu[3][MOST_ROUNDS];
     error err;
     runner *r[3] = { NULL };
     workload w = { .name = "digits",
@@ -178,7 +182,7 @@ static int measure_trials(const char *written, const char *const *overrides, siz
     for (size_t i = 0; i < n_rounds && !failed; i++) {
         for (int level = 0; level < 3 && !failed; level++) {
             double jobs[N_JOBS];
-            took[level][i] = run_trial(r[level], i, jobs);
+            took[level][i] = run_trial(r[level], level > 0, i, jobs, &cpu[level][i]);
             failed = took[level][i] < 0;
             for (size_t k = 0; k < N_JOBS; k++)
                 of_job[level][k][i] = jobs[k];
@@ -193,7 +197,7 @@ static int measure_trials(const char *written, const char *const *overrides, siz
             1e3 * quantile(took[level], n_rounds, 0.95));
         for (size_t k = 0; k < N_JOBS; k++)
             printf(" %s %.3f", job_names[k], 1e3 * quantile(of_job[level][k], n_rounds, 0.5));
-        printf("\n");
+        printf(" ; processor p50 %.3f\n", 1e3 * quantile(cpu[level], n_rounds, 0.5));
     }
     if (!failed) {
         printf("trial    strict - none p50 %.3f ms, strict - process p50 %.3f ms\n",
