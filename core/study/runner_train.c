@@ -191,6 +191,14 @@ static const char *procedure_of(run_stage at)
                              : "score";
 }
 
+/* Of a training that leaves no result: it has cost something all the same. */
+static void take_samples(run *n, const sandbox_job *j)
+{
+    size_t bytes;
+    const void *left = job_result(j, &bytes);
+    n->end.samples = n->head.spent.samples_forward = train_samples_peek(left, bytes, &n->layout);
+}
+
 void train_go_on(run *n, sandbox_job *j)
 {
     error err;
@@ -200,6 +208,7 @@ void train_go_on(run *n, sandbox_job *j)
         at == RUN_TRAINS && o->class == OUTCOME_OK ? train_look(n, &err) : OK; /* the last ones */
     n->job = NULL;
     take_spent(n, j, procedure_of(at));
+    if (at == RUN_TRAINS && o->class != OUTCOME_OK) take_samples(n, j);
     if (seen != OK) {
         train_go_on_or_end(n, seen, &err);
     } else if (n->stopped_as != OUTCOME_OK && o->class == OUTCOME_OK) {

@@ -48,6 +48,7 @@ static void emit(void *self, const record *r)
         snprintf(row->split, sizeof row->split, "%s", r->split ? r->split : "");
     }
     j->head.place = r->epoch_place;
+    if (r->spent) atomic_store(&j->live->n_samples, r->spent->samples_forward);
     atomic_store_explicit(&j->live->n_rows, j->head.n_rows, memory_order_release);
 }
 
@@ -116,6 +117,7 @@ static status lay_out(train_job *j, error *err)
     st = train_layout_of(
         m->n_flat, m->n_flat_buffers, room, (n - l.bytes) / sizeof(train_row), &j->layout, err);
     j->live = (void *)(at + train_live_at());
+    atomic_store(&j->live->n_samples, 0);
     atomic_store_explicit(&j->live->n_rows, 0, memory_order_release);
     j->result = at;
     return st;

@@ -67,6 +67,9 @@ status train_layout_of(uint64_t n_w, uint64_t n_b, uint64_t checkpoint_room, uin
 status train_result_read(const void *result, size_t n, const train_layout *l, train_head *out_head,
     const train_row **out_rows, error *err) MUST_CHECK;
 
+/* Samples that a training has seen, as it last said, whether it runs or was ended; 0 before it said anything. */
+uint64_t train_samples_peek(const void *result, size_t n, const train_layout *l);
+
 /* While a job runs (job_result may be asked then, too): copies rows from number `first` on, at most `room` of them, as far as they are there by now; *out_n says how
  * many. What the worker is changing meanwhile is a wrong number at worst: a hint, as all that a trainer says. Rows that make no
  * sense count as none from there on. */

@@ -73,6 +73,15 @@ status train_result_read(const void *result, size_t n, const train_layout *l, tr
     return OK;
 }
 
+uint64_t train_samples_peek(const void *result, size_t n, const train_layout *l)
+{
+    const unsigned char *at = result;
+    if (n < l->bytes) return 0;
+    const train_live *live = (const void *)(at + train_live_at());
+    const uint64_t n_samples = atomic_load(&live->n_samples);
+    return n_samples == UINT64_MAX ? 0 : n_samples;
+}
+
 void train_rows_peek(const void *result, size_t n, const train_layout *l, size_t first,
     train_row *out, size_t room, size_t *out_n)
 {

@@ -9,6 +9,7 @@
 /* Behind the head: what the host may look at while the job runs. All ones at first, as the whole region is. */
 typedef struct train_live {
     _Atomic uint64_t n_rows; /* that are whole */
+    _Atomic uint64_t n_samples; /* forward, so far */
 } train_live;
 
 size_t train_live_at(void); /* bytes from the front of the result */
