@@ -293,6 +293,13 @@ void study_progress_take(void *self, const study_news *n)
     }
 }
 
+void study_progress_warn(void *self, const char *said)
+{
+    study_progress *p = self;
+    study_progress_close(p);
+    cli_warn(p->cli, "%s", said);
+}
+
 void study_progress_close(study_progress *p)
 {
     if (p->kind == PROGRESS_BAR && p->is_painted) {

@@ -28,6 +28,8 @@ status study_progress_init(study_progress *p, const cli *c, const declaration *d
 void study_progress_tell_best(study_progress *p, size_t i_contender, double best);
 /* As engine_options.on_news; self is the progress. */
 void study_progress_take(void *self, const study_news *n);
+/* As engine_options.on_warning. */
+void study_progress_warn(void *self, const char *said);
 /* Removes the line under way, and shows the cursor again. */
 void study_progress_close(study_progress *p);
 void study_progress_release(study_progress *p);

@@ -128,6 +128,7 @@ status study_work_on(study_work *w, bool tells_all, error *err)
         .folder = checkpoints(&w->s),
         .interrupt = &w->interrupt.asked,
         .on_news = study_progress_take,
+        .on_warning = study_progress_warn,
         .self = &p };
     if (!o.folder) TRY(fail_nomem(err, "a path"));
     TRY(engine_run(

@@ -104,6 +104,7 @@ typedef struct declaration {
     double budget_samples, budget_seconds; /* 0: no limit */
     double max_fidelity, min_fidelity; /* epochs; 0: trials have no parts */
     sandbox_level level;
+    bool is_auto; /* strict, or process where nobody's plugins but assay's own are in reach */
     bool falls_back; /* to process where strict is not possible; rows say so */
     sandbox_limits limits;
     uint64_t retry_lost, retry_crash, retry_timeout;

@@ -13,7 +13,9 @@ enum { DEFAULT_TRIALS = 20 };
 #define MOST_TRIALS 1e9
 
 static const char *const fallback_words[] = { "error", "process" };
-static const char *const level_words[] = { "none", "process", "strict" };
+static const char *const level_words[] = { "none", "process", "strict", "auto" };
+
+enum { LEVEL_AUTO = 3 };
 
 struct budget_keys {
     int64_t trials;
@@ -187,7 +189,8 @@ static status read_sandbox(reading *g, error *err)
     TRY(hyper_bind(d->config, block, &study_sandbox_table, &o, &keys, NULL, err));
     TRY(read_size(d->config, block, "memory", sandbox_default_limits.memory_bytes, &memory, err));
     TRY(read_size(d->config, block, "log_limit", sandbox_default_limits.log_bytes, &log, err));
-    d->level = (sandbox_level)keys.level;
+    d->is_auto = keys.level == LEVEL_AUTO;
+    d->level = d->is_auto ? SANDBOX_STRICT : (sandbox_level)keys.level;
     d->falls_back = keys.fallback != 0;
     d->limits = (sandbox_limits){ .memory_bytes = (uint64_t)memory,
         .wall_s = keys.wall,

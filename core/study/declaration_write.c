@@ -122,7 +122,7 @@ static void put_plan(writer *w, value *study, const declaration *d)
 static void put_limits(writer *w, value *study, const declaration *d)
 {
     value *block = put(w, study, "sandbox", VALUE_GROUP);
-    put_string(w, block, "level", sandbox_level_name(d->level));
+    put_string(w, block, "level", d->is_auto ? "auto" : sandbox_level_name(d->level));
     put_string(w, block, "fallback", d->falls_back ? "process" : "error");
     put_int(w, block, "memory", d->limits.memory_bytes);
     put_real(w, block, "wall", d->limits.wall_s);

@@ -12,6 +12,7 @@
 #include "study/tuning.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -429,6 +430,20 @@ static status is_done(engine *e, bool *out, error *err)
     return st;
 }
 
+/* Less than what was asked for is done aloud. */
+static void tell_of_level(const engine *e)
+{
+    char said[320];
+    if (!e->o->on_warning || !e->place_sandbox || e->d->level != SANDBOX_STRICT) return;
+    if (e->place.level == SANDBOX_STRICT) return;
+    const sandbox_state *s = sandbox_get_state(e->place_sandbox);
+    snprintf(said, sizeof said,
+        "the strict sandbox is not possible here: %s; trials run at level process, and every row "
+        "says so",
+        s->is_instrumented ? "assay was built with a sanitizer" : s->lacking);
+    e->o->on_warning(e->o->self, said);
+}
+
 static status work(engine *e, error *err)
 {
     status st = OK;
@@ -443,6 +458,7 @@ static status work(engine *e, error *err)
         TRY(strategy_place_open(e->registry, e->d, o.program, &e->place, &e->place_sandbox, err));
     }
     TRY(runner_open(e->d, &o, &e->runner, err));
+    tell_of_level(e);
     while (!e->summary->is_over) {
         TRY(fill(e, err));
         if (interrupt_of(e) >= 2) cancel_all(e);

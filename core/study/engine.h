@@ -40,6 +40,8 @@ typedef struct engine_options {
     const atomic_int *
         interrupt; /* 1: let what runs end, begin nothing; 2: end what runs, too (it waits again). NULL: nobody does */
     void (*on_news)(void *self, const study_news *n); /* NULL: nobody listens */
+    void (*on_warning)(void *self,
+        const char *text); /* once: the sandbox is less than what was asked for; may be NULL */
     void *self;
 } engine_options;
 

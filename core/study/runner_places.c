@@ -1,4 +1,5 @@
 /* Sandboxes for train workloads: what their workers may read, and how much of what was asked for is possible here. */
+#include "study/level.h"
 #include "study/runner_internal.h"
 
 #include "base/file.h"
@@ -131,25 +132,6 @@ done:
 
 /* -- Opening -- */
 
-/* The level in effect; refused where it is less than what was asked for and nobody said that this is fine. */
-static status settle_level(runner *r, const sandbox_state *s, error *err)
-{
-    const declaration *d = r->declaration;
-    r->level = r->options.is_debugged ? SANDBOX_NONE : d->level;
-    if (r->level != SANDBOX_STRICT) return OK;
-    if (s->is_instrumented) {
-        r->level = SANDBOX_PROCESS;
-    } else if (s->lacking[0] && d->falls_back) {
-        r->level = SANDBOX_PROCESS;
-    } else if (s->lacking[0]) {
-        return fail(err, E_UNSUPPORTED,
-            "sandbox \"strict\" is not possible here: %s; nothing was run. Where all plugins are "
-            "trusted, study.sandbox.fallback = \"process\" guards against accidents",
-            s->lacking);
-    }
-    return OK;
-}
-
 static status open_place(
     runner *r, runner_place place, const sandbox_input *inputs, size_t n, error *err)
 {
@@ -196,7 +178,12 @@ status places_open(runner *r, error *err)
     static const runner_place place_of[N_PACKS] = { PLACE_TRAIN, PLACE_PREDICT, PLACE_SCORE };
     status st = OK;
     TRY(open_place(r, PLACE_DATA, NULL, 0, err));
-    TRY(settle_level(r, sandbox_get_state(r->places[PLACE_DATA]), err));
+    if (r->options.is_debugged) {
+        r->level = SANDBOX_NONE;
+    } else {
+        TRY(study_level(r->declaration, sandbox_get_state(r->places[PLACE_DATA]),
+            r->options.program, &r->level, err));
+    }
     TRY(packs_load(r, err));
     for (pack_use u = PACK_TRAIN; u < N_PACKS; u++) {
         sandbox_input *inputs = NULL;

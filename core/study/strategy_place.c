@@ -1,6 +1,8 @@
 /* Strategies need their plugins' files and nothing else. */
 #include "study/strategy_place.h"
 
+#include "study/level.h"
+
 #include <string.h>
 
 /* The folders of plugins that the config names, NULL-terminated. */
@@ -19,18 +21,6 @@ static const char *const *folders_of(const registry *r, arena *a)
     return out;
 }
 
-static status settle_level(
-    const declaration *d, const sandbox_state *s, sandbox_level *out, error *err)
-{
-    *out = d->level;
-    if (d->level != SANDBOX_STRICT || !(s->is_instrumented || s->lacking[0])) return OK;
-    if (!s->is_instrumented && !d->falls_back) {
-        return fail(err, E_UNSUPPORTED, "sandbox \"strict\" is not possible here: %s", s->lacking);
-    }
-    *out = SANDBOX_PROCESS;
-    return OK;
-}
-
 status strategy_place_open(const registry *r, const declaration *d, const char *program,
     search_place *out_place, sandbox **out_sandbox, error *err)
 {
@@ -43,7 +33,7 @@ status strategy_place_open(const registry *r, const declaration *d, const char *
     const sandbox_options o = { .program = program, .readable = folders_of(r, &scratch) };
     if (!o.readable) TRY(fail_nomem(err, "a sandbox"));
     TRY(sandbox_open(&o, &s, err));
-    TRY(settle_level(d, sandbox_get_state(s), &out_place->level, err));
+    TRY(study_level(d, sandbox_get_state(s), program, &out_place->level, err));
     out_place->sandbox = s;
     *out_sandbox = s;
     s = NULL;

@@ -90,7 +90,7 @@ static const bad_study refused[] = {
     { E_RANGE, ONE("fidelity = { max = 3.5; };"),
         "study.cfg:1: study: fidelity: max: a run has a whole number of epochs, found 3.5" },
     { E_UNKNOWN, ONE("sandbox = { level = \"stric\"; };"),
-        "study.cfg:1: study: sandbox: level: expected one of none | process | strict, found "
+        "study.cfg:1: study: sandbox: level: expected one of none | process | strict | auto, found "
         "\"stric\": did you mean \"strict\"?" },
     { E_UNKNOWN, ONE("sandbox = { memroy = \"1G\"; };"),
         "study.cfg:1: study: sandbox: unknown key \"memroy\": did you mean \"memory\"?" },

@@ -109,6 +109,14 @@ static void test_runner__runs_with_less_only_where_told(void **state)
     }
     assert_int_equal(st, E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "Landlock"));
+    g.d.is_auto = true; /* a folder of plugins from the environment may hold anybody's */
+    assert_int_equal(runner_open(&g.d, &o, &g.r, &err), E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "do not come with assay: " TEST_BUILD_DIR "/plugins"));
+    assert_int_equal(unsetenv("ASSAY_PLUGIN_PATH"), 0);
+    assert_int_equal(runner_open(&g.d, &o, &g.r, &err), OK);
+    assert_string_equal(runner_level(g.r), "process");
+    runner_close(g.r);
+    g.d.is_auto = false;
     g.d.falls_back = true;
     assert_int_equal(runner_open(&g.d, &o, &g.r, &err), OK);
     assert_string_equal(runner_level(g.r), "process");
