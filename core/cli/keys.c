@@ -11,7 +11,7 @@
 #include "train/options.h"
 #include "train/scheduler.h"
 #ifdef ASSAY_HAS_STUDIES
-#include "study/keys.h"
+#include "declaration/keys.h"
 #endif
 
 #include <string.h>

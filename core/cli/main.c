@@ -5,7 +5,7 @@
 #include "num/gemm.h"
 #ifdef ASSAY_HAS_STUDIES
 #include "sandbox/sandbox.h"
-#include "study/procedures.h"
+#include "job/procedures.h"
 #endif
 
 #include <locale.h>

@@ -10,7 +10,7 @@
 #ifndef ASSAY_CORE_STUDY_ENGINE_H
 #define ASSAY_CORE_STUDY_ENGINE_H
 
-#include "study/declaration.h"
+#include "declaration/declaration.h"
 #include "study/runner.h"
 
 #include <stdatomic.h>

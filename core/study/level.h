@@ -2,7 +2,7 @@
 #ifndef ASSAY_CORE_STUDY_LEVEL_H
 #define ASSAY_CORE_STUDY_LEVEL_H
 
-#include "study/declaration.h"
+#include "declaration/declaration.h"
 
 /* The level in effect. Strict, where it is not possible: process if the study says that it may fall back, or if it says "auto" and no plugin is
  * in reach that does not come with assay; else E_UNSUPPORTED, with what is missing and what to do. `program` as of sandbox_options. */

@@ -11,7 +11,7 @@
 #ifndef ASSAY_CORE_STUDY_RESULTS_H
 #define ASSAY_CORE_STUDY_RESULTS_H
 
-#include "study/declaration.h"
+#include "declaration/declaration.h"
 
 /* A trial as tables list it. */
 typedef struct trial_row {

@@ -13,7 +13,7 @@
 #ifndef ASSAY_CORE_STUDY_RUNNER_H
 #define ASSAY_CORE_STUDY_RUNNER_H
 
-#include "study/declaration.h"
+#include "declaration/declaration.h"
 
 typedef struct runner runner;
 typedef struct run run;

@@ -5,13 +5,13 @@
 #define ASSAY_CORE_STUDY_RUNNER_INTERNAL_H
 
 #include "registry/registry.h"
-#include "study/data_job.h"
-#include "study/job_input.h"
-#include "study/predict_job.h"
-#include "study/procedures.h"
+#include "job/data_job.h"
+#include "job/job_input.h"
+#include "job/predict_job.h"
+#include "job/procedures.h"
 #include "study/runner.h"
-#include "study/score_job.h"
-#include "study/train_job.h"
+#include "job/score_job.h"
+#include "job/train_job.h"
 
 #include <poll.h>
 

@@ -3,7 +3,7 @@
 #define ASSAY_CORE_STUDY_STRATEGY_PLACE_H
 
 #include "search/strategy_job.h"
-#include "study/declaration.h"
+#include "declaration/declaration.h"
 
 /* Of level none *out_sandbox is NULL: they run in this process. E_UNSUPPORTED: strict is not possible here, and there is no fallback. */
 status strategy_place_open(const registry *r, const declaration *d, const char *program,

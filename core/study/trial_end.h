@@ -2,7 +2,7 @@
 #ifndef ASSAY_CORE_STUDY_TRIAL_END_H
 #define ASSAY_CORE_STUDY_TRIAL_END_H
 
-#include "study/declaration.h"
+#include "declaration/declaration.h"
 #include "study/runner.h"
 #include "study/tuning.h"
 

@@ -4,7 +4,7 @@
 #define ASSAY_CORE_STUDY_TUNING_H
 
 #include "search/strategy_job.h"
-#include "study/declaration.h"
+#include "declaration/declaration.h"
 
 typedef struct tuning tuning;
 

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "sandbox/sandbox.h"
-#include "study/job_input.h"
+#include "job/job_input.h"
 #include "study/runner.h"
-#include "study/train_job.h"
+#include "job/train_job.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,8 +12,8 @@
 #undef fail
 
 #include "sandbox/sandbox.h"
-#include "study/job_input.h"
-#include "study/train_job.h"
+#include "job/job_input.h"
+#include "job/train_job.h"
 
 #include <dirent.h>
 #include <errno.h>

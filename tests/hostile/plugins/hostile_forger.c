@@ -2,8 +2,8 @@
  * as anybody may. */
 #include "../acts.h"
 
-#include "study/train_job.h"
-#include "study/train_result.h"
+#include "job/train_job.h"
+#include "job/train_result.h"
 
 #include <assay/plugin.h>
 
