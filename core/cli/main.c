@@ -4,8 +4,9 @@
 #include "cli/session.h"
 #include "num/gemm.h"
 #ifdef ASSAY_HAS_STUDIES
-#include "sandbox/sandbox.h"
 #include "job/procedures.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/tied.h"
 #endif
 
 #include <locale.h>
@@ -125,11 +126,14 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
-/* What workers of this program can do; `--fork-server FD` is how the program starts itself for that. */
-static bool is_fork_server(int argc, char **argv, int *out_code)
+/* What workers of this program can do; `--fork-server FD` is how the program starts itself for that, and `--tied-to PID ...` for programs
+ * of others. */
+static bool is_started_by_itself(int argc, char **argv, int *out_code)
 {
 #ifdef ASSAY_HAS_STUDIES
     procedure procedures[STUDY_MOST_PROCEDURES];
+    *out_code = tied_main(argc, argv);
+    if (*out_code >= 0) return true;
     if (argc == 3 && strcmp(argv[1], "--fork-server") == 0) {
         const size_t n = study_procedures(procedures);
         *out_code = fork_server_main((int)strtol(argv[2], NULL, 10), procedures, n);
@@ -146,7 +150,7 @@ static bool is_fork_server(int argc, char **argv, int *out_code)
 int main(int argc, char **argv)
 {
     int code;
-    if (is_fork_server(argc, argv, &code)) return code;
+    if (is_started_by_itself(argc, argv, &code)) return code;
     num_init();
     setlocale(LC_CTYPE, "");
     cli c = { .program = argc > 0 ? argv[0] : "assay",

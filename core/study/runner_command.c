@@ -1,11 +1,13 @@
 /* Programs: anything that prints metrics as lines of JSON.
  *
- * A program is started by posix_spawn in a process group of its own, so that all that it starts can be ended with it. It is the
- * user's, runs as the user, and nothing confines it but limits: what it can read or send is its own affair. */
+ * A program is started by posix_spawn in a process group of its own, so that all that it starts can be ended with it; by way of our own
+ * program (sandbox/tied.h), so that it ends when this process is killed. It is the user's, runs as the user, and nothing confines it
+ * but limits: what it can read or send is its own affair. */
 #define _GNU_SOURCE
 #include "study/runner_command.h"
 
 #include "base/clock.h"
+#include "sandbox/tied.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +44,7 @@ static int pipe_from(int *out_read, int *out_write)
 }
 
 static int spawn_in(
-    command *c, const char *program, char *const argv[], const char *folder, int out, int err)
+    command *c, const char *program, char *const argv[], const char *folder, const int ends[3])
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -57,8 +59,8 @@ static int spawn_in(
     posix_spawnattr_setflags(
         &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     int why = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    if (why == 0) why = posix_spawn_file_actions_adddup2(&files, out, 1);
-    if (why == 0) why = posix_spawn_file_actions_adddup2(&files, err, 2);
+    for (int i = 0; i < 3 && why == 0; i++)
+        why = posix_spawn_file_actions_adddup2(&files, ends[i], i + 1);
     if (why == 0) why = posix_spawn_file_actions_addchdir_np(&files, folder);
     if (why == 0) why = posix_spawn(&c->pid, program, &files, &attributes, argv, environ);
     if (why != 0) c->pid = 0;
@@ -67,64 +69,83 @@ static int spawn_in(
     return why;
 }
 
-/* Of each of its processes. Memory is what it can write to and shares with nobody: address space alone, which some runtimes reserve by
- * the terabyte, costs nothing. */
-static void limit_process(const command *c, const sandbox_limits *l)
+/* Ends of three pipes, which become its descriptors 1, 2 and 3; none of them is one of these before, or one would take another's place. */
+static int pipe_above(int *out_read, int *out_write)
 {
-    const uint64_t bytes = l->memory_bytes + (UINT64_C(64) << 20);
-    const struct rlimit memory = { bytes, bytes }, core = { 0, 0 };
-    (void)prlimit(c->pid, RLIMIT_CORE, &core, NULL);
-    if (l->memory_bytes) (void)prlimit(c->pid, RLIMIT_DATA, &memory, NULL);
-    if (l->cpu_s > 0) {
-        const rlim_t seconds = (rlim_t)ceil(l->cpu_s);
-        const struct rlimit cpu = { seconds, seconds + 1 };
-        (void)prlimit(c->pid, RLIMIT_CPU, &cpu, NULL);
-    }
+    int why = pipe_from(out_read, out_write);
+    if (why != 0 || *out_write > TIED_FD) return why;
+    const int above = fcntl(*out_write, F_DUPFD_CLOEXEC, TIED_FD + 1);
+    if (above < 0) return errno;
+    close(*out_write);
+    *out_write = above;
+    return 0;
 }
 
 static int spawn(run *n, command *c, char *const argv[])
 {
     const runner *r = n->owner;
-    int out = -1, err = -1;
-    int why = pipe_from(&c->out.fd, &out);
-    if (why == 0) why = pipe_from(&c->err.fd, &err);
-    if (why == 0) {
-        why = spawn_in(c, r->programs[n->spec.workload], argv, n->workload->folder, out, err);
+    int *const ours[] = { &c->out.fd, &c->err.fd, &c->refusal };
+    int ends[3] = { -1, -1, -1 }, why = 0;
+    for (int i = 0; i < 3 && why == 0; i++)
+        why = pipe_above(ours[i], &ends[i]);
+    if (why == 0) why = spawn_in(c, r->self, argv, n->workload->folder, ends);
+    for (int i = 0; i < 3; i++) {
+        if (ends[i] >= 0) close(ends[i]);
     }
-    if (out >= 0) close(out);
-    if (err >= 0) close(err);
     if (why != 0) return why;
     c->begun_s = c->looked_s = clock_wall_s();
     c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
     if (c->pidfd >= 0) (void)fcntl(c->pidfd, F_SETFD, FD_CLOEXEC);
-    limit_process(c, &r->declaration->limits);
     return 0;
+}
+
+/* The words of a workload behind those that tie it. */
+static bool write_words(run *n, command *c)
+{
+    const runner *r = n->owner;
+    const sandbox_limits *l = &r->declaration->limits;
+    const size_t n_words = n->workload->n_argv;
+    char **argv = arena_alloc_array(&n->memory, TIED_WORDS + n_words + 1, sizeof *argv);
+    char *file = arena_strdup(&n->memory, r->programs[n->spec.workload]);
+    if (!argv || !file) return false;
+    const uint64_t memory = l->memory_bytes ? l->memory_bytes + (UINT64_C(64) << 20) : 0;
+    tied_write(&c->words, argv, file, memory, l->cpu_s > 0 ? (uint64_t)ceil(l->cpu_s) : 0);
+    c->argv = argv;
+    n->argv = argv + TIED_WORDS;
+    for (size_t i = 0; i < n_words; i++) {
+        n->argv[i] = word_fill_in(n, n->workload->argv[i]);
+        if (!n->argv[i]) return false;
+    }
+    return true;
+}
+
+static void refuse(const run *n, int why, outcome *o)
+{
+    const bool is_ours = why == ENOMEM || why == EAGAIN || why == EMFILE || why == ENFILE;
+    o->class = is_ours ? OUTCOME_HOST_ERROR : OUTCOME_LOAD_FAILED;
+    snprintf(o->text, sizeof o->text, "%s cannot be started in %s: %s",
+        n->owner->programs[n->spec.workload], n->workload->folder, strerror(why));
 }
 
 void command_begin(run *n)
 {
     command *c = calloc(1, sizeof *c);
-    const size_t n_words = n->workload->n_argv;
-    char **argv = arena_alloc_array(&n->memory, n_words + 1, sizeof *argv);
     n->command = c;
-    n->argv = argv;
     n->stage = RUN_WORKS;
-    if (c) *c = (command){ .pidfd = -1, .out.fd = -1, .err.fd = -1, .fidelity = (double)NAN };
-    bool has_room = c && argv;
-    for (size_t i = 0; has_room && i < n_words; i++) {
-        argv[i] = word_fill_in(n, n->workload->argv[i]);
-        has_room = argv[i] != NULL;
+    if (c) {
+        *c = (command){
+            .pidfd = -1, .refusal = -1, .out.fd = -1, .err.fd = -1, .fidelity = (double)NAN
+        };
     }
-    if (!has_room) {
+    if (!c || !write_words(n, c)) {
         run_over_for(n, OUTCOME_HOST_ERROR, "out of memory while starting a program");
         return;
     }
-    const int why = spawn(n, c, argv);
+    outcome o = { .exit_code = -1, .violation = -1 };
+    const int why = spawn(n, c, c->argv);
     if (why == 0) return;
-    const bool is_ours = why == ENOMEM || why == EAGAIN || why == EMFILE || why == ENFILE;
-    run_over_for(n, is_ours ? OUTCOME_HOST_ERROR : OUTCOME_LOAD_FAILED,
-        "%s cannot be started in %s: %s", n->owner->programs[n->spec.workload], n->workload->folder,
-        strerror(why));
+    refuse(n, why, &o);
+    run_over(n, &o);
 }
 
 /* -- Limits -- */
@@ -233,15 +254,25 @@ static void judge_limit(const command *c, const sandbox_limits *l, outcome *o)
     }
 }
 
+/* What kept it from being run at all; 0: nothing did. */
+static int refusal_of(const command *c)
+{
+    int why = 0;
+    return read(c->refusal, &why, sizeof why) == (ssize_t)sizeof why ? why : 0;
+}
+
 static void judge(const run *n, const command *c, outcome *o)
 {
     const sandbox_limits *l = &n->owner->declaration->limits;
+    const int refusal = refusal_of(c);
     snprintf(o->text, sizeof o->text, "done");
     if (n->stopped_as != OUTCOME_OK) {
         o->class = n->stopped_as;
         snprintf(o->text, sizeof o->text, "ended by the study");
     } else if (c->limit != OUTCOME_OK) {
         judge_limit(c, l, o);
+    } else if (refusal != 0) {
+        refuse(n, refusal, o);
     } else if (o->signal) {
         judge_signal(c, l, o);
     } else if (o->exit_code != 0 && used_up_memory(l, o)) {
@@ -260,8 +291,8 @@ static void judge(const run *n, const command *c, outcome *o)
 
 static void close_all(command *c)
 {
-    int *const fds[] = { &c->pidfd, &c->out.fd, &c->err.fd };
-    for (size_t i = 0; i < 3; i++) {
+    int *const fds[] = { &c->pidfd, &c->refusal, &c->out.fd, &c->err.fd };
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         if (*fds[i] >= 0) close(*fds[i]);
         *fds[i] = -1;
     }
@@ -279,7 +310,6 @@ static void finish(run *n)
     while (wait4(c->pid, &code, 0, &used) < 0 && errno == EINTR) {
     }
     c->pid = 0;
-    close_all(c);
     const uint64_t counted = (uint64_t)used.ru_maxrss * 1024;
     o.wall_s = clock_wall_s() - c->begun_s;
     o.cpu_s = seconds(used.ru_utime) + seconds(used.ru_stime);
@@ -288,6 +318,7 @@ static void finish(run *n)
     o.exit_code = WIFEXITED(code) ? WEXITSTATUS(code) : -1;
     o.log_is_full = c->log_is_full;
     judge(n, c, &o);
+    close_all(c);
     n->jobs[n->n_jobs++] = (job_spent){ .procedure = "command",
         .class = o.class,
         .wall_s = o.wall_s,

@@ -2,6 +2,7 @@
 #ifndef ASSAY_CORE_STUDY_RUNNER_COMMAND_H
 #define ASSAY_CORE_STUDY_RUNNER_COMMAND_H
 
+#include "sandbox/tied.h"
 #include "study/runner_internal.h"
 
 #include <sys/types.h>
@@ -19,6 +20,9 @@ typedef struct stream {
 struct command {
     pid_t pid; /* 0: it is no more */
     int pidfd; /* -1: none */
+    int refusal; /* to read what kept it from being run; -1: none */
+    tied_words words;
+    char **argv; // [TIED_WORDS + n_argv], the run's argv at its end
     bool has_exited; /* what it printed may still be there */
     size_t n_after; /* bytes read since */
     double begun_s, looked_s;

@@ -64,6 +64,7 @@ struct runner {
     size_t n_procedures;
     sandbox *places[N_PLACES]; /* NULL: not needed */
     sandbox_level level; /* in effect */
+    const char *self; /* our own program, by which commands are started */
     const char *const *programs; // [n_workloads] of commands: the file to run
     data_pack packs[MOST_PACKS]; // [n_packs]
     size_t n_packs;

@@ -136,7 +136,9 @@ status commands_open(runner *r, error *err)
 {
     const declaration *d = r->declaration;
     const char **programs = arena_alloc_array(&r->memory, d->n_workloads, sizeof *programs);
-    if (!programs) return fail_nomem(err, "the runner");
+    const char *self = r->options.program ? r->options.program : "/proc/self/exe";
+    r->self = path_absolute(&r->memory, self); /* they begin in folders of their own */
+    if (!programs || !r->self) return fail_nomem(err, "the runner");
     for (size_t i = 0; i < d->n_workloads; i++) {
         const workload *w = &d->workloads[i];
         if (w->kind != WORKLOAD_COMMAND) continue;

@@ -207,6 +207,17 @@ static void test_runner_command__keeps_to_its_limits(void **state)
     }
 }
 
+/* By its line of /proc; whoever adopts it may take a moment to bury it. */
+static bool is_dead(const char *path)
+{
+    if (!file_exists(path)) return true;
+    char *stat = slurp(path);
+    const char *after = strrchr(stat, ')');
+    const bool is = !after || after[2] == 'Z' || after[2] == 'X';
+    free(stat);
+    return is;
+}
+
 static void test_runner_command__leaves_no_process(void **state)
 {
     rig g;
@@ -220,19 +231,75 @@ static void test_runner_command__leaves_no_process(void **state)
     for (size_t i = 0; i < e->n_values; i++)
         if (strcmp(e->values[i].name, "pid") == 0) pid = e->values[i].value;
     assert_true(pid > 1);
-    /* Whoever adopts it may take a moment to bury it. */
     snprintf(path, sizeof path, "/proc/%.0f/stat", pid);
     bool is_gone = false;
     for (int i = 0; i < 100 && !is_gone; i++) {
-        char *stat = slurp(path);
-        const char *after = strrchr(stat, ')');
-        is_gone = !after || after[2] == 'Z' || after[2] == 'X';
-        free(stat);
+        is_gone = is_dead(path);
         if (!is_gone) (void)usleep(20000);
     }
     assert_true(is_gone);
     run_free(n);
     rig_close(&g);
+}
+
+/* A host that is killed takes its programs along, and at once. */
+static void test_runner_command__ends_with_its_host(void **state)
+{
+    char told[64], path[64], text_of[256];
+    int pid = 0;
+    (void)state;
+    snprintf(told, sizeof told, "/tmp/assay-tied-%d", (int)getpid());
+    snprintf(text_of, sizeof text_of, "echo $$ > %s.new; mv %s.new %s; exec sleep 1000", told, told,
+        told);
+    const pid_t host = fork();
+    assert_true(host >= 0);
+    if (host == 0) {
+        run *n;
+        rig g;
+        (void)run_script(&g, &n, text_of);
+        _exit(1);
+    }
+    for (int i = 0; i < 1000 && !file_exists(told); i++)
+        (void)usleep(20000);
+    char *written_pid = slurp(told);
+    assert_int_equal(sscanf(written_pid, "%d", &pid), 1);
+    free(written_pid);
+    (void)unlink(told);
+    assert_int_equal(kill(pid, 0), 0);
+    assert_int_equal(kill(host, SIGKILL), 0);
+    assert_int_equal(waitpid(host, NULL, 0), host);
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    bool is_gone = false;
+    for (int i = 0; i < 50 && !is_gone; i++) {
+        is_gone = is_dead(path);
+        if (!is_gone) (void)usleep(20000);
+    }
+    if (!is_gone) (void)kill(pid, SIGKILL);
+    assert_true(is_gone);
+}
+
+/* What the kernel does not take for a program, though it may be executed. */
+static void test_runner_command__says_what_cannot_be_run(void **state)
+{
+    rig g;
+    char path[64];
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/assay-no-program-%d", (int)getpid());
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("neither ELF nor script\n", f);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+    rig_init(&g, NULL);
+    argv_of[0] = path;
+    rig_command(&g, argv_of, 1);
+    rig_open(&g, false, NULL);
+    run *n = rig_start(&g, NULL, 1);
+    rig_expect(
+        rig_end(&g, n), OUTCOME_LOAD_FAILED, " cannot be started in /tmp: Exec format error");
+    run_free(n);
+    rig_close(&g);
+    assert_int_equal(unlink(path), 0);
 }
 
 static void test_runner_command__a_flood_fills_no_memory(void **state)
@@ -339,6 +406,8 @@ int main(void)
         cmocka_unit_test(test_runner_command__says_how_it_ended),
         cmocka_unit_test(test_runner_command__keeps_to_its_limits),
         cmocka_unit_test(test_runner_command__leaves_no_process),
+        cmocka_unit_test(test_runner_command__ends_with_its_host),
+        cmocka_unit_test(test_runner_command__says_what_cannot_be_run),
         cmocka_unit_test(test_runner_command__a_flood_fills_no_memory),
         cmocka_unit_test(test_runner_command__waits_to_be_listened_to),
         cmocka_unit_test(test_runner_command__is_stopped),
