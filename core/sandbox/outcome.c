@@ -107,7 +107,8 @@ static void read_page(const outcome_facts *f, outcome *o)
     o->phase = phase < N_PHASES ? (worker_phase)phase : PHASE_START;
     o->step = p->step;
     o->code = p->code;
-    o->violation = p->violation - 1;
+    const int32_t violation = p->violation;
+    o->violation = violation > 0 ? violation - 1 : -1;
     o->offset = p->offset;
     copy_clean(o->module, sizeof o->module, p->module, sizeof p->module);
 }

@@ -245,6 +245,23 @@ static void test_outcome__a_refusal_chooses_among_few_classes(void **state)
     expect(&r, OUTCOME_NONFINITE, "bell ? and colour ?[31m, phase step, step 20");
 }
 
+/* The page has the number plus one; a plugin may have written anything. */
+static void test_outcome__a_call_below_zero_is_none(void **state)
+{
+    static const int32_t written[] = { INT32_MIN, -7, 0 };
+    rig r;
+    (void)state;
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        begin(&r);
+        r.facts.status = by_signal(SIGSYS);
+        r.page.signal = SIGSYS;
+        r.page.violation = written[i];
+        outcome_judge(&r.facts, &r.outcome);
+        assert_int_equal(r.outcome.class, OUTCOME_VIOLATION);
+        assert_int_equal(r.outcome.violation, -1);
+    }
+}
+
 /* Whatever a worker writes to its page, a sentence comes out. */
 static void test_outcome__survives_any_page(void **state)
 {
@@ -281,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_outcome__names_the_forbidden_call),
         cmocka_unit_test(test_outcome__an_exit_is_no_success_alone),
         cmocka_unit_test(test_outcome__a_refusal_chooses_among_few_classes),
+        cmocka_unit_test(test_outcome__a_call_below_zero_is_none),
         cmocka_unit_test(test_outcome__survives_any_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
