@@ -60,9 +60,10 @@ status train_result_read(const void *result, size_t n, const train_layout *l, tr
         return fail(err, E_CORRUPT, "a run's result has %zu bytes of %zu", n, l->bytes);
     memcpy(&h, at, sizeof h);
     const train_row *rows = (const void *)(at + l->rows_at);
-    if (2 * (h.n_w + h.n_b) != l->n_floats || h.n_w != (l->last_b - l->last_w) / sizeof(float) ||
-        h.n_rows > l->most_rows || h.stop < STOP_EPOCHS || h.stop > STOP_INTERRUPTED ||
-        h.has_best > 1 || h.checkpoint_bytes > l->checkpoint_room) {
+    if (h.n_w != (l->last_b - l->last_w) / sizeof(float) ||
+        h.n_b != (l->best_w - l->last_b) / sizeof(float) || h.n_rows > l->most_rows ||
+        h.stop < STOP_EPOCHS || h.stop > STOP_INTERRUPTED || h.has_best > 1 ||
+        h.checkpoint_bytes > l->checkpoint_room) {
         return fail(err, E_CORRUPT, "the head of a run's result contradicts its layout");
     }
     for (size_t i = 0; i < h.n_rows; i++) {

@@ -1,4 +1,4 @@
-/* What the worker writes of a training's result and the host does not name. Only core/study/train_*.c include this. */
+/* What the worker writes of a training's result and the host does not name. Private to the room. */
 #ifndef ASSAY_CORE_JOB_TRAIN_RESULT_H
 #define ASSAY_CORE_JOB_TRAIN_RESULT_H
 

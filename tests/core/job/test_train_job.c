@@ -285,7 +285,7 @@ static void test_train_job__reads_results_with_suspicion(void **state)
     unsigned char *bytes = calloc(1, l.bytes);
     assert_non_null(bytes);
     const train_head good = { .n_w = 17, .n_b = 3, .n_rows = 2, .stop = STOP_EARLY };
-    for (int wrong = 0; wrong < 8; wrong++) {
+    for (int wrong = 0; wrong < 9; wrong++) {
         train_head h = good;
         train_row r[2] = { { .kind = RECORD_STEP, .name = "a" },
             { .kind = RECORD_STEP, .name = "b" } };
@@ -295,6 +295,7 @@ static void test_train_job__reads_results_with_suspicion(void **state)
         if (wrong == 4) h.has_best = 2;
         if (wrong == 5) memset(r[1].name, 'x', sizeof r[1].name);
         if (wrong == 6) r[0].kind = 1000;
+        if (wrong == 8) h.n_b += UINT64_C(1) << 63; /* twice as much is the same again */
         memcpy(bytes, &h, sizeof h);
         memcpy(bytes + l.rows_at, r, sizeof r);
         const size_t n = wrong == 7 ? l.bytes - 1 : l.bytes;
