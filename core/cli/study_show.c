@@ -239,19 +239,42 @@ static void add_unranked(const view *v, const result_workload *w)
     }
 }
 
+/* Such tunings have no row in any other table. */
+static void add_fruitless(const view *v, const result_workload *w)
+{
+    for (size_t i = 0; i < v->d->n_contenders; i++) {
+        const result_contender *c = &w->contenders[w->order[i]];
+        if (c->n_fruitless == 0) continue;
+        text_printf(v->out,
+            "  %s: in %zu of %llu tunings no trial came to a value: counted as %llu failed "
+            "evaluations%s\n",
+            contender_name(v, c->i), c->n_fruitless, (unsigned long long)v->d->n_repeats,
+            (unsigned long long)v->d->n_evaluations, c->n_fruitless > 1 ? " each" : "");
+    }
+}
+
 static void add_remarks(const view *v, const result_workload *w)
 {
     const declaration *d = v->d;
-    size_t n_intervals = 0, n_bad = 0;
+    size_t n_intervals = 0, n_bad = 0, least = SIZE_MAX, most = 0;
     for (size_t i = 0; i < d->n_contenders; i++) {
-        n_intervals += isnan(w->contenders[i].against.low) ? 0 : 1;
-        n_bad += w->contenders[i].against.has_bad;
+        const result_pair *p = &w->contenders[i].against;
+        n_bad += p->has_bad;
+        if (isnan(p->low)) continue;
+        n_intervals++;
+        least = p->n_repeats < least ? p->n_repeats : least;
+        most = p->n_repeats > most ? p->n_repeats : most;
     }
     if (n_intervals) {
+        char degrees[64] = "a degree of freedom less than tunings";
+        if (least == most) {
+            snprintf(degrees, sizeof degrees, "%zu %s of freedom", most - 1,
+                plural(most - 1, "degree", "degrees"));
+        }
         text_printf(v->out,
-            "  of means of each tuning's runs, by Student's t with %llu %s of freedom;\n"
+            "  of means of each tuning's runs, by Student's t with %s;\n"
             "  correlation is that of runs of the same seed within tunings%s\n",
-            (unsigned long long)(d->n_repeats - 1), plural(d->n_repeats - 1, "degree", "degrees"),
+            degrees,
             n_intervals * d->n_workloads > 1 ? "; each interval stands\n  for itself" : "");
     }
     if (n_bad) {
@@ -345,6 +368,7 @@ static void add_workload(const view *v, size_t i)
     heading(v, v->d->workloads[i].name);
     add_contenders(v, w);
     add_unranked(v, w);
+    add_fruitless(v, w);
     add_pairs(v, w);
     add_remarks(v, w);
     add_chosen(v, w);

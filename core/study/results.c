@@ -177,6 +177,8 @@ static void take_tuning(const results *r, result_contender *c, const trial_row *
     result_repeat *p = &c->repeats[t->repeat];
     p->n_tuning++;
     c->n_tuning++;
+    p->n_ended += t->state >= TRIAL_DONE;
+    p->n_failed += trial_row_is_bad(t);
     if (!has_value(t)) return;
     p->n_tuned++;
     c->n_tuned++;

@@ -2,7 +2,8 @@
  *
  * Of each workload: contenders ranked by the median of the judged value over all evaluation runs. Runs that failed, diverged or
  * ran out of time count as worse than any value and are never dropped; runs that were lost with their machine say nothing and
- * are left out. Inference is on per-repeat means: with T tunings of each contender the difference to the control has T - 1
+ * are left out. A tuning in which no trial came to a value has no winner to evaluate; where others of its contender have, it counts
+ * as that many failed runs, or a procedure that breaks now and then would be ranked by its luckier tunings. Inference is on per-repeat means: with T tunings of each contender the difference to the control has T - 1
  * degrees of freedom, however many seeds there are; a test on pooled seeds would compare two configurations. With T = 1 there is
  * no inference. Without evaluations (a plain search) contenders are ranked by the best value of their tuning, which is
  * optimistic.
@@ -53,9 +54,12 @@ typedef struct result_failure {
 typedef struct result_repeat {
     const trial_row *winner; /* the trial of best value; NULL: none has one */
     uint64_t n_tuning, n_tuned; /* trials; those of them that have a value */
+    uint64_t n_ended, n_failed; /* those that have ended; that are bad */
+    bool is_fruitless; /* its trials have ended, none with a value, and other tunings have runs */
     const trial_row **runs; // [n_runs]: its evaluations, by proposal
     size_t n_runs, n_done, n_bad;
-    double mean, sd; /* over the done ones; the mean is that of all: infinite where one is bad */
+    double mean,
+        sd; /* over the done ones; the mean is that of all: infinite where one is bad, or it is fruitless */
 } result_repeat;
 
 /* The difference to the control, this less that, over repeats. */
@@ -66,7 +70,7 @@ typedef struct result_pair {
     double low, high; /* its 95 % interval, t with n_repeats - 1 degrees of freedom; NaN: none */
     double p; /* of no difference, two-sided */
     double correlation; /* of paired runs within repeats: whether pairing helps; NaN: too few */
-    bool has_bad; /* a run of either is bad: the difference is infinite, or not known */
+    bool has_bad; /* a run or a tuning of either is bad: the difference is infinite, or not known */
 } result_pair;
 
 typedef struct result_contender {
@@ -74,10 +78,11 @@ typedef struct result_contender {
     size_t rank; /* from 1; 0: nothing to rank it by */
     result_repeat *repeats; // [n_repeats]
     size_t n_runs, n_done, n_bad, n_lost; /* evaluations: there are; done; bad; lost */
+    size_t n_fruitless; /* tunings that gave nothing to evaluate */
     double median, low_quartile,
         high_quartile; /* of all that ended; infinite where bad runs reach */
     double sd_seeds; /* within repeats, pooled; NaN below two runs */
-    double sd_repeats; /* of the per-repeat means of done runs; NaN below two */
+    double sd_repeats; /* of the means of repeats in which no run is bad; NaN below two */
     const trial_row *best; /* of its tunings */
     uint64_t n_tuning, n_tuned;
     result_cost tuning, evaluation;

@@ -160,6 +160,7 @@ static void add_contender(const results *r, json *j, const result_contender *c)
     key_u64(j, "evaluations_done", c->n_done);
     key_u64(j, "evaluations_failed", c->n_bad);
     key_u64(j, "evaluations_lost", c->n_lost);
+    key_u64(j, "tunings_without_a_value", c->n_fruitless);
     key_known(j, "median", c->median);
     key_known(j, "low_quartile", c->low_quartile);
     key_known(j, "high_quartile", c->high_quartile);

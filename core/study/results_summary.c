@@ -25,6 +25,13 @@ static double judged_value(const results *r, const trial_row *t)
 
 /* -- spread -- */
 
+/* Lost trials alone say nothing. */
+static bool is_fruitless(const result_contender *c, const result_repeat *p)
+{
+    const bool is_void = p->n_failed > 0 && p->n_tuned == 0 && p->n_ended == p->n_tuning;
+    return is_void && p->n_runs == 0 && c->n_runs > 0;
+}
+
 static void summarise_repeat(const results *r, result_repeat *p)
 {
     double sum = 0.0, squares = 0.0;
@@ -39,7 +46,9 @@ static void summarise_repeat(const results *r, result_repeat *p)
         const double away = p->runs[i]->value - mean;
         squares += away * away;
     }
-    p->mean = p->n_bad ? sign_of(r) * (double)INFINITY : p->n_done ? mean : (double)NAN;
+    p->mean = p->n_bad || p->is_fruitless ? sign_of(r) * (double)INFINITY
+        : p->n_done                       ? mean
+                                          : (double)NAN;
     p->sd = p->n_done > 1 ? sqrt(squares / (double)(p->n_done - 1)) : (double)NAN;
 }
 
@@ -51,7 +60,8 @@ static int by_value(const void *a, const void *b)
 
 static status take_quartiles(const results *r, result_contender *c, error *err)
 {
-    double *values = malloc((c->n_runs + 1) * sizeof *values);
+    const size_t n_missing = c->n_fruitless * (size_t)r->declaration->n_evaluations;
+    double *values = malloc((c->n_runs + n_missing + 1) * sizeof *values);
     size_t n = 0;
     if (!values) return fail_nomem(err, "a study's results");
     for (uint64_t k = 0; k < r->declaration->n_repeats; k++) {
@@ -60,6 +70,8 @@ static status take_quartiles(const results *r, result_contender *c, error *err)
             if (counts(t)) values[n++] = judged_value(r, t);
         }
     }
+    for (size_t i = 0; i < n_missing; i++)
+        values[n++] = sign_of(r) * (double)INFINITY;
     qsort(values, n, sizeof *values, by_value);
     c->median = sorted_quantile(values, n, 0.5);
     c->low_quartile = sorted_quantile(values, n, 0.25);
@@ -94,6 +106,8 @@ static void take_spreads(const results *r, result_contender *c)
 static status summarise(const results *r, result_contender *c, error *err)
 {
     for (uint64_t k = 0; k < r->declaration->n_repeats; k++) {
+        c->repeats[k].is_fruitless = is_fruitless(c, &c->repeats[k]);
+        c->n_fruitless += c->repeats[k].is_fruitless;
         summarise_repeat(r, &c->repeats[k]);
         c->n_done += c->repeats[k].n_done;
         c->n_bad += c->repeats[k].n_bad;
@@ -155,6 +169,7 @@ static bool pair_repeat(const result_repeat *mine, const result_repeat *theirs, 
     result_pair *out, double *out_difference)
 {
     double x = 0.0, y = 0.0, n = 0.0;
+    out->has_bad = out->has_bad || mine->is_fruitless || theirs->is_fruitless;
     for (size_t pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < mine->n_runs; i++) {
             const trial_row *a = mine->runs[i], *b = of_seed(theirs, a->seed);

@@ -243,6 +243,33 @@ static void test_results__a_contender_whose_tuning_had_no_success_comes_last(voi
     assert_int_equal(c[1].against.n_repeats, 0);
 }
 
+/* What breaks in every other tuning is not as good as the tunings in which it did not. */
+static void test_results__a_tuning_without_a_value_counts_as_failed_runs(void **state)
+{
+    rig *r = *state;
+    const store_search where = { STORE_TUNE, "adam", "digits", 1 };
+    const char *params = "{\"optimizer.lr\": 0.1, \"momentum\": 0.5, \"kind\": \"a\"}";
+    declare(r, two, 1, 2, 3);
+    for (uint64_t k = 0; k < 2; k++) {
+        for (uint64_t i = 0; i < 3; i++)
+            done(r, "sgd", k, i, 2.0 + (double)i);
+    }
+    for (uint64_t i = 0; i < 3; i++)
+        done(r, "adam", 0, i, 0.25 + (double)i);
+    put(r, where, 1, params, (fate){ TRIAL_LOST, 0, ATTEMPT_LOST, "" });
+    assert_int_equal(read_back(r)[1].n_fruitless, 0); /* lost ones say nothing */
+    put(r, where, 2, params, (fate){ TRIAL_DIVERGED, 0, OUTCOME_NONFINITE, "NaN" });
+    const result_contender *c = read_back(r);
+    assert_int_equal(c[1].n_fruitless, 1);
+    assert_true(c[1].repeats[1].is_fruitless && isinf(c[1].repeats[1].mean));
+    assert_true(isinf(c[1].median) && c[1].median > 0);
+    NEAR(c[1].low_quartile, 1.5, rounding); /* 0.25, 1.25, 2.25 and three infinite ones */
+    assert_int_equal(c[1].rank, 2);
+    assert_true(c[1].against.has_bad && isnan(c[1].against.mean));
+    put(r, where, 3, params, (fate){ TRIAL_WAITING, 0, 0, "" });
+    assert_int_equal(read_back(r)[1].n_fruitless, 0); /* it goes on */
+}
+
 static void test_results__a_plain_search_ranks_by_its_tuning(void **state)
 {
     rig *r = *state;
@@ -292,6 +319,7 @@ int main(void)
         TEST(test_results__bad_runs_are_worse_than_any_value_and_lost_ones_are_left_out),
         TEST(test_results__of_a_lost_run_its_twin_is_left_out_of_the_difference),
         TEST(test_results__a_contender_whose_tuning_had_no_success_comes_last),
+        TEST(test_results__a_tuning_without_a_value_counts_as_failed_runs),
         TEST(test_results__a_plain_search_ranks_by_its_tuning),
         TEST(test_results__a_store_that_has_other_contenders_is_refused),
     };
