@@ -171,6 +171,24 @@ static void check_sizes(checking *c)
     }
 }
 
+/* Contenders that are strategies may have numbers of trials of their own. */
+static void check_trials(checking *c)
+{
+    const contender *least = NULL, *most = NULL;
+    for (size_t i = 0; i < c->d->n_contenders; i++) {
+        const contender *k = &c->d->contenders[i];
+        if (k->space.n == 0) continue;
+        if (!least || k->trials < least->trials) least = k;
+        if (!most || k->trials > most->trials) most = k;
+    }
+    if (!most || most->trials == least->trials) return;
+    doubt(c, &most->at,
+        "unequal budgets: contender \"%s\" has %llu trials a tuning, \"%s\" %llu: at the same "
+        "budget the order may be another",
+        most->name, (unsigned long long)most->trials, least->name,
+        (unsigned long long)least->trials);
+}
+
 /* Keys that decide how much work a trial is. */
 static void check_work(checking *c)
 {
@@ -453,6 +471,7 @@ status declaration_check(registry *r, const declaration *d, text *out, size_t *o
         check_protocol(&c);
         check_tuned(&c);
         check_sizes(&c);
+        check_trials(&c);
         check_work(&c);
         for (size_t i = 0; c.runs && i < d->n_contenders; i++) {
             for (size_t k = 0; k < d->n_contenders; k++)

@@ -280,6 +280,24 @@ static void test_check__compares_spaces(void **state)
         "optimizer.weight_decay goes down to 0: it is searched from 0.0001");
 }
 
+static void test_check__sees_unequal_budgets(void **state)
+{
+    scene *t = *state;
+    static const char strategies[] =
+        "study = { compare = \"strategies\"; workloads = ( { config = \"blobs.cfg\"; } ); budget "
+        "= { trials = 8; };\ncontenders = ( { name = \"few\"; search = "
+        "\"optimizer.lr=1e-4..1:log\"; "
+        "},\n{ name = \"many\"; %s search = \"optimizer.lr=1e-4..1:log\"; } ); };";
+    char file[512];
+    snprintf(file, sizeof file, strategies, "trials = 96;");
+    loaded(t, file);
+    assert_warns(
+        t, "study.cfg:3: unequal budgets: contender \"many\" has 96 trials a tuning, \"few\" 8: ");
+    snprintf(file, sizeof file, strategies, "trials = 8;");
+    loaded(t, file);
+    assert_silent(t, "unequal budgets");
+}
+
 static void test_check__knows_schedules_that_end_with_the_run(void **state)
 {
     scene *t = *state;
@@ -338,6 +356,7 @@ int main(void)
         TEST(test_check__has_nothing_against_a_good_comparison),
         TEST(test_check__says_what_a_protocol_cannot_tell),
         TEST(test_check__compares_spaces),
+        TEST(test_check__sees_unequal_budgets),
         TEST(test_check__knows_schedules_that_end_with_the_run),
         TEST(test_check__sees_unequal_work),
     };
