@@ -26,9 +26,14 @@ static const double patience_s = 5; /* for the fork server to tell of a worker t
 
 /* -- Ending a job -- */
 
+static void kill_by(int pidfd)
+{
+    if (pidfd >= 0) (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}
+
 void host_kill(sandbox_job *j)
 {
-    if (j->pidfd >= 0) (void)syscall(SYS_pidfd_send_signal, j->pidfd, SIGKILL, NULL, 0);
+    kill_by(j->pidfd);
 }
 
 static const status_page *page_of(const sandbox_job *j)
@@ -117,7 +122,11 @@ static status take_message(sandbox *s, error *err)
         host_lose_server(s);
     } else if (s->message.n == sizeof *started && started->kind == MESSAGE_STARTED) {
         sandbox_job *j = find_job(s, started->id);
-        if (j) take_started(j, &s->message);
+        if (j) {
+            take_started(j, &s->message);
+        } else if (s->message.n_fds == 1) { /* it was freed before it had begun */
+            kill_by(s->message.fds[0]);
+        }
     } else if (s->message.n == sizeof *ended && ended->kind == MESSAGE_ENDED) {
         sandbox_job *j = find_job(s, ended->id);
         if (j) take_ended(j, ended);

@@ -491,6 +491,33 @@ static void test_sandbox__ends_even_what_has_not_begun(void **state)
     sandbox_close(s);
 }
 
+/* Whether a process has children. */
+static bool has_children(int pid)
+{
+    char path[64], list[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    const bool is_any = fgets(list, sizeof list, f) != NULL && list[0] != '\0';
+    fclose(f);
+    return is_any;
+}
+
+static void test_sandbox__ends_what_is_freed_before_it_has_begun(void **state)
+{
+    sandbox *s = open_plain();
+    const sandbox_call forgotten = { .level = SANDBOX_PROCESS, .procedure = "wait" };
+    const sandbox_call after = { .level = SANDBOX_PROCESS, .procedure = "doze" };
+    (void)state;
+    job_free(start_with(s, &forgotten));
+    expect(run_with(s, &after), OUTCOME_OK, "done");
+    const double until = clock_wall_s() + 5;
+    while (has_children(sandbox_server_pid(s)) && clock_wall_s() < until)
+        (void)poll(NULL, 0, 5);
+    assert_false(has_children(sandbox_server_pid(s)));
+    sandbox_close(s);
+}
+
 static void test_sandbox__believes_no_result_that_is_not_whole(void **state)
 {
     sandbox *s = open_plain();
@@ -935,6 +962,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sandbox__ends_what_takes_too_long),
         cmocka_unit_test(test_sandbox__ends_on_demand),
         cmocka_unit_test(test_sandbox__ends_even_what_has_not_begun),
+        cmocka_unit_test(test_sandbox__ends_what_is_freed_before_it_has_begun),
         cmocka_unit_test(test_sandbox__believes_no_result_that_is_not_whole),
         cmocka_unit_test(test_sandbox__keeps_the_reason_of_a_procedure),
         cmocka_unit_test(test_sandbox__sweeps_what_a_worker_leaves),
