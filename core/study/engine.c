@@ -447,9 +447,10 @@ static void tell_of_level(const engine *e)
 static status work(engine *e, error *err)
 {
     status st = OK;
-    const runner_options o = {
-        .program = e->o->program, .is_debugged = e->o->is_debugged, .folder = e->o->folder
-    };
+    const runner_options o = { .program = e->o->program,
+        .is_debugged = e->o->is_debugged,
+        .folder = e->o->folder,
+        .interrupt = e->o->interrupt };
     TRY(look(e, err));
     TRY(add_evaluations(e, &(bool){ false }, err));
     TRY(is_done(e, &e->summary->is_over, err));
@@ -457,7 +458,9 @@ static status work(engine *e, error *err)
     if (!o.is_debugged) {
         TRY(strategy_place_open(e->registry, e->d, o.program, &e->place, &e->place_sandbox, err));
     }
-    TRY(runner_open(e->d, &o, &e->runner, err));
+    st = runner_open(e->d, &o, &e->runner, err);
+    if (st == E_INTERRUPTED) return OK; /* nothing has begun */
+    TRY(st);
     tell_of_level(e);
     while (!e->summary->is_over) {
         TRY(fill(e, err));

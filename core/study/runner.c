@@ -17,6 +17,7 @@
 #include <string.h>
 
 static const double tick_s = 0.025; /* as the sandbox's, which wants to be asked as often */
+static const double look_s = 0.1; /* how often it is looked whether opening is to be given up */
 
 /* -- Opening and closing -- */
 
@@ -95,6 +96,17 @@ status runner_cost(runner *r, size_t i_workload, const char *const *overrides, s
 size_t runner_n_running(const runner *r)
 {
     return r->n_running;
+}
+
+status runner_wait_job(runner *r, sandbox *s, sandbox_job **out, error *err)
+{
+    const atomic_int *asked = r->options.interrupt;
+    if (!asked) return sandbox_wait(s, -1, out, err);
+    for (;;) {
+        const status st = sandbox_wait(s, look_s, out, err);
+        if (st != OK || *out) return st;
+        if (atomic_load(asked) != 0) return fail(err, E_INTERRUPTED, "interrupted");
+    }
 }
 
 /* -- A run -- */

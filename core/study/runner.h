@@ -15,6 +15,8 @@
 
 #include "declaration/declaration.h"
 
+#include <stdatomic.h>
+
 typedef struct runner runner;
 typedef struct run run;
 
@@ -23,10 +25,12 @@ typedef struct runner_options {
     bool is_debugged; /* everything in this process, one thing at a time: for gdb and perf */
     const char *folder; /* where checkpoints of paused trials lie; NULL: there are none */
     uint32_t pretend_lacking; /* as of sandbox_options, for tests */
+    const atomic_int *interrupt; /* other than 0: give up opening. NULL: nobody does */
 } runner_options;
 
 /* Starts the fork servers and loads the data of all workloads, each once. A workload that cannot run at all (an unknown key, data that are
- * not there) is an error that names its file and line. E_UNSUPPORTED: strict is not possible here, and there is no fallback. */
+ * not there) is an error that names its file and line. E_UNSUPPORTED: strict is not possible here, and there is no fallback. E_INTERRUPTED: by options.interrupt, while data were
+ * loaded or plans made. Data that are not loaded after the larger of 600 s and ten times the limit on a trial's time are an error. */
 status runner_open(
     const declaration *d, const runner_options *o, runner **out, error *err) MUST_CHECK;
 void runner_close(runner *r);

@@ -3,13 +3,14 @@
 
 #include "base/file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Loading is not training: it may take longer, and needs the data as they are and as packs. */
-static const double load_wall_s = 3600;
-enum { LOAD_MEMORY = 8, MOST_LOADS = 10 };
+static const double least_wall_s = 600;
+enum { LOAD_WALL = 10, LOAD_MEMORY = 8, MOST_LOADS = 10 };
 
 static status key_of(config *c, char out[33], error *err)
 {
@@ -47,20 +48,27 @@ status pack_find(const runner *r, config *c, const data_pack **out, error *err)
 /* -- Loading -- */
 
 /* "digits.cfg:14: ...: cannot be opened, phase plan": where in a worker it was is nothing to a user who has not begun. */
-static status fail_loading(const workload *w, const outcome *o, error *err)
+static status fail_loading(const workload *w, const outcome *o, double wall_s, error *err)
 {
+    if (o->class == OUTCOME_TIMEOUT) {
+        return fail_at(err, E_PLUGIN, &w->at,
+            "the data of workload \"%s\" are not loaded after %g s: the plugin of the dataset "
+            "hangs, "
+            "or needs longer: loading may take %d times study.sandbox.wall, and %g s at least",
+            w->name, wall_s, LOAD_WALL, least_wall_s);
+    }
     const char *phase = strstr(o->text, ", phase ");
     return fail(err, E_PLUGIN, "the data of workload \"%s\": %.*s", w->name,
         (int)(phase ? (size_t)(phase - o->text) : strlen(o->text)), o->text);
 }
 
 /* Runs a job to its end, again where it was killed; it is the caller's. */
-static status run_job(sandbox *s, const sandbox_call *c, sandbox_job **out, error *err)
+static status run_job(runner *r, sandbox *s, const sandbox_call *c, sandbox_job **out, error *err)
 {
     for (int i = 1;; i++) {
         sandbox_job *ended = NULL;
         status st = sandbox_start(s, c, out, err);
-        if (st == OK) st = sandbox_wait(s, -1, &ended, err);
+        if (st == OK) st = runner_wait_job(r, s, &ended, err);
         if (st != OK || i == MOST_LOADS || !outcome_is_loss(job_outcome(*out))) return st;
         job_free(*out);
         *out = NULL;
@@ -76,7 +84,7 @@ static status load(runner *r, const workload *w, const text *input, size_t bytes
     sandbox_job *j = NULL;
     sandbox *s = r->places[PLACE_DATA];
     sandbox_limits limits = r->declaration->limits;
-    limits.wall_s = limits.wall_s > load_wall_s ? limits.wall_s : load_wall_s;
+    limits.wall_s = fmax(LOAD_WALL * limits.wall_s, least_wall_s);
     limits.cpu_s = 0;
     limits.memory_bytes = LOAD_MEMORY * limits.memory_bytes + bytes;
     const sandbox_call c = { .level = r->level,
@@ -85,8 +93,9 @@ static status load(runner *r, const workload *w, const text *input, size_t bytes
         .n_input = input->n,
         .result_bytes = bytes,
         .limits = &limits };
-    TRY(run_job(s, &c, &j, err));
-    if (job_outcome(j)->class != OUTCOME_OK) TRY(fail_loading(w, job_outcome(j), err));
+    TRY(run_job(r, s, &c, &j, err));
+    if (job_outcome(j)->class != OUTCOME_OK)
+        TRY(fail_loading(w, job_outcome(j), limits.wall_s, err));
     const void *got = job_result(j, &n);
     TRY(load_result_read(got, n, out, err));
     *out_job = j;

@@ -158,6 +158,8 @@ struct run {
 void run_over(run *n, const outcome *o);
 /* The same with a class and a reason of the runner's own. */
 void run_over_for(run *n, outcome_class c, const char *format, ...) PRINTF_LIKE(3, 4);
+/* While opening: the next job of that sandbox that has ended. E_INTERRUPTED: that was asked for; the job runs on. */
+status runner_wait_job(runner *r, sandbox *s, sandbox_job **out, error *err) MUST_CHECK;
 bool run_has_room_for_news(const run *n); /* who can wait should wait otherwise */
 status run_tell(run *n, double fidelity, double v, error *err) MUST_CHECK; /* RUN_REPORTED */
 

@@ -151,7 +151,7 @@ static status plan_once(run *n, run_plan *out, bool *out_is_lost, error *err)
     status st = train_start_job(n, plan_place(n), "plan", &in, &c, err);
     mine = n->job;
     while (st == OK && j != mine) {
-        st = sandbox_wait(s, -1, &j, err);
+        st = runner_wait_job(n->owner, s, &j, err);
         if (st == OK && !j) st = fail(err, E_INTERNAL, "a plan went away");
         if (st == OK && j != mine) train_go_on(job_self(j), j);
     }

@@ -1,6 +1,9 @@
 /* Trials of a train workload: the chain of jobs gives what `assay train` gives, and says what went wrong; nothing is left behind. */
 #include "core/study/runner_rig.h"
 
+#include <pthread.h>
+#include <sys/stat.h>
+
 static const char *const small[] = { "train.epochs=3", "model[0].units=16" };
 
 /* The number after a key of a run's record, wherever it stands. */
@@ -269,6 +272,40 @@ static void test_runner__refuses_workloads_that_cannot_run(void **state)
 }
 
 /* The scorer's numbers are those of the trainer, from whose weights they are made. */
+static void *interrupt_soon(void *asked)
+{
+    (void)usleep(300000);
+    atomic_store((atomic_int *)asked, 1);
+    return NULL;
+}
+
+/* A pipe that nobody writes to: who opens it to read waits for ever. */
+static void test_runner__gives_up_data_that_hang(void **state)
+{
+    rig g;
+    error err;
+    char set[128], path[64];
+    pthread_t other;
+    atomic_int asked = 0;
+    const char *overrides[] = { set };
+    const runner_options o = { .program = PROGRAM, .interrupt = &asked };
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/assay-hangs-%d", (int)getpid());
+    snprintf(set, sizeof set, "data.file=%s", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    rig_init(&g, NULL);
+    rig_train(&g, overrides, 1);
+    assert_int_equal(setenv("ASSAY_PLUGIN_PATH", TEST_BUILD_DIR "/plugins", 1), 0);
+    assert_int_equal(pthread_create(&other, NULL, interrupt_soon, &asked), 0);
+    assert_int_equal(runner_open(&g.d, &o, &g.r, &err), E_INTERRUPTED);
+    assert_int_equal(atomic_load(&asked), 1);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    rig_close(&g);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void test_runner__scores_what_training_left(void **state)
 {
     rig g;
@@ -420,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_runner__a_plan_that_fails_is_its_makers_alone),
         cmocka_unit_test(test_runner__says_what_went_wrong),
         cmocka_unit_test(test_runner__refuses_workloads_that_cannot_run),
+        cmocka_unit_test(test_runner__gives_up_data_that_hang),
         cmocka_unit_test(test_runner__scores_what_training_left),
         cmocka_unit_test(test_runner__takes_the_best_check),
         cmocka_unit_test(test_runner__opens_data_that_were_not_loaded),
