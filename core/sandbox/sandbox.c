@@ -260,7 +260,7 @@ status sandbox_open(const sandbox_options *o, sandbox **out, error *err)
     if (!s->program) TRY(fail_nomem(err, "the sandbox"));
     TRY(copy_paths(s, err));
     TRY(copy_inputs(s, err));
-    TRY(host_start_server(s, err));
+    if (!o->is_late) TRY(host_start_server(s, err));
     *out = s;
 done:
     if (st != OK) sandbox_close(s);

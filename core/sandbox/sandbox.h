@@ -61,6 +61,8 @@ typedef struct sandbox_options {
     const sandbox_input *inputs; // [n_inputs], at most 16
     size_t n_inputs;
     uint32_t pretend_lacking; /* LACKS_... */
+    bool
+        is_late; /* the first job that needs the fork server starts it, if any does; until then the state is empty */
 } sandbox_options;
 
 /* What the fork server found on this machine. */
@@ -77,7 +79,7 @@ typedef struct sandbox_state {
 typedef struct sandbox sandbox;
 typedef struct sandbox_job sandbox_job;
 
-/* Starts the fork server and waits until it is ready. */
+/* Starts the fork server and waits until it is ready, but where the options say later. */
 status sandbox_open(const sandbox_options *o, sandbox **out, error *err) MUST_CHECK;
 /* Ends every job and the fork server; jobs that were not freed are. */
 void sandbox_close(sandbox *s);

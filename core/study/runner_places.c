@@ -145,7 +145,8 @@ static status open_place(
         .readable = p.s,
         .inputs = inputs,
         .n_inputs = n,
-        .pretend_lacking = r->options.pretend_lacking };
+        .pretend_lacking = r->options.pretend_lacking,
+        .is_late = r->level == SANDBOX_NONE };
     TRY(sandbox_open(&o, &r->places[place], err));
 done:
     free(p.s);
