@@ -2,6 +2,8 @@
 #include "store/sqlite.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 /* -- Events -- */
 
@@ -246,11 +248,15 @@ status sqlite_recover(store *base, uint64_t study, bool (*is_dead)(const char *o
         if (!is_row) break;
         TRY(column_text(q, 0, &next, err));
         char found[OWNER_BYTES] = "";
-        for (size_t i = 0; i + 1 < sizeof found && next[i]; i++)
-            found[i] = next[i];
+        (void)snprintf(found, sizeof found, "%s", next);
         sqlite3_reset(q);
-        for (size_t i = 0; i < sizeof owner; i++)
-            owner[i] = found[i];
+        if (strcmp(found, owner) <= 0) { /* cut off, it would be found for ever */
+            TRY(fail(err, E_CORRUPT,
+                "%s: an attempt's owner is no name that assay has written (%.40s): save what can "
+                "be read: sqlite3 COPY .recover | sqlite3 NEW",
+                base->where, found));
+        }
+        memcpy(owner, found, sizeof owner);
         if (is_dead(owner, self)) TRY(lose_all_of(s, study, owner, &n_lost, err));
     }
 done:

@@ -229,6 +229,25 @@ static void test_store_file__after_an_unclean_end_the_file_is_looked_through(voi
     OKAY(open_it("study.db", STORE_WRITE, err));
 }
 
+/* Two kinds of text that a buffer or a C string cannot hold whole: asking for the next one would never come to an end. */
+static void test_store_file__owners_that_nobody_wrote_are_told(void **state)
+{
+    static const char *const odd[] = {
+        "UPDATE attempt SET owner = hex(zeroblob(400))",
+        "UPDATE attempt SET owner = 'two' || char(0) || 'three'",
+    };
+    rig *r = *state;
+    uint64_t n_lost = 0;
+    add(r, 0);
+    must_claim(r);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        alter("study.db", odd[i]);
+        SAYS(E_CORRUPT, "owner", store_recover(r->s, 0, NULL, NULL, &n_lost, err));
+    }
+    alter("study.db", "UPDATE attempt SET owner = 'one'");
+    OKAY(store_recover(r->s, 0, NULL, NULL, &n_lost, err));
+}
+
 static void test_store_file__damaged_pages_are_told_and_do_not_crash(void **state)
 {
     rig *r = *state;
@@ -420,6 +439,7 @@ int main(void)
         TEST(test_store_file__network_file_systems_are_refused),
         TEST(test_store_file__after_an_unclean_end_everything_is_there),
         TEST(test_store_file__after_an_unclean_end_the_file_is_looked_through),
+        TEST(test_store_file__owners_that_nobody_wrote_are_told),
         TEST(test_store_file__damaged_pages_are_told_and_do_not_crash),
         TEST(test_store_file__a_store_that_contradicts_itself_is_found_out),
         TEST(test_store_file__events_cannot_be_changed),
