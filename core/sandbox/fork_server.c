@@ -249,10 +249,11 @@ static bool is_worker(const fork_server *f, pid_t pid)
     return false;
 }
 
-/* One look at what has been adopted: ends whatever belongs to no worker that still runs. */
+/* One look at what has been adopted: ends whatever belongs to no worker that still runs. A number that the list's room cuts off would
+ * be another process's: it is left to the next look. */
 static uint32_t sweep_once(const fork_server *f)
 {
-    char path[64], list[4096];
+    char path[64], list[16384];
     uint32_t n = 0;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -261,7 +262,7 @@ static uint32_t sweep_once(const fork_server *f)
     list[got > 0 ? got : 0] = '\0';
     for (char *s = list, *next;; s = next) {
         const pid_t pid = (pid_t)strtol(s, &next, 10);
-        if (next == s) return n;
+        if (next == s || *next != ' ') return n;
         if (is_worker(f, pid) || is_worker(f, getsid(pid))) continue;
         (void)kill(pid, SIGKILL);
         if (waitpid(pid, NULL, 0) == pid) n++;
