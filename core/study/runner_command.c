@@ -278,9 +278,9 @@ static void judge(const run *n, const command *c, outcome *o)
     } else if (o->exit_code != 0 && used_up_memory(l, o)) {
         say_memory(c, l, o);
     } else if (o->exit_code != 0) {
-        o->class = OUTCOME_PLUGIN_ERROR;
-        snprintf(o->text, sizeof o->text, "%s%s(exit code %d)", c->last_line,
-            c->last_line[0] ? " " : "the program gave no reason ", o->exit_code);
+        o->class = OUTCOME_EARLY_EXIT;
+        snprintf(o->text, sizeof o->text, "program ended with exit code %d: %s", o->exit_code,
+            c->last_line[0] ? c->last_line : "it gave no reason");
     } else if (c->is_out_of_memory) {
         o->class = OUTCOME_HOST_ERROR;
         snprintf(o->text, sizeof o->text, "out of memory while listening to a program");

@@ -28,7 +28,8 @@ struct command {
     double begun_s, looked_s;
     outcome_class limit; /* it was ended for; OUTCOME_OK: it was not */
     uint64_t peak_bytes;
-    char last_line[LAST_BYTES]; /* that was no metric */
+    char last_line[LAST_BYTES]; /* that was no metric: of standard error, where there is one */
+    bool has_error_line;
     bool log_is_full;
     run_value last[RUN_MOST_NAMES]; /* the last value of each name */
     size_t n_last;

@@ -20,15 +20,18 @@ enum {
 
 /* -- The log -- */
 
-static void to_log(run *n, const char *s, size_t length, bool ends)
+/* The last line is the reason where it fails, and reasons are told on standard error. */
+static void to_log(run *n, const char *s, size_t length, bool ends, bool is_error)
 {
     command *c = n->command;
+    const bool is_reason = is_error || !c->has_error_line;
     const size_t most = n->owner->declaration->limits.log_bytes;
     size_t k = 0;
     for (size_t i = 0; i < length + ends; i++) {
         const char was = i < length ? s[i] : '\n';
         const char put = (was >= ' ' && was <= '~') || was == '\n' || was == '\t' ? was : '?';
-        if (i < length && put != '\n' && k + 1 < sizeof c->last_line) c->last_line[k++] = put;
+        if (is_reason && i < length && put != '\n' && k + 1 < sizeof c->last_line)
+            c->last_line[k++] = put;
         if (n->log.n < most) {
             text_add_bytes(&n->log, &put, 1);
         } else {
@@ -36,6 +39,7 @@ static void to_log(run *n, const char *s, size_t length, bool ends)
         }
     }
     if (k > 0) c->last_line[k] = '\0';
+    if (k > 0 && is_error) c->has_error_line = true;
 }
 
 /* -- Lines of JSON -- */
@@ -166,7 +170,7 @@ static void take_line(run *n, const stream *s, const char *line, size_t length, 
     if (may_be && read_line(c, line, length, &t, &err) == OK) {
         take_told(n, &t);
     } else {
-        to_log(n, line, length, !s->is_long);
+        to_log(n, line, length, !s->is_long, s == &c->err);
     }
 }
 

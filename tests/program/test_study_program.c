@@ -27,7 +27,7 @@ static void test_run__searches_shows_and_keeps(void **state)
     has(s.out.s, "12 ended (");
     has(s.out.s, "  best          ");
     has(s.out.s, "\n  5  ");
-    has(s.out.s, "plugin error");
+    has(s.out.s, "early exit");
     has(s.out.s, "best value of a tuning is optimistic");
     has(s.err.s, "trials 12/12");
     has_not(s.out.s, "\033");
@@ -229,7 +229,7 @@ static void test_failures__of_all_trials_are_the_programs_own(void **state)
     scene_run(&s, "study", "run", "search.cfg", "study.search=\"x=0.6..1\"");
     scene_expect(&s, 1);
     has(s.out.s, "none of 12 trials has a value");
-    has(s.out.s, "12  plugin error");
+    has(s.out.s, "12  early exit");
     has(s.err.s, "no trial of the study has a value");
     scene_run(&s, "study", "show", "--json");
     scene_expect(&s, 0);

@@ -154,8 +154,12 @@ static void test_runner_command__says_how_it_ended(void **state)
         outcome_class class;
         const char *says;
     } rows[] = {
-        { "echo 'bad lr' >&2; exit 3", OUTCOME_PLUGIN_ERROR, "bad lr (exit code 3)" },
-        { "exit 4", OUTCOME_PLUGIN_ERROR, "no reason (exit code 4)" },
+        { "echo 'bad lr' >&2; exit 3", OUTCOME_EARLY_EXIT,
+            "program ended with exit code 3: bad lr" },
+        { "echo 'bad lr' >&2; sleep 0.2; echo 'cleaning up'; exit 3", OUTCOME_EARLY_EXIT,
+            "program ended with exit code 3: bad lr" },
+        { "echo 'bad batch'; exit 3", OUTCOME_EARLY_EXIT, "exit code 3: bad batch" },
+        { "exit 4", OUTCOME_EARLY_EXIT, "program ended with exit code 4: it gave no reason" },
         { "kill -SEGV $$", OUTCOME_CRASH, "signal 11" },
         { "kill -KILL $$", OUTCOME_CRASH, "signal 9" },
         { "echo '{\"loss\": 1}'", OUTCOME_RESULT_INVALID,
