@@ -144,13 +144,15 @@ static status tell_next(tuning *t, error *err)
     return tell_end(t, &t->h.proposals[t->n_told++], err);
 }
 
-/* Facts up to that of seq `last`; with parts. */
+/* Facts up to that of seq `last`; with parts. A search takes a report that is not finite for the trial's end, of which the store has an event
+ * of its own: that one is told. */
 static status tell_facts(tuning *t, uint64_t last, error *err)
 {
     status st = OK;
     while (st == OK && t->n_told < t->h.n_facts && t->h.facts[t->n_told].seq <= last) {
         const fact *f = &t->h.facts[t->n_told++];
         proposal *p = &t->h.proposals[f->i_proposal];
+        if (f->kind != EVENT_FINISHED && !isfinite(f->value)) continue;
         st = f->kind == EVENT_FINISHED
             ? tell_end(t, p, err)
             : tell(t, p, ASSAY_TRIAL_REPORTED, f->value, f->standard_error, f->fidelity, err);

@@ -146,7 +146,8 @@ status runner_wait(runner *r, double timeout_s, run_news *out, error *err)
     if (n->spec.reports && n->stopped == OUTCOME_OK && n->n_reported < fake.n_reports) {
         out->kind = RUN_REPORTED;
         out->fidelity = ++n->n_reported;
-        out->value = fake_value(r, n) + 1.0 / n->n_reported;
+        out->value = n->outcome.class == OUTCOME_NONFINITE ? (double)INFINITY
+                                                           : fake_value(r, n) + 1.0 / n->n_reported;
         return OK;
     }
     fake_finish(r, n);

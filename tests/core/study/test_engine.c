@@ -129,6 +129,34 @@ static void test_engine__goes_on_after_kill_as_if_nothing_had_happened(void **st
 
 /* -- pruning -- */
 
+static outcome_class some_diverge(const run_spec *s, uint64_t n_started)
+{
+    (void)s;
+    return n_started % 3 == 0 ? OUTCOME_NONFINITE : OUTCOME_OK;
+}
+
+/* What diverges may say so twice, by a report on its way and by its end. */
+static void test_engine__goes_on_after_a_report_that_is_not_finite(void **state)
+{
+    static const char *const ways[] = { "strategy = \"random\"; pruner = \"median\";",
+        "strategy = \"hyperband\";", "strategy = \"asha\";" };
+    scene *t = *state;
+    fake.n_reports = 3;
+    fake.class_of = some_diverge;
+    for (size_t i = 0; i < 3; i++) {
+        engine_summary sum;
+        char more[192], file[32];
+        snprintf(
+            more, sizeof more, "%s budget = { trials = 12; }; fidelity = { max = 9.0; };", ways[i]);
+        snprintf(file, sizeof file, "s%zu.study", i);
+        declare(t, more);
+        okay(t, file, (engine_options){ .n_jobs = 2 }, &sum);
+        assert_true(sum.is_over);
+        assert_true(sum.count[TRIAL_DIVERGED] > 0);
+        assert_true(sum.count[TRIAL_DONE] > 0);
+    }
+}
+
 static void test_engine__pruned_trials_keep_the_value_of_the_verdict(void **state)
 {
     scene *t = *state;
@@ -294,6 +322,8 @@ int main(void)
             test_engine__proposes_the_same_on_any_number_of_cores, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
             test_engine__goes_on_after_kill_as_if_nothing_had_happened, make_scene, drop_scene),
+        cmocka_unit_test_setup_teardown(
+            test_engine__goes_on_after_a_report_that_is_not_finite, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
             test_engine__pruned_trials_keep_the_value_of_the_verdict, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
