@@ -1,6 +1,6 @@
 /* Messages of any length over a stream socket between a job and its host: eight bytes that say how long, then the bytes. Private to the room.
  *
- * Both sides use read and writev alone in a worker, since stage B of strict allows no other call on a socket. */
+ * In a worker it makes do with read and writev, since stage B of strict allows no other call on a socket. */
 #ifndef ASSAY_CORE_SANDBOX_CHANNEL_H
 #define ASSAY_CORE_SANDBOX_CHANNEL_H
 

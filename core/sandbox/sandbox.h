@@ -104,8 +104,8 @@ typedef struct sandbox_call {
     void *self; /* job_self gives it back */
 } sandbox_call;
 
-/* Begins a job; level none runs it here and now. E_UNSUPPORTED: strict, and the machine lacks what it needs. A fork server that died is started
- * anew. */
+/* Begins a job; level none runs it here and now. E_UNSUPPORTED: strict, and the machine lacks what it needs. E_RANGE: a result beyond half of the
+ * machine's memory, or floats that are not within it. A fork server that died is started anew. */
 status sandbox_start(sandbox *s, const sandbox_call *c, sandbox_job **out, error *err) MUST_CHECK;
 
 /* The next job that has ended, waiting up to timeout_s (below 0: as long as it takes); *out is NULL where none did. Enforces all limits, so call
@@ -170,7 +170,7 @@ typedef struct sandbox_probe {
 /* The procedure that the probes run; in the table of `assay`. */
 extern const procedure probe_procedure;
 
-/* Tries six things that a strict worker must not be able to do, each in a worker of its own. */
+/* Tries six things that a strict worker must not be able to do, each in a worker of its own. No other job may run meanwhile. */
 status sandbox_run_probes(sandbox *s, sandbox_probe out[N_PROBES], error *err) MUST_CHECK;
 
 #endif

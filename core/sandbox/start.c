@@ -31,6 +31,21 @@ static status effective_level(
               s->state.lacking);
 }
 
+/* How large a result is, a worker before may have said, whose plugins can say anything; every byte of it is written before the job
+ * begins. */
+static status check_size(size_t bytes, error *err)
+{
+    char asked[32], most[32];
+    const double half = 0.5 * (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (half <= 0 || (double)bytes <= half) return OK;
+    text_bytes(asked, (double)bytes);
+    text_bytes(most, half);
+    return fail(err, E_RANGE,
+        "a result of %s, where half of this machine's memory (%s) is most: make the model or the "
+        "data smaller, or take a larger machine",
+        asked, most);
+}
+
 static status new_job(sandbox *s, const sandbox_call *c, sandbox_job **out, error *err)
 {
     status st = OK;
@@ -43,6 +58,7 @@ static status new_job(sandbox *s, const sandbox_call *c, sandbox_job **out, erro
     if (!size_sum(PAGE_BYTES, c->result_bytes, &j->shared_bytes)) {
         TRY(fail(err, E_RANGE, "a result of %zu bytes", c->result_bytes));
     }
+    TRY(check_size(c->result_bytes, err));
     if (c->n_finite &&
         (c->finite_at % 4 || c->finite_at > c->result_bytes ||
             c->n_finite > (c->result_bytes - c->finite_at) / 4)) {

@@ -537,6 +537,28 @@ static void test_sandbox__believes_no_result_that_is_not_whole(void **state)
     sandbox_close(s);
 }
 
+/* Who says how large a result is may be a plugin. */
+static void test_sandbox__makes_no_result_that_memory_cannot_hold(void **state)
+{
+    const size_t all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    const size_t sizes[] = { all, SIZE_MAX / 2, SIZE_MAX };
+    sandbox *s = open_plain();
+    (void)state;
+    for (int level = SANDBOX_NONE; level <= SANDBOX_STRICT; level++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            error err;
+            sandbox_job *j = NULL;
+            const sandbox_call c = {
+                .level = (sandbox_level)level, .procedure = "echo", .result_bytes = sizes[i]
+            };
+            assert_int_equal(sandbox_start(s, &c, &j, &err), E_RANGE);
+            assert_non_null(strstr(err.text, "a result of "));
+            assert_null(j);
+        }
+    }
+    sandbox_close(s);
+}
+
 static void test_sandbox__keeps_the_reason_of_a_procedure(void **state)
 {
     sandbox *s = open_plain();
@@ -964,6 +986,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sandbox__ends_even_what_has_not_begun),
         cmocka_unit_test(test_sandbox__ends_what_is_freed_before_it_has_begun),
         cmocka_unit_test(test_sandbox__believes_no_result_that_is_not_whole),
+        cmocka_unit_test(test_sandbox__makes_no_result_that_memory_cannot_hold),
         cmocka_unit_test(test_sandbox__keeps_the_reason_of_a_procedure),
         cmocka_unit_test(test_sandbox__sweeps_what_a_worker_leaves),
         cmocka_unit_test(test_sandbox__opens_files_before_stage_b_alone),
