@@ -77,6 +77,15 @@ static void copy_clean(char *out, size_t n, const volatile char *s, size_t most)
 /* "<what> in adam.so+0x12, phase step, step 20" */
 static void say(outcome *o, outcome_class class, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* "step 20: the loss is not finite" says itself when that was. */
+static bool tells_its_step(const outcome *o)
+{
+    char begins[40];
+    const int n = snprintf(begins, sizeof begins, "step %llu:", (unsigned long long)o->step);
+    return o->step > 0 && !o->module[0] && !o->doing[0] && o->phase == PHASE_STEP &&
+        strncmp(o->text, begins, (size_t)n) == 0;
+}
+
 static void say(outcome *o, outcome_class class, const char *format, ...)
 {
     va_list args;
@@ -86,6 +95,7 @@ static void say(outcome *o, outcome_class class, const char *format, ...)
     (void)vsnprintf(o->text, sizeof o->text, format, args);
     va_end(args);
     n = strlen(o->text);
+    if (tells_its_step(o)) return;
     if (o->module[0]) {
         n += (size_t)snprintf(o->text + n, sizeof o->text - n, " in %s+0x%llx", o->module,
             (unsigned long long)o->offset);

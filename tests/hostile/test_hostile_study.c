@@ -133,7 +133,7 @@ static const contender_row rows[] = {
     FORBIDDEN("write_parent", "process_vm_writev"),
     FORBIDDEN("outlive_parent", "prctl"),
     FORBIDDEN("patch_host_code", "mprotect"),
-    BEYOND("not_a_number", "nonfinite", "dense1.weight is nan", "phase step, step 6", SUSPECT),
+    BEYOND("not_a_number", "nonfinite", "step 6: ", "dense1.weight is nan", SUSPECT),
     BEYOND("far_outside", "crash", "segmentation fault in " SO, STEP_5),
     BEYOND("refuse", "plugin error", "had enough", STEP_5),
     LAYER("crash_null", "crash", "segmentation fault in hostile_layer.so+0x", "phase step, step"),

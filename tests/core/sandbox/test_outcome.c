@@ -10,6 +10,7 @@
 #include "sandbox/wire.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -224,6 +225,28 @@ static void test_outcome__an_exit_is_no_success_alone(void **state)
     expect(&r, OUTCOME_LEFTOVER, "left 2 processes behind, which were ended, phase step, step 20");
 }
 
+static void test_outcome__a_step_is_told_once(void **state)
+{
+    static const struct {
+        const char *told, *says;
+    } rows[] = {
+        { "step 20: the loss is nan", "step 20: the loss is nan" },
+        { "step 2: the loss is nan", "step 2: the loss is nan, phase step, step 20" },
+        { "step 200: the loss is nan", "step 200: the loss is nan, phase step, step 20" },
+        { "the loss is nan", "the loss is nan, phase step, step 20" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rig r;
+        begin(&r);
+        r.page.done = 1;
+        r.page.code = 1;
+        r.page.class = OUTCOME_NONFINITE;
+        snprintf(r.page.text, sizeof r.page.text, "%s", rows[i].told);
+        expect(&r, OUTCOME_NONFINITE, rows[i].says);
+    }
+}
+
 static void test_outcome__a_refusal_chooses_among_few_classes(void **state)
 {
     rig r;
@@ -297,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_outcome__time_and_files_of_the_kernels),
         cmocka_unit_test(test_outcome__names_the_forbidden_call),
         cmocka_unit_test(test_outcome__an_exit_is_no_success_alone),
+        cmocka_unit_test(test_outcome__a_step_is_told_once),
         cmocka_unit_test(test_outcome__a_refusal_chooses_among_few_classes),
         cmocka_unit_test(test_outcome__a_call_below_zero_is_none),
         cmocka_unit_test(test_outcome__survives_any_page),

@@ -217,7 +217,7 @@ static void test_runner__says_what_went_wrong(void **state)
         const char *says;
     } rows[] = {
         { "optimizer.type=adan2", NULL, OUTCOME_PLUGIN_ERROR, "did you mean \"adan\"?" },
-        { "optimizer.lr=1e30", NULL, OUTCOME_NONFINITE, "phase step" },
+        { "optimizer.lr=1e30", NULL, OUTCOME_NONFINITE, "step 2: " },
         { "train.epochs=100000", NULL, OUTCOME_TIMEOUT, "not done after" },
         { NULL, "no.such.group=1..2", OUTCOME_PLUGIN_ERROR, "no.such" },
         { "metrics=()", NULL, OUTCOME_RESULT_INVALID,
