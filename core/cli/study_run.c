@@ -212,8 +212,9 @@ const command command_study_run = {
         ":step=S] or NAME=A,B,C, several with blanks between; ?NAME=A behind it makes it "
         "conditional. LOW..HIGH of a key that is a real number are reals; of a program's words "
         "0..1 are two whole numbers, 0.0..1.0 all that is between.\n\n"
-        "Ctrl-C lets what runs end and begins nothing more, a second one ends what runs, too, a "
-        "third one the program; exit code 75, and the study can be resumed. The tables are printed "
+        "Ctrl-C lets what runs end and begins nothing more, a second one ends what runs, too, with "
+        "exit code 75; a third one ends the program at once, with exit code 130. In each case the "
+        "study can be resumed. The tables are printed "
         "to standard output, everything else to standard error.",
     .examples =
         "assay study run configs/digits.cfg --sweep 'optimizer.lr=1e-4..1e-1:log' --trials 20\n"
