@@ -25,7 +25,7 @@ static const struct {
     { "common/gitignore.in", ".gitignore" },
 };
 
-enum { N_FILES = sizeof files / sizeof files[0], IN_C = 0, IN_CPP = 1, N_WORDS = 11 };
+enum { N_FILES = sizeof files / sizeof files[0], IN_C = 0, IN_CPP = 1, N_WORDS = 12 };
 
 /* @NAME@ in a template and what it stands for. */
 typedef struct filling {
@@ -154,7 +154,7 @@ static void set_words(making *m)
         { "FLAGS", "CFLAGS", "CXXFLAGS" }, { "STANDARD", "c11", "c++17" } };
     const size_t n = sizeof of_language / sizeof of_language[0];
     m->words[0] = (filling){ "NAME", m->name };
-    m->words[1] = (filling){ "KIND", kind_in_words(m->kind) };
+    m->words[1] = (filling){ "KIND", m->kind };
     m->words[2] = (filling){ "A", article(m->kind) };
     for (size_t i = 0; i < n; i++) {
         m->words[3 + i] = (filling){ of_language[i][0], of_language[i][1 + m->language] };
@@ -162,6 +162,7 @@ static void set_words(making *m)
     m->words[3 + n] = (filling){ "RUN", is_of_search(m->kind) ? "search --space" : "train" };
     m->words[4 + n] = (filling){ "DOES",
         is_of_search(m->kind) ? "serves it to another program" : "trains with it, in a second" };
+    m->words[5 + n] = (filling){ "WHAT", kind_in_words(m->kind) };
 }
 
 /* The filling for the word that begins at `at`, an @; NULL where that is only an @. */
