@@ -24,34 +24,9 @@ static const assay_hyper hypers[] = {
 static int start(assay_ctx *ctx, const void *hyper, const assay_search_plan *plan)
 {
     const struct asha *a = hyper;
-    struct halving *h = ctx->host->alloc(ctx, sizeof *h);
-    ctx->self = h;
-    return h ? halving_open(ctx, h, plan, a->eta, (uint64_t)a->skip, 1) : ASSAY_E_NOMEM;
-}
-
-static int tell(
-    assay_ctx *ctx, const void *hyper, const assay_event *events, uint64_t n, uint64_t stride)
-{
-    (void)hyper;
-    for (uint64_t i = 0; i < n; i++) {
-        const int code = halving_stop(ctx, ctx->self, assay_event_at(events, i, stride));
-        if (code != ASSAY_OK) return code;
-    }
-    return ASSAY_OK;
-}
-
-static int report(
-    assay_ctx *ctx, const void *hyper, const assay_event *event, uint64_t *out_verdict)
-{
-    (void)hyper;
-    *out_verdict = halving_verdict(ctx->self, event->trial);
-    return ASSAY_OK;
-}
-
-static void end(assay_ctx *ctx)
-{
-    ctx->self = NULL;
+    return halving_prune_open(ctx, plan, a->eta, (uint64_t)a->skip, 1);
 }
 
 ASSAY_PRUNER(asha, "0.1.0", "lets one trial in eta go on at each rung", ASSAY_HYPERS(asha, hypers),
-    .open = start, .tell = tell, .report = report, .close = end);
+    .open = start, .tell = halving_prune_tell, .report = halving_prune_report,
+    .close = halving_prune_close);

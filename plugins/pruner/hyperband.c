@@ -23,34 +23,9 @@ static const assay_hyper hypers[] = {
 static int start(assay_ctx *ctx, const void *hyper, const assay_search_plan *plan)
 {
     const struct hyperband *a = hyper;
-    struct halving *h = ctx->host->alloc(ctx, sizeof *h);
-    ctx->self = h;
-    return h ? halving_open(ctx, h, plan, a->eta, 0, (uint64_t)a->brackets) : ASSAY_E_NOMEM;
-}
-
-static int tell(
-    assay_ctx *ctx, const void *hyper, const assay_event *events, uint64_t n, uint64_t stride)
-{
-    (void)hyper;
-    for (uint64_t i = 0; i < n; i++) {
-        const int code = halving_stop(ctx, ctx->self, assay_event_at(events, i, stride));
-        if (code != ASSAY_OK) return code;
-    }
-    return ASSAY_OK;
-}
-
-static int report(
-    assay_ctx *ctx, const void *hyper, const assay_event *event, uint64_t *out_verdict)
-{
-    (void)hyper;
-    *out_verdict = halving_verdict(ctx->self, event->trial);
-    return ASSAY_OK;
-}
-
-static void end(assay_ctx *ctx)
-{
-    ctx->self = NULL;
+    return halving_prune_open(ctx, plan, a->eta, 0, (uint64_t)a->brackets);
 }
 
 ASSAY_PRUNER(hyperband, "0.1.0", "stops trials early in some brackets and late in others",
-    ASSAY_HYPERS(hyperband, hypers), .open = start, .tell = tell, .report = report, .close = end);
+    ASSAY_HYPERS(hyperband, hypers), .open = start, .tell = halving_prune_tell,
+    .report = halving_prune_report, .close = halving_prune_close);

@@ -46,41 +46,9 @@ static int start(assay_ctx *ctx, const void *hyper, const assay_search_plan *pla
     return ladder_open(ctx, plan, &settings, h->eta, (uint64_t)h->skip, 1);
 }
 
-static int ask(assay_ctx *ctx, const void *hyper, uint64_t number, uint64_t want,
-    assay_proposal *out, uint64_t stride, uint64_t *out_n, uint64_t *out_is_over)
-{
-    (void)hyper;
-    return ladder_ask(ctx, number, want, out, stride, out_n, out_is_over);
-}
-
-static int tell(
-    assay_ctx *ctx, const void *hyper, const assay_event *events, uint64_t n, uint64_t stride)
-{
-    (void)hyper;
-    return ladder_tell(ctx, events, n, stride);
-}
-
-static int report(
-    assay_ctx *ctx, const void *hyper, const assay_event *event, uint64_t *out_verdict)
-{
-    (void)hyper;
-    *out_verdict = ladder_verdict(ctx->self, event);
-    return ASSAY_OK;
-}
-
-static int explain(assay_ctx *ctx, const void *hyper, uint64_t trial, char *out, uint64_t bytes)
-{
-    (void)hyper;
-    return ladder_explain(ctx, trial, out, bytes);
-}
-
-static void end(assay_ctx *ctx)
-{
-    ladder_close(ctx);
-}
-
 ASSAY_SEARCH(asha, "0.2.0",
     "many points for a little while, of which one in eta goes on at each rung",
     ASSAY_HYPERS(asha, hypers),
     .can = ASSAY_SEARCH_CATEGORIES | ASSAY_SEARCH_CONDITIONS | ASSAY_SEARCH_FIDELITY, .open = start,
-    .ask = ask, .tell = tell, .close = end, .report = report, .explain = explain);
+    .ask = ladder_ask, .tell = ladder_tell, .close = ladder_close, .report = ladder_report,
+    .explain = ladder_explain);

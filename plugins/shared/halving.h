@@ -209,4 +209,38 @@ static inline uint64_t halving_verdict(const struct halving *h, uint64_t trial)
     return trial < h->n && h->climbers[trial].is_out ? ASSAY_VERDICT_STOP : ASSAY_VERDICT_GO;
 }
 
+/* -- a pruner's ops, whose self is a halving -- */
+
+static inline int halving_prune_open(assay_ctx *ctx, const assay_search_plan *plan, double eta,
+    uint64_t skip, uint64_t most_brackets)
+{
+    struct halving *h = ctx->host->alloc(ctx, sizeof *h);
+    ctx->self = h;
+    return h ? halving_open(ctx, h, plan, eta, skip, most_brackets) : ASSAY_E_NOMEM;
+}
+
+static inline int halving_prune_tell(
+    assay_ctx *ctx, const void *hyper, const assay_event *events, uint64_t n, uint64_t stride)
+{
+    (void)hyper;
+    for (uint64_t i = 0; i < n; i++) {
+        const int code = halving_stop(ctx, ctx->self, assay_event_at(events, i, stride));
+        if (code != ASSAY_OK) return code;
+    }
+    return ASSAY_OK;
+}
+
+static inline int halving_prune_report(
+    assay_ctx *ctx, const void *hyper, const assay_event *event, uint64_t *out_verdict)
+{
+    (void)hyper;
+    *out_verdict = halving_verdict(ctx->self, event->trial);
+    return ASSAY_OK;
+}
+
+static inline void halving_prune_close(assay_ctx *ctx)
+{
+    ctx->self = NULL;
+}
+
 #endif

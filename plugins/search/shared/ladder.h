@@ -136,9 +136,10 @@ static inline uint64_t ladder_continue(
     return n;
 }
 
-static inline int ladder_ask(assay_ctx *ctx, uint64_t number, uint64_t want, assay_proposal *out,
-    uint64_t stride, uint64_t *out_n, uint64_t *out_is_over)
+static inline int ladder_ask(assay_ctx *ctx, const void *hyper, uint64_t number, uint64_t want,
+    assay_proposal *out, uint64_t stride, uint64_t *out_n, uint64_t *out_is_over)
 {
+    (void)hyper;
     struct ladder *l = ctx->self;
     struct halving *h = &l->halving;
     uint64_t n_new = 0;
@@ -242,8 +243,9 @@ static inline int ladder_take(assay_ctx *ctx, struct ladder *l, const assay_even
 }
 
 static inline int ladder_tell(
-    assay_ctx *ctx, const assay_event *events, uint64_t n, uint64_t stride)
+    assay_ctx *ctx, const void *hyper, const assay_event *events, uint64_t n, uint64_t stride)
 {
+    (void)hyper;
     for (uint64_t i = 0; i < n; i++) {
         const int code = ladder_take(ctx, ctx->self, assay_event_at(events, i, stride));
         if (code != ASSAY_OK) return code;
@@ -263,9 +265,19 @@ static inline uint64_t ladder_verdict(const struct ladder *l, const assay_event 
     return aim > 0 && !halving_is_below(e->fidelity, aim) ? ASSAY_VERDICT_PAUSE : ASSAY_VERDICT_GO;
 }
 
-/* "new, in bracket 2 of 5: 9 (31), 27 (10), whole" and how many have reached each rung by now. */
-static inline int ladder_explain(assay_ctx *ctx, uint64_t trial, char *out, uint64_t bytes)
+static inline int ladder_report(
+    assay_ctx *ctx, const void *hyper, const assay_event *event, uint64_t *out_verdict)
 {
+    (void)hyper;
+    *out_verdict = ladder_verdict(ctx->self, event);
+    return ASSAY_OK;
+}
+
+/* "new, in bracket 2 of 5: 9 (31), 27 (10), whole" and how many have reached each rung by now. */
+static inline int ladder_explain(
+    assay_ctx *ctx, const void *hyper, uint64_t trial, char *out, uint64_t bytes)
+{
+    (void)hyper;
     const struct ladder *l = ctx->self;
     uint64_t at = 0;
     if (bytes) out[0] = '\0';
