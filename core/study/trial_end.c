@@ -80,9 +80,17 @@ static bool is_lost(const declaration *d, const store_trial *t, const outcome *o
 
 /* -- the end -- */
 
-static trial_state state_of(const store_trial *t, const trial_verdict *v, const run_end *end)
+static double value_of(const declaration *d, const store_trial *t, const run_end *end)
 {
-    const bool has_value = isfinite(t->search.phase == STORE_TUNE ? end->value : end->judged) != 0;
+    if (t->search.phase == STORE_TUNE) return d->takes_best ? end->best : end->value;
+    return d->takes_best ? end->judged_best : end->judged;
+}
+
+/* Of a run that is judged at its best check the last one may be anything. */
+static trial_state state_of(
+    const declaration *d, const store_trial *t, const trial_verdict *v, const run_end *end)
+{
+    const bool has_value = isfinite(value_of(d, t, end)) != 0;
     switch (end->outcome->class) {
     case OUTCOME_OK: return !has_value ? TRIAL_DIVERGED : v->is_part ? TRIAL_PAUSED : TRIAL_DONE;
     case OUTCOME_PRUNED: return v->verdict == ASSAY_VERDICT_PAUSE ? TRIAL_PAUSED : TRIAL_PRUNED;
@@ -93,12 +101,6 @@ static trial_state state_of(const store_trial *t, const trial_verdict *v, const 
     }
 }
 
-static double value_of(const declaration *d, const store_trial *t, const run_end *end)
-{
-    if (t->search.phase == STORE_TUNE) return d->takes_best ? end->best : end->value;
-    return d->takes_best ? end->judged_best : end->judged;
-}
-
 static status finish(store *s, const declaration *d, const store_trial *t, const trial_verdict *v,
     const run_end *end, trial_state *out_state, error *err)
 {
@@ -107,7 +109,7 @@ static status finish(store *s, const declaration *d, const store_trial *t, const
     store_point *points = NULL;
     size_t n_points = 0;
     const outcome *o = end->outcome;
-    const trial_state state = state_of(t, v, end);
+    const trial_state state = state_of(d, t, v, end);
     TRY(make_points(end, &a, &points, &n_points, err));
     store_result r = { .state = state,
         .value = (double)NAN,

@@ -17,6 +17,7 @@ typedef struct fake_ways {
     int n_reports; /* of each trial that reports */
     outcome_class (*class_of)(const run_spec *s, uint64_t n_started); /* NULL: all are well */
     int signal; /* that ended those of class CRASH */
+    bool ends_badly; /* the last value is infinite, and the best one is not */
     status trouble; /* of those of class HOST_ERROR */
     uint64_t n_started;
 } fake_ways;
@@ -117,7 +118,9 @@ static void fake_finish(const runner *r, run *n)
     n->end = (run_end){ .outcome = &n->outcome,
         .values = n->values,
         .n_values = is_well ? n->spec.judges ? 2 : 1 : 0,
-        .value = is_well ? v : (double)NAN,
+        .value = !is_well     ? (double)NAN
+            : fake.ends_badly ? (double)INFINITY
+                              : v,
         .best = is_well ? v : (double)NAN,
         .judged = is_well && n->spec.judges ? v + 0.01 : (double)NAN,
         .judged_best = is_well && n->spec.judges ? v + 0.01 : (double)NAN,

@@ -135,6 +135,19 @@ static outcome_class some_diverge(const run_spec *s, uint64_t n_started)
     return n_started % 3 == 0 ? OUTCOME_NONFINITE : OUTCOME_OK;
 }
 
+static void test_engine__judged_at_the_best_check_the_last_may_be_anything(void **state)
+{
+    scene *t = *state;
+    engine_summary sum;
+    fake.ends_badly = true;
+    declare(t, "value = \"best\"; budget = { trials = 4; };");
+    okay(t, "best.study", (engine_options){ .n_jobs = 2 }, &sum);
+    assert_int_equal(sum.count[TRIAL_DONE], 8);
+    declare(t, "value = \"last\"; budget = { trials = 4; };");
+    okay(t, "last.study", (engine_options){ .n_jobs = 2 }, &sum);
+    assert_int_equal(sum.count[TRIAL_DIVERGED], 8);
+}
+
 /* What diverges may say so twice, by a report on its way and by its end. */
 static void test_engine__goes_on_after_a_report_that_is_not_finite(void **state)
 {
@@ -322,6 +335,8 @@ int main(void)
             test_engine__proposes_the_same_on_any_number_of_cores, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
             test_engine__goes_on_after_kill_as_if_nothing_had_happened, make_scene, drop_scene),
+        cmocka_unit_test_setup_teardown(
+            test_engine__judged_at_the_best_check_the_last_may_be_anything, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
             test_engine__goes_on_after_a_report_that_is_not_finite, make_scene, drop_scene),
         cmocka_unit_test_setup_teardown(
