@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "search/worker_plugins.h"
 #include "job/job.h"
+#include "job/layout.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,7 @@ done:
 static status lay_out(const load_job *l, load_head *h, error *err)
 {
     error why;
-    size_t end = (sizeof *h + 63) / 64 * 64;
+    size_t end = layout_up(sizeof *h);
     for (int u = 0; u < N_PACKS; u++) {
         size_t bytes = 0;
         const status st = dataset_pack_size(l->data, (pack_use)u, l->key.s, &bytes, &why);
@@ -50,7 +51,7 @@ static status lay_out(const load_job *l, load_head *h, error *err)
         }
         h->at[u] = end;
         h->bytes[u] = bytes;
-        end = ((size_t)h->total + 63) / 64 * 64;
+        end = layout_up((size_t)h->total);
     }
     return OK;
 }
@@ -117,9 +118,9 @@ static bool is_sound(const load_head *h, size_t n)
 {
     uint64_t end = sizeof *h;
     for (int p = 0; p < N_PARTS; p++) {
-        if (!memchr(h->split_hash[p], '\0', sizeof h->split_hash[p])) return false;
+        if (!layout_text_ends(h->split_hash[p], sizeof h->split_hash[p])) return false;
     }
-    if (h->is_filled > 1 || h->can_be_packed > 1 || !memchr(h->why, '\0', sizeof h->why)) {
+    if (h->is_filled > 1 || h->can_be_packed > 1 || !layout_text_ends(h->why, sizeof h->why)) {
         return false;
     }
     if (!h->can_be_packed) return !h->is_filled;

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "search/worker_plugins.h"
 #include "job/job.h"
+#include "job/layout.h"
 #include "train/predictor.h"
 
 #include <string.h>
@@ -93,7 +94,7 @@ status predict_layout_of(uint64_t n_outputs, const uint64_t n_output_rows[N_PART
     predict_layout *out, error *err)
 {
     const uint64_t most = UINT64_C(1) << 40;
-    predict_layout l = { .floats_at = (sizeof(predict_head) + 63) / 64 * 64 };
+    predict_layout l = { .floats_at = layout_up(sizeof(predict_head)) };
     l.head.n_outputs = n_outputs;
     l.bytes = l.floats_at;
     for (int p = PART_VALIDATION; p < N_PARTS; p++) {

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "search/worker_plugins.h"
 #include "job/job.h"
+#include "job/layout.h"
 #include "job/predict_job.h"
 #include "train/scorer.h"
 
@@ -149,11 +150,6 @@ const procedure score_procedure = { "score", score, worker_plugins_find, worker_
 
 /* -- The host's side -- */
 
-static bool ends(const char *s, size_t n)
-{
-    return memchr(s, '\0', n) != NULL;
-}
-
 status score_result_read(
     const void *result, size_t n, score_head *out_head, const score_row **out_rows, error *err)
 {
@@ -161,12 +157,13 @@ status score_result_read(
     if (n < sizeof h) return fail(err, E_CORRUPT, "scores have %zu bytes", n);
     memcpy(&h, result, sizeof h);
     const score_row *rows = (const void *)((const unsigned char *)result + sizeof h);
-    if (h.n_rows > (n - sizeof h) / sizeof *rows || !ends(h.skipped, sizeof h.skipped)) {
+    if (h.n_rows > (n - sizeof h) / sizeof *rows ||
+        !layout_text_ends(h.skipped, sizeof h.skipped)) {
         return fail(err, E_CORRUPT, "the front of scores contradicts their %zu bytes", n);
     }
     for (size_t i = 0; i < h.n_rows; i++) {
-        if (!ends(rows[i].split, sizeof rows[i].split) ||
-            !ends(rows[i].name, sizeof rows[i].name)) {
+        if (!layout_text_ends(rows[i].split, sizeof rows[i].split) ||
+            !layout_text_ends(rows[i].name, sizeof rows[i].name)) {
             return fail(err, E_CORRUPT, "row %zu of scores is none", i);
         }
     }

@@ -1,14 +1,10 @@
 /* Where in a training's result what lies, and how the host reads it: with suspicion. */
 #include "job/train_job.h"
 
+#include "job/layout.h"
 #include "job/train_result.h"
 
 #include <string.h>
-
-static size_t up_to_64(size_t n)
-{
-    return (n + 63) / 64 * 64;
-}
 
 status train_layout_of(uint64_t n_w, uint64_t n_b, uint64_t checkpoint_room, uint64_t most_rows,
     train_layout *out, error *err)
@@ -20,7 +16,7 @@ status train_layout_of(uint64_t n_w, uint64_t n_b, uint64_t checkpoint_room, uin
             (unsigned long long)n_w, (unsigned long long)n_b, (unsigned long long)checkpoint_room,
             (unsigned long long)most_rows);
     }
-    train_layout l = { .floats_at = up_to_64(sizeof(train_head)) + up_to_64(sizeof(train_live)),
+    train_layout l = { .floats_at = layout_up(sizeof(train_head)) + layout_up(sizeof(train_live)),
         .n_floats = (size_t)(2 * (n_w + n_b)),
         .checkpoint_room = (size_t)checkpoint_room,
         .most_rows = (size_t)most_rows };
@@ -28,8 +24,8 @@ status train_layout_of(uint64_t n_w, uint64_t n_b, uint64_t checkpoint_room, uin
     l.last_b = l.last_w + (size_t)n_w * sizeof(float);
     l.best_w = l.last_b + (size_t)n_b * sizeof(float);
     l.best_b = l.best_w + (size_t)n_w * sizeof(float);
-    l.checkpoint_at = up_to_64(l.floats_at + l.n_floats * sizeof(float));
-    l.rows_at = up_to_64(l.checkpoint_at + l.checkpoint_room);
+    l.checkpoint_at = layout_up(l.floats_at + l.n_floats * sizeof(float));
+    l.rows_at = layout_up(l.checkpoint_at + l.checkpoint_room);
     l.bytes = l.rows_at + l.most_rows * sizeof(train_row);
     *out = l;
     return OK;
@@ -37,18 +33,13 @@ status train_layout_of(uint64_t n_w, uint64_t n_b, uint64_t checkpoint_room, uin
 
 size_t train_live_at(void)
 {
-    return up_to_64(sizeof(train_head));
-}
-
-static bool ends(const char *s, size_t n)
-{
-    return memchr(s, '\0', n) != NULL;
+    return layout_up(sizeof(train_head));
 }
 
 static bool is_row(const train_row *r)
 {
-    return ends(r->name, sizeof r->name) && ends(r->split, sizeof r->split) &&
-        r->kind <= RECORD_PROBE;
+    return layout_text_ends(r->name, sizeof r->name) &&
+        layout_text_ends(r->split, sizeof r->split) && r->kind <= RECORD_PROBE;
 }
 
 status train_result_read(const void *result, size_t n, const train_layout *l, train_head *out_head,

@@ -8,7 +8,7 @@
  *
  * The strategy is asked through a port, so it is all the same to the engine whether it is in this process or in one of its own.
  *
- * Points that were proposed are found again by a table of hashes, open addressing, and compared bit by bit. */
+ * Points that were proposed are found again by a table of hashes, open addressing, and compared number by number. */
 #include "search/internal.h"
 
 #include "base/file.h"
