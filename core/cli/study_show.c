@@ -196,7 +196,7 @@ static void add_pairs(const view *v, const result_workload *w)
 {
     table t = { 0 };
     char title[128];
-    snprintf(title, sizeof title, "less %.100s", contender_name(v, v->d->control));
+    snprintf(title, sizeof title, "minus %.100s", contender_name(v, v->d->control));
     const size_t name = table_column(&t, "contender", false, 0);
     const size_t difference = table_column(&t, title, true, 0);
     const size_t interval = table_column(&t, "95 %", false, 0);
@@ -272,9 +272,9 @@ static void add_remarks(const view *v, const result_workload *w)
                 plural(most - 1, "degree", "degrees"));
         }
         text_printf(v->out,
-            "  of means of each tuning's runs, by Student's t with %s;\n"
-            "  correlation is that of runs of the same seed within tunings%s\n",
-            degrees,
+            "  a contender's %s minus that of %s, of means of each tuning's runs, by Student's t\n"
+            "  with %s; correlation is that of runs of the same seed within tunings%s\n",
+            d->judged, contender_name(v, d->control), degrees,
             n_intervals * d->n_workloads > 1 ? "; each interval stands\n  for itself" : "");
     }
     if (n_bad) {

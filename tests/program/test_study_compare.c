@@ -46,9 +46,11 @@ static void test_compare__ranks_and_infers_on_tunings(void **state)
     has(s.out.s, "sgd (control)");
     has(s.out.s, "sd seeds");
     has(s.out.s, "sd tunings");
-    has(s.out.s, "less sgd");
+    has(s.out.s, "minus sgd");
     has(s.out.s, "95 %");
-    has(s.out.s, "Student's t with 1 degree of freedom");
+    has(s.out.s,
+        "  a contender's test.loss minus that of sgd, of means of each tuning's runs, by "
+        "Student's t\n  with 1 degree of freedom; correlation");
     has(s.out.s, "0/4");
     has(s.out.s, "optimizer.lr=");
     has_not(s.out.s, "configuration A");
@@ -104,7 +106,7 @@ static void test_compare__without_evaluations_says_that_tuning_is_optimistic(voi
     scene_expect(&s, 0);
     has(s.out.s, "best tuned");
     has(s.out.s, "optimistic");
-    has_not(s.out.s, "less sgd");
+    has_not(s.out.s, "minus sgd");
     scene_release(&s);
 }
 
