@@ -25,10 +25,8 @@ const char *study_path(arena *a, const char *name);
 /* Whether it is a file of SQLite. */
 bool study_is_store(const char *path);
 
-/* The store's file that a word means: a file, or a name below studies/; NULL: the newest there. E_MISSING. */
-status study_find_file(arena *a, const char *word, const char **out, error *err) MUST_CHECK;
-
-/* `name` picks one of several studies of a store; NULL: there is but one. */
+/* The store that `word` means: a file, or a name below studies/; NULL: the newest there. E_MISSING. `name` picks
+ * one of several studies of a store; NULL: there is but one. */
 status study_open(open_study *s, const cli *c, const char *word, const char *name, store_mode mode,
     error *err) MUST_CHECK;
 void study_release(open_study *s);

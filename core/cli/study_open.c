@@ -91,7 +91,8 @@ bool study_is_store(const char *path)
     return n == sizeof head && memcmp(head, "SQLite format 3", 16) == 0;
 }
 
-status study_find_file(arena *a, const char *word, const char **out, error *err)
+/* A file, or a name below studies/; NULL: the newest there. */
+static status find_file(arena *a, const char *word, const char **out, error *err)
 {
     double when;
     if (!word) return find_newest(a, out, err);
@@ -152,7 +153,7 @@ status study_open(
     const store_options o = { .mode = mode };
     s->cli = c;
     TRY(session_open_registry(&s->session, c, err));
-    TRY(study_find_file(&s->memory, word, &s->path, err));
+    TRY(find_file(&s->memory, word, &s->path, err));
     if (!word) cli_say(c, "  %s", s->path);
     TRY(store_open(s->path, &o, &s->store, err));
     TRY(pick(s, name, err));

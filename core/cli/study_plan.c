@@ -28,16 +28,6 @@ typedef struct plan {
     uint64_t n_trials;
 } plan;
 
-static bool looks_at_no_result(const value *strategy)
-{
-    static const char *const names[] = { "random", "grid", "qmc" };
-    const char *type = block_type(strategy);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(type, names[i]) == 0) return true;
-    }
-    return false;
-}
-
 /* Of one point on one workload; 0: not known. */
 static status plan_cost(const plan *p, size_t w, size_t c, const double *x, double *out, error *err)
 {
@@ -206,7 +196,7 @@ static status plan_contender(plan *p, table *t, size_t c, error *err)
     double *points = NULL;
     size_t n = 0;
     const contender *k = &p->d->contenders[c];
-    p->has_all = k->space.n == 0 || looks_at_no_result(k->strategy);
+    p->has_all = k->space.n == 0 || strategy_looks_at_no_result(k->strategy);
     if (!p->has_all) p->learner = k->strategy;
     for (uint64_t repeat = 0; repeat < p->d->n_repeats; repeat++) {
         free(points);

@@ -143,6 +143,9 @@ void declaration_free(declaration *d);
 status declaration_check(
     registry *r, const declaration *d, text *out, size_t *out_n, error *err) MUST_CHECK;
 
+/* Whether a strategy, a block or a name, proposes whatever the results: random, qmc and grid do. */
+bool strategy_looks_at_no_result(value *strategy);
+
 /* Whether a block of a run's `metrics`, or a name instead of one, makes the value of that name: "accuracy", without its part. */
 bool metric_makes(const value *metric, const char *name);
 

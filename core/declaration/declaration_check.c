@@ -58,14 +58,19 @@ static const component *component_of(checking *c, const char *kind, const char *
 
 /* -- the protocol -- */
 
+bool strategy_looks_at_no_result(value *strategy)
+{
+    static const char *const names[] = { "random", "qmc", "grid" };
+    const char *id = id_of(strategy);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(id, names[i]) == 0) return true;
+    return false;
+}
+
 static void check_protocol(checking *c)
 {
-    static const char *const unlearned[] = { "random", "qmc", "grid" };
     const declaration *d = c->d;
-    const char *strategy = id_of(d->strategy);
-    bool learns = true;
-    for (size_t i = 0; i < 3; i++)
-        learns = learns && strcmp(strategy, unlearned[i]) != 0;
+    const bool learns = !strategy_looks_at_no_result(d->strategy);
     if (d->n_repeats == 1) {
         doubt(c, NULL,
             "repeats = 1: what comes out compares configurations, not contenders: the luck of one "
@@ -81,7 +86,7 @@ static void check_protocol(checking *c)
         doubt(c, NULL,
             "strategy \"%s\" learns from results, and better for some spaces than for others: "
             "comparisons are made with random or qmc",
-            strategy);
+            id_of(d->strategy));
     }
     if (d->takes_best) {
         doubt(c, NULL,
