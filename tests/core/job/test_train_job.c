@@ -220,7 +220,7 @@ static void test_train_job__says_what_is_wrong(void **state)
         { "optimizer.type=adan2", OUTCOME_PLUGIN_ERROR, "did you mean \"adan\"?, phase load" },
         { "optimizer.beta=1", OUTCOME_PLUGIN_ERROR, "did you mean" },
         { "data.file=\"none.csv\"", OUTCOME_PLUGIN_ERROR, "cannot be opened" },
-        { "optimizer.lr=1e30", OUTCOME_NONFINITE, "phase step" },
+        { "optimizer.lr=1e30", OUTCOME_NONFINITE, "step 2: the loss is not finite" },
         { "plugins=(\"/no/such.so\")", OUTCOME_PLUGIN_ERROR, "/no/such.so" },
     };
     sandbox *s = open_sandbox();
