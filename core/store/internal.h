@@ -72,4 +72,15 @@ const char *optuna_revision(const char *version);
 /* The name of the network file system with this magic number, NULL where it is none. */
 const char *network_file_system(int64_t magic);
 
+/* -- store.c: for the files that check arguments -- */
+
+enum { LONGEST_NAME = 200 };
+
+/* Whether it is UTF-8 of at most `longest` bytes without control characters. */
+bool store_is_text(const char *s, size_t longest);
+
+/* E_RANGE: it cannot be a name; `what` it is of. */
+status store_check_name(
+    const char *what, const char *name, bool may_be_empty, error *err) MUST_CHECK;
+
 #endif
