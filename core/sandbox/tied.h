@@ -21,7 +21,7 @@ typedef struct tied_words {
 /* Fills argv[0 .. TIED_WORDS - 1]; `file` is borrowed. */
 void tied_write(tied_words *w, char *argv[], char *file, uint64_t memory_bytes, uint64_t cpu_s);
 
-/* For main: becomes that program. Returns an exit code where it cannot, -1 where the words do not begin with --tied-to. */
+/* For main: becomes that program. Returns an exit code where it cannot, -1 where the words are not these: main takes them for a user's then. */
 int tied_main(int argc, char **argv);
 
 #endif
