@@ -170,10 +170,11 @@ static status read_size(
         return study_fail_expected(v, what, "bytes, as in 65536 or \"512M\"", err);
     }
     if (*out >= 1 && *out <= 0x1p50 && *out == floor(*out)) return OK;
-    return fail_at(err, E_RANGE, &v->at, "%s: expected from 1 byte to 1024T, found %s%s%s", what,
-        v->kind == VALUE_STRING ? "\"" : "",
-        v->kind == VALUE_STRING ? v->as.string : "a number outside",
-        v->kind == VALUE_STRING ? "\"" : "");
+    static const char expected[] = "from 1 byte to 1024T";
+    return v->kind == VALUE_STRING
+        ? fail_at(
+              err, E_RANGE, &v->at, "%s: expected %s, found \"%s\"", what, expected, v->as.string)
+        : fail_at(err, E_RANGE, &v->at, "%s: expected %s, found %.0f", what, expected, *out);
 }
 
 static status read_sandbox(reading *g, error *err)

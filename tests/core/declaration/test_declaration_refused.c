@@ -102,6 +102,8 @@ static const bad_study refused[] = {
         "\"3X\"" },
     { E_RANGE, ONE("sandbox = { memory = \"-3M\"; };"),
         "study.cfg:1: study: sandbox: memory: expected from 1 byte to 1024T, found \"-3M\"" },
+    { E_RANGE, ONE("sandbox = { memory = -3; };"),
+        "study.cfg:1: study: sandbox: memory: expected from 1 byte to 1024T, found -3" },
     { E_RANGE, ONE("sandbox = { wall = 0.0; };"),
         "study.cfg:1: study: sandbox: wall: expected a real number in (0, 1000000000], found 0.0" },
     { E_UNKNOWN, ONE("retry = { losst = 1; };"),
