@@ -4,6 +4,7 @@
 #include "study/runner_internal.h"
 
 #include "base/file.h"
+#include "base/rng.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -140,8 +141,10 @@ static void loose_free(run *one)
     free(one);
 }
 
-/* Jobs of others that end meanwhile go on. *out_is_lost: its process was killed. */
-static status plan_once(run *n, run_plan *out, bool *out_is_lost, error *err)
+/* Jobs of others that end meanwhile go on. What became of it is the outcome's class, where the error is E_PLUGIN; *out_is_lost: its
+ * process was killed. */
+static status plan_once(
+    run *n, run_plan *out, bool *out_is_lost, outcome_class *out_class, error *err)
 {
     size_t bytes;
     sandbox_job *j = NULL, *mine;
@@ -156,6 +159,7 @@ static status plan_once(run *n, run_plan *out, bool *out_is_lost, error *err)
         if (st == OK && j != mine) train_go_on(job_self(j), j);
     }
     *out_is_lost = st == OK && outcome_is_loss(job_outcome(mine));
+    if (st == OK) *out_class = job_outcome(mine)->class;
     if (st == OK && job_outcome(mine)->class != OUTCOME_OK)
         st = fail(err, E_PLUGIN, "%s", job_outcome(mine)->text);
     if (st == OK) read_plan(out, job_result(mine, &bytes));
@@ -164,13 +168,13 @@ static status plan_once(run *n, run_plan *out, bool *out_is_lost, error *err)
     return st;
 }
 
-static status plan_now(run *n, run_plan *out, error *err)
+static status plan_now(run *n, run_plan *out, outcome_class *out_class, error *err)
 {
     enum { MOST_PLANS = 10 };
     status st = OK;
     bool is_lost = true;
     for (int i = 0; is_lost && i < MOST_PLANS; i++)
-        st = plan_once(n, out, &is_lost, err);
+        st = plan_once(n, out, &is_lost, out_class, err);
     return st;
 }
 
@@ -190,7 +194,8 @@ status plan_cost(
         one->overrides[one->n_overrides++] = overrides[i];
     TRY(workload_config(w, overrides, n, &one->config, err));
     TRY(pack_find(r, one->config, &one->pack, err));
-    TRY(plan_now(one, &p, err));
+    outcome_class class;
+    TRY(plan_now(one, &p, &class, err));
     const double epochs =
         p.is.steps_per_epoch ? (double)p.is.total_steps / (double)p.is.steps_per_epoch : 0;
     *out = epochs * (double)p.is.n_rows[0];
@@ -199,8 +204,26 @@ done:
     return st;
 }
 
-/* The plan of a contender in the middle of its space, which its first trial will mostly need, too. */
-static status check_contender(runner *r, size_t i_workload, size_t i_contender, error *err)
+/* The middle of a space is its point 0; others are drawn. */
+static void put_point(const space *s, uint64_t i_point, double *x)
+{
+    const rng r = rng_make(1, "plans");
+    for (size_t i = 0; i < s->n; i++) {
+        const assay_dimension *d = &s->dimensions[i];
+        float u;
+        rng_uniform(r, i_point, i, &u, 1);
+        const double at = (double)u;
+        x[i] = (double)NAN;
+        if (i_point == 0) continue;
+        x[i] = d->type == ASSAY_SPACE_CATEGORY ? floor(at * (double)d->n_choices)
+                                               : d->low + at * (d->high - d->low);
+    }
+    (void)space_repair(s, x);
+}
+
+/* The plan of a contender at a point of its space; that of the middle its first trial will mostly need, too. */
+static status check_point(runner *r, size_t i_workload, size_t i_contender, uint64_t i_point,
+    outcome_class *out_class, error *err)
 {
     char key[33];
     status st = OK;
@@ -212,13 +235,11 @@ static status check_contender(runner *r, size_t i_workload, size_t i_contender, 
     double *x = arena_alloc_array(&one->memory, s->n + 1, sizeof *x);
     p = calloc(1, sizeof *p);
     if (!x || !p) TRY(fail_nomem(err, "a plan"));
-    for (size_t i = 0; i < s->n; i++)
-        x[i] = (double)NAN;
-    (void)space_repair(s, x);
+    put_point(s, i_point, x);
     one->spec.x = x;
     TRY(overrides_write(one, err));
     TRY(plan_key(one, key, err));
-    TRY(plan_now(one, p, err));
+    TRY(plan_now(one, p, out_class, err));
     memcpy(p->key, key, sizeof p->key);
     p->next = r->plans;
     r->plans = p;
@@ -229,13 +250,39 @@ done:
     return st;
 }
 
+/* Whether a contender says no wherever in its space it is asked. Who crashes or hangs is not asked again: that is what trials tell.
+ * The error is that of the middle. */
+static status check_contender(
+    runner *r, size_t i_workload, size_t i_contender, bool *out_never, error *err)
+{
+    enum { MOST_POINTS = 16 };
+    const uint64_t n = r->declaration->contenders[i_contender].space.n ? MOST_POINTS : 1;
+    outcome_class class = OUTCOME_OK;
+    const status st = check_point(r, i_workload, i_contender, 0, &class, err);
+    *out_never = st == E_PLUGIN && class == OUTCOME_PLUGIN_ERROR;
+    for (uint64_t i = 1; i < n && *out_never; i++) {
+        error why;
+        const status next = check_point(r, i_workload, i_contender, i, &class, &why);
+        *out_never = next == E_PLUGIN && class == OUTCOME_PLUGIN_ERROR;
+        if (next == OK) return OK;
+        if (next != E_PLUGIN) return fail(err, next, "%s", why.text);
+    }
+    return st;
+}
+
 /* What the worker said, without where in it that was, and without the overrides' origin, which is no line of the user's. */
-static status fail_run(const workload *w, const error *why, error *err)
+static status fail_run(const workload *w, const contender *k, const error *why, error *err)
 {
     static const char before[] = "command line: ";
     const char *message = why->text;
     if (strncmp(message, before, strlen(before)) == 0) message += strlen(before);
     const char *phase = strstr(message, ", phase ");
+    if (k) {
+        return fail_at(err, E_PLUGIN, &k->at,
+            "contender \"%s\" cannot be run on workload \"%s\"%s: %.*s", k->name, w->name,
+            k->space.n ? " anywhere in its space" : "",
+            (int)(phase ? (size_t)(phase - message) : strlen(message)), message);
+    }
     return fail_at(err, E_PLUGIN, &w->at, "workload \"%s\" cannot be run: %.*s", w->name,
         (int)(phase ? (size_t)(phase - message) : strlen(message)), message);
 }
@@ -244,19 +291,22 @@ status plans_check(runner *r, error *err)
 {
     const declaration *d = r->declaration;
     for (size_t w = 0; w < d->n_workloads; w++) {
-        error first;
+        error first, of_never;
         bool is_fine = false;
+        const contender *never = NULL;
         if (d->workloads[w].kind != WORKLOAD_TRAIN) continue;
-        for (size_t i = 0; i < d->n_contenders && !is_fine; i++) {
+        for (size_t i = 0; i < d->n_contenders; i++) {
             error why;
-            const status st = check_contender(r, w, i, &why);
-            is_fine = st == OK;
-            if (i == 0 && !is_fine) first = why;
+            bool is_never = false;
+            const status st = check_contender(r, w, i, &is_never, &why);
             if (st != OK && st != E_PLUGIN) return fail(err, st, "%s", why.text);
+            if (i == 0 && st != OK) first = why;
+            if (is_never && !never) of_never = why;
+            if (is_never && !never) never = &d->contenders[i];
+            is_fine = is_fine || st == OK;
         }
-        if (!is_fine) {
-            return fail_run(&d->workloads[w], &first, err);
-        }
+        if (!is_fine) return fail_run(&d->workloads[w], NULL, &first, err);
+        if (never) return fail_run(&d->workloads[w], never, &of_never, err);
     }
     return OK;
 }
