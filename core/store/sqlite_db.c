@@ -5,10 +5,12 @@
 #include "store/sqlite.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +31,58 @@ static status fail_full(const char *where, const char *what, error *err)
         where, what);
 }
 
+/* What keeps its folder from being written to, as far as the kernel says; NULL: nothing does. SQLite tries to read what it may not write,
+ * and tells of that: "No such file or directory". */
+static const char *why_no_folder(const sqlite_store *s)
+{
+    char folder[PATH_MAX];
+    const char *end = strrchr(s->base.where, '/');
+    const size_t n = end ? (size_t)(end - s->base.where) : 1;
+    if (n >= sizeof folder) return NULL;
+    memcpy(folder, end ? s->base.where : ".", n);
+    folder[n] = '\0';
+    if (n == 0) strcpy(folder, "/");
+    if (access(folder, W_OK | X_OK) == 0) return NULL;
+    switch (errno) {
+    case EROFS: return "its file system may only be read";
+    case EACCES:
+    case EPERM: return "its folder may not be written to";
+    case ENOENT: return "its folder is not there";
+    case ENOTDIR: return "its folder is none";
+    default: return NULL;
+    }
+}
+
+static status fail_open(
+    const sqlite_store *s, const char *what, int number, const char *reason, error *err)
+{
+    const char *folder = why_no_folder(s);
+    if (folder && s->may_write) {
+        return fail(err, E_IO, "%s: %s: %s: make that possible, or give another place",
+            s->base.where, what, folder);
+    }
+    return fail(err, E_IO,
+        "%s: %s: the file, or those beside it (-wal, -shm), cannot be opened: %s: is its folder "
+        "there, and may it be written to?",
+        s->base.where, what, number ? strerror(number) : reason);
+}
+
+/* A write that fell short: SQLite keeps no errno of most of these. A limit on the size of files is the one that can be asked for. */
+static status fail_write(
+    const sqlite_store *s, const char *what, int number, const char *reason, error *err)
+{
+    struct rlimit limit;
+    const bool is_limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    if (number == EFBIG || (number == 0 && is_limited)) {
+        return fail(err, E_IO,
+            "%s: %s: no file of this process may become larger than %llu bytes (`ulimit -f`): "
+            "raise that, then resume: everything up to here is kept",
+            s->base.where, what, (unsigned long long)limit.rlim_cur);
+    }
+    return fail(err, E_IO, "%s: %s: %s: %s: look after the disk, then resume", s->base.where, what,
+        reason, number ? strerror(number) : "the system gave no reason");
+}
+
 status sql_fail(sqlite_store *s, const char *what, error *err)
 {
     const char *where = s->base.where;
@@ -43,18 +97,11 @@ status sql_fail(sqlite_store *s, const char *what, error *err)
             "%s: %s: it may only be read: permit writing to the file and its folder, or copy it "
             "elsewhere",
             where, what);
-    case SQLITE_CANTOPEN:
-        return fail(err, E_IO,
-            "%s: %s: the file, or those beside it (-wal, -shm), cannot be opened: %s: is its "
-            "folder there, and may it be written to?",
-            where, what, number ? strerror(number) : reason);
+    case SQLITE_CANTOPEN: return fail_open(s, what, number, reason, err);
     case SQLITE_IOERR:
         if (code == SQLITE_IOERR_NOMEM) return fail_nomem(err, where);
-        if (number == ENOSPC || number == EDQUOT || number == EFBIG) {
-            return fail_full(where, what, err);
-        }
-        return fail(err, E_IO, "%s: %s: %s: %s: look after the disk, then resume", where, what,
-            reason, number ? strerror(number) : "no reason given");
+        if (number == ENOSPC || number == EDQUOT) return fail_full(where, what, err);
+        return fail_write(s, what, number, reason, err);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:

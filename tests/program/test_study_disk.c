@@ -173,7 +173,7 @@ static void test_a_folder_that_may_only_be_read__is_told_and_harmless(void **sta
     for (int n = 0; n < 2; n++) { /* before there is a store, and when there is half of one */
         assert_int_equal(mount(NULL, disk, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
         run_on(&s, "disk/s.study");
-        must_refuse(&s, "may it be written to?");
+        must_refuse(&s, "its file system may only be read");
         assert_int_equal(mount(NULL, disk, NULL, MS_REMOUNT, NULL), 0);
         if (n == 0) {
             fill_disk(&s, 9 << 20);

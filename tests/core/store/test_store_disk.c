@@ -115,6 +115,20 @@ static int with_limit(rlim_t bytes)
     return code ? code : st == OK ? 0 : 1;
 }
 
+/* What SQLite tells of a write that the limit forbids has no number of the system's. */
+static int limit_is_named(size_t bytes)
+{
+    store *s = NULL;
+    error e = { 0 };
+    const store_options o = { .mode = STORE_CREATE };
+    const struct rlimit limit = { bytes, bytes };
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return 10;
+    if (store_open("study.db", &o, &s, &e) != E_IO) return 11;
+    fprintf(stderr, "%s\n", e.text);
+    return strstr(e.text, "may become larger than 20480 bytes") && is_advice(&e) ? 0 : 12;
+}
+
 static void remove_store(void)
 {
     unlink("study.db");
@@ -238,6 +252,46 @@ static int in_child(int (*act)(size_t), size_t left)
     return WEXITSTATUS(how);
 }
 
+static void test_store_disk__a_limit_on_files_is_told(void **state)
+{
+    (void)state;
+    rig r;
+    rig_enter(&r, &implementations[0]);
+    assert_int_equal(in_child(limit_is_named, 20480), 0);
+    remove_store();
+    rig_close(&r);
+}
+
+static int in_folder_for_reading(size_t unused)
+{
+    store *s = NULL;
+    error e = { 0 };
+    const store_options o = { .mode = STORE_CREATE };
+    (void)unused;
+    if (mount_disk() != 0) return 77;
+    if (mount("none", "disk", NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0) return 77;
+    if (store_open("disk/study.db", &o, &s, &e) != E_IO) return 11;
+    if (!strstr(e.text, "disk/study.db: cannot be opened: its file system may only be read")) {
+        fprintf(stderr, "%s\n", e.text);
+        return 12;
+    }
+    return 0;
+}
+
+static void test_store_disk__one_for_reading_is_told(void **state)
+{
+    (void)state;
+    rig r;
+    rig_enter(&r, &implementations[0]);
+    const int code = in_child(in_folder_for_reading, 0);
+    rig_close(&r);
+    if (code == 77) {
+        print_message("skipped: a tmpfs cannot be mounted here\n");
+        skip();
+    }
+    assert_int_equal(code, 0);
+}
+
 static void test_store_disk__a_full_one_is_told_and_resumed_from(void **state)
 {
     (void)state;
@@ -278,6 +332,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store_disk__no_write_that_fails_breaks_anything),
+        cmocka_unit_test(test_store_disk__a_limit_on_files_is_told),
+        cmocka_unit_test(test_store_disk__one_for_reading_is_told),
         cmocka_unit_test(test_store_disk__a_full_one_is_told_and_resumed_from),
         cmocka_unit_test(test_store_disk__what_has_run_is_recorded_on_a_full_one),
     };
