@@ -271,9 +271,14 @@ static void test_interrupted_run__says_so_and_goes_on(void **state)
     scene s;
     (void)state;
     (void)make_reference(&s);
-    if (!stop_at(&s, start, "killed", 12, 0, SIGINT)) {
-        GIVE_UP("exit code %d: %s", s.code, s.err.s);
+    /* On a machine that is busy the signal may come when the run is over: then it is another's turn. */
+    bool is_stopped = false;
+    for (int i = 0; i < 20 && !is_stopped; i++) {
+        scene_shell(&s, "rm -rf killed");
+        is_stopped = stop_at(&s, start, "killed", 2, 0, SIGINT);
+        if (!is_stopped && s.code != 0) GIVE_UP("exit code %d: %s", s.code, s.err.s);
     }
+    if (!is_stopped) GIVE_UP("20 runs were over before the signal came: %s", s.err.s);
     scene_run(&s, "train", "--resume", "killed", "-q");
     scene_expect(&s, 0);
     assert_true(same_run(&s, "killed"));
