@@ -12,6 +12,7 @@ enum { PACE_ALL, PACE_ALONE, N_PACES };
 
 typedef struct pace {
     team *team;
+    double (*now_s)(void); /* the clock; tests have one of their own */
     bool adapts; /* false: always all */
     bool alone; /* what the last trial has found */
     bool times; /* the step under way is timed */
