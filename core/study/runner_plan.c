@@ -1,4 +1,4 @@
-/* A plan says how large a result is, and depends on neither seed nor optimizer (but for the size of a checkpoint): it is made once, by the
+/* A plan says how large a result is, and depends on neither seed nor the optimizer's numbers (but for the size of a checkpoint): it is made once, by the
  * first run that needs it, while others that need the same one wait. Only plans that were successful are kept: what went wrong is the
  * outcome of the run that made it, and the next one makes its own. */
 #include "study/runner_internal.h"
@@ -18,11 +18,20 @@ static bool is_below(const char *assignment, const char *key)
     return strncmp(path, key, n) == 0 && (path[n] == '\0' || strchr(".[=", path[n]));
 }
 
-/* What a checkpoint needs is the optimizer's to say. */
+static bool is_number(const char *assignment)
+{
+    const char *end, *at = strchr(assignment, '=');
+    if (!at) return false;
+    (void)text_to_real(at + 1, &end);
+    return end > at + 1 && *end == '\0';
+}
+
+/* What a checkpoint needs is the optimizer's to say. And a plan is made with the run's own plugins loaded, so it serves only runs that have the
+ * same ones: of an optimizer and a schedule numbers alone do not matter. */
 static bool matters(const run *n, const char *assignment)
 {
-    return n->spec.keeps_checkpoint ||
-        (!is_below(assignment, "optimizer") && !is_below(assignment, "schedule"));
+    const bool is_of_step = is_below(assignment, "optimizer") || is_below(assignment, "schedule");
+    return n->spec.keeps_checkpoint || !is_of_step || !is_number(assignment);
 }
 
 static status plan_key(const run *n, char out[33], error *err)

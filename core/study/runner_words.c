@@ -9,13 +9,24 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What a contender's `set` gives that name; NULL: it does not. */
+static const char *find_set(const contender *c, const char *name)
+{
+    const size_t n = strlen(name);
+    for (size_t i = 0; i < c->n_overrides; i++) {
+        const char *set = c->overrides[i];
+        if (strncmp(set, name, n) == 0 && set[n] == '=') return set + n + 1;
+    }
+    return NULL;
+}
+
 static status check_name(
     const workload *w, const contender *c, const char *name, const char *word, error *err)
 {
     const char *names[SPACE_MOST_DIMENSIONS + 2];
     size_t n = 0;
     if (strcmp(name, "seed") == 0 || strcmp(name, "fidelity") == 0) return OK;
-    if (space_find(&c->space, name) < c->space.n) return OK;
+    if (space_find(&c->space, name) < c->space.n || find_set(c, name)) return OK;
     names[n++] = "seed";
     names[n++] = "fidelity";
     for (size_t i = 0; i < c->space.n && i < SPACE_MOST_DIMENSIONS; i++)
@@ -70,6 +81,7 @@ static void add_named(const run *n, const char *name, text *t)
 {
     const space *s = &n->contender->space;
     const size_t i = space_find(s, name);
+    const char *set = find_set(n->contender, name);
     if (strcmp(name, "seed") == 0) {
         text_printf(t, "%llu", (unsigned long long)n->spec.seed);
     } else if (strcmp(name, "fidelity") == 0) {
@@ -81,6 +93,8 @@ static void add_named(const run *n, const char *name, text *t)
         if (one.s) add_choice(t, one.s);
         t->failed = t->failed || one.failed;
         text_release(&one);
+    } else if (set) {
+        add_choice(t, set);
     }
 }
 

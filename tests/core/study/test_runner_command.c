@@ -59,6 +59,28 @@ static void test_runner_command__fills_in_its_words(void **state)
     rig_close(&g);
 }
 
+/* Two ways to call a program: what one contender sets and the other searches. */
+static void test_runner_command__takes_words_from_what_is_set(void **state)
+{
+    static const char *const set[] = { "how=\"hard way\"", "lr=0.25" };
+    rig g;
+    error err;
+    run *n;
+    (void)state;
+    rig_init(&g, "lr=1e-4..1:log how=easy,odd");
+    rig_contend(&g, set, 2, NULL);
+    script(&g, "echo \"{\\\"validation.loss\\\": $1}\"; echo \"got $2\"", "{lr}", "{how}");
+    rig_open(&g, false, NULL);
+    const run_spec s = { .contender = 1, .seed = 3, .from = STORE_NO_TRIAL };
+    assert_int_equal(runner_start(g.r, &s, &n, &err), OK);
+    const run_end *e = rig_end(&g, n);
+    rig_expect(e, OUTCOME_OK, "done");
+    assert_true(e->value == 0.25);
+    assert_non_null(strstr(e->log, "got hard way\n"));
+    run_free(n);
+    rig_close(&g);
+}
+
 static void test_runner_command__refuses_words_that_mean_nothing(void **state)
 {
     static const struct {
@@ -404,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runner_command__fills_in_its_words),
+        cmocka_unit_test(test_runner_command__takes_words_from_what_is_set),
         cmocka_unit_test(test_runner_command__refuses_words_that_mean_nothing),
         cmocka_unit_test(test_runner_command__takes_the_last_and_the_best_value),
         cmocka_unit_test(test_runner_command__maximises_where_the_study_does),
