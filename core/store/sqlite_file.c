@@ -227,8 +227,21 @@ static status connect(sqlite_store *s, const char *path, int flags, error *err)
     return sql_script(s, "PRAGMA temp_store = MEMORY", err);
 }
 
+/* A reader that is the last to leave takes the empty log away, as a writer does; a log that a killed writer left is left to the next
+ * writer, so that looking at a study does not make it the newest. */
+static void keep_log(sqlite_store *s)
+{
+    char name[4096];
+    struct stat about;
+    const char *path = s->db ? sqlite3_db_filename(s->db, "main") : NULL;
+    if (!path || snprintf(name, sizeof name, "%s-wal", path) >= (int)sizeof name) return;
+    if (stat(name, &about) != 0 || about.st_size == 0) return;
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 static void disconnect(sqlite_store *s)
 {
+    if (!s->may_write && !s->is_unchanging) keep_log(s);
     for (size_t i = 0; i < s->n_prepared; i++)
         sqlite3_finalize(s->prepared[i].statement);
     s->n_prepared = 0;
@@ -310,7 +323,9 @@ done:
 static status open_reader(sqlite_store *s, const char *path, error *err)
 {
     bool is_empty = false;
-    status st = connect(s, path, SQLITE_OPEN_READONLY, err);
+    /* What may write removes its log and shared memory when it closes; SQLite itself opens for reading where it may do no more. */
+    status st = connect(s, path, SQLITE_OPEN_READWRITE, err);
+    if (st == OK) st = sql_script(s, "PRAGMA query_only = ON", err);
     if (st == OK) st = check_kind(s, &is_empty, err);
     const int code = s->db ? sqlite3_errcode(s->db) & 0xff : 0;
     if (st == E_IO && (code == SQLITE_CANTOPEN || code == SQLITE_READONLY)) {
