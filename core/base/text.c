@@ -125,7 +125,7 @@ void text_duration(char out[32], double seconds)
         return;
     }
     if (seconds < 59.95) {
-        snprintf(out, 32, "%.1fs", seconds);
+        snprintf(out, 32, "%.*fs", seconds != floor(seconds), seconds); /* 14s, but 14.2s */
         return;
     }
     const long long s = llround(seconds), m = s / 60, h = m / 60;

@@ -236,6 +236,8 @@ static void test_text__numbers_for_people(void **state)
         { text_bytes, 12.3 * 1024 * 1024, "12.3 MiB" },
         { text_duration, 0.0123, "12ms" },
         { text_duration, 12.34, "12.3s" },
+        { text_duration, 14.0, "14s" },
+        { text_duration, 13.98, "14.0s" },
         { text_duration, 59.97, "1m 00s" },
         { text_duration, 83, "1m 23s" },
         { text_duration, 7500, "2h 05m" },
