@@ -160,6 +160,31 @@ static bool copy_block_origins(declaration *to, const value *from, value *block)
     return is_done;
 }
 
+static void forget_block_lines(value *block)
+{
+    if (!block) return;
+    block->at.line = 0;
+    for (size_t i = 0; i < block->n; i++)
+        forget_block_lines(block->item[i]);
+}
+
+/* Those of the text that was stored: no user has ever seen them. */
+static void forget_lines(declaration *d)
+{
+    forget_block_lines(config_root(d->config));
+    forget_block_lines(d->strategy);
+    forget_block_lines(d->pruner);
+    for (size_t i = 0; i < d->n_contenders; i++) {
+        contender *k = &d->contenders[i];
+        k->at.line = 0;
+        forget_block_lines(k->strategy);
+        for (size_t n = 0; n < k->space.n; n++)
+            k->space.at[n].line = 0;
+    }
+    for (size_t i = 0; i < d->n_workloads; i++)
+        d->workloads[i].at.line = 0;
+}
+
 static status copy_origins(const declaration *from, declaration *to, error *err)
 {
     bool is_done = copy_block_origins(to, from->strategy, to->strategy) &&
@@ -222,6 +247,7 @@ status declaration_read(
     if (!g.d) return fail_nomem(err, "a declaration");
     const status st = read_written(&g, name, written, &inner);
     if (st == OK) {
+        forget_lines(g.d);
         *out = g.d;
         return OK;
     }
