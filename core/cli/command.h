@@ -65,6 +65,7 @@ typedef struct command {
     size_t least, most; /* positional arguments */
     completion completes; /* the first of them */
     const char *choices; /* its only values; may be NULL */
+    const char *missing; /* what is said where words are missing; NULL: "something is missing" */
     bool takes_flags; /* words behind "--" are for another program: arguments.flag */
     int (*run)(cli *c, const arguments *a);
 } command;

@@ -66,7 +66,8 @@ void help_man(text *t)
         ".SH NAME\nassay \\- a laboratory for training neural networks\n"
         ".SH SYNOPSIS\n.B assay\n.I COMMAND\n[\\fIARGUMENT\\fR...] [\\fIOPTION\\fR...]\n"
         ".SH DESCRIPTION\nassay trains neural networks from a config file in which every part "
-        "(optimizer, schedule, layer, loss, metric, dataset) is a plugin.\n"
+        "(optimizer, schedule, layer, loss, metric, dataset) is a plugin. Its studies search "
+        "hyperparameters and compare contenders, by strategies and pruners that are plugins, too.\n"
         "Results go to standard output, everything else to standard error.\n"
         ".SH COMMANDS\n");
     for (size_t i = 0; i < command_count(); i++) {
@@ -85,6 +86,8 @@ void help_man(text *t)
         ".SH FILES\n.TP\n.I runs/NAME\\-K\nthe folder of a run: config.cfg, run.json, "
         "metrics.jsonl, "
         "metrics.csv, log.txt, checkpoints, best.safetensors, last.safetensors\n"
+        ".TP\n.I studies/NAME.study\nthe store of a study (SQLite): what was declared, with the "
+        "text of every config, and every trial\n"
         ".PP\nA program \\fBassay\\-foo\\fR on PATH is the command \\fBassay foo\\fR.\n"
         ".SH SEE ALSO\nThe guide for authors of plugins is\n"
         ".I share/doc/assay\\-dev/README.md\nbelow the prefix of an installation,\n"

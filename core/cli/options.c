@@ -129,6 +129,9 @@ static size_t row_of(const arguments *a, int answer)
 
 static status check_words(const command *cmd, const arguments *a, error *err)
 {
+    if (a->n < cmd->least && cmd->missing) {
+        return fail(err, E_USAGE, "%s: %s", cmd->name, cmd->missing);
+    }
     if (a->n < cmd->least) {
         return fail(err, E_USAGE, "%s: something is missing: assay %s %s", cmd->name, cmd->name,
             cmd->arguments);

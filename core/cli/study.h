@@ -34,8 +34,12 @@ void study_release(open_study *s);
 /* Its trials, sorted in. */
 status study_results(const open_study *s, results **out, error *err) MUST_CHECK;
 
-/* "done", "stopped", "closed", "running" or "waiting", in a word. */
-const char *study_condition(const store_study *y, const uint64_t *count, bool is_over);
+/* Whether somebody runs it: it was claimed, its lease has not run out, and its owner is not known to be dead. */
+bool study_is_at_work(const trial_row *t);
+uint64_t study_n_at_work(const results *r);
+
+/* "done", "stopped", "closed", "running", "stopping", "waiting" or, where trials were left by a host that is gone, "interrupted". */
+const char *study_condition(const results *r, bool is_over);
 /* Whether everything that the declaration wants has ended. Sees no further than its rows, so a tuning that ended early by its
  * budget counts as over when its winner has its evaluations, or nothing waits. */
 bool study_is_over(const results *r);

@@ -14,19 +14,27 @@ static status stop(open_study *s, cli *c, const arguments *a, error *err)
 {
     status st = OK;
     text next = { 0 };
-    uint64_t count[N_TRIAL_STATES];
+    results *r = NULL;
     TRY(study_open(s, c, a->n ? a->word[0] : NULL, option_get(a, "name"), STORE_WRITE, err));
+    TRY(study_results(s, &r, err));
+    if (study_is_over(r)) {
+        cli_say(c, "  %s is done: there is nothing to stop", s->study.name);
+        goto done;
+    }
     TRY(study_pause(s->store, s->study.id, err));
-    TRY(trial_count(s->store, s->study.id, count, err));
+    results_free(r);
+    r = NULL;
+    TRY(study_results(s, &r, err)); /* what was claimed before the study was paused */
     study_add_command(&next, s, "resume");
     TRY(text_check(&next, err));
-    const unsigned long long n = count[TRIAL_RUNNING];
+    const unsigned long long n = study_n_at_work(r);
     cli_say(c, "  stopped%s; to go on: %s",
         n == 0       ? ""
             : n == 1 ? "; the trial that runs ends, nothing new begins"
                      : "; the trials that run end, nothing new begins",
         next.s);
 done:
+    results_free(r);
     text_release(&next);
     return st;
 }

@@ -29,6 +29,7 @@ typedef struct standing {
     results *r;
     const char *condition;
     uint64_t n_ended, n_most; /* of at most */
+    uint64_t n_at_work; /* of those that are RUNNING in the store */
     double per_s, left_s; /* NaN: not known */
 } standing;
 
@@ -53,7 +54,7 @@ static status take_rate(standing *t, error *err)
     t->per_s = is_known ? (double)(used - 1) / (ends[n - 1] - ends[n - used]) : (double)NAN;
     t->left_s = (double)NAN;
     const bool is_running =
-        t->r->count[TRIAL_RUNNING] > 0 && t->n_most > t->n_ended && t->n_most < STUDY_UNLIMITED;
+        t->n_at_work > 0 && t->n_most > t->n_ended && t->n_most < STUDY_UNLIMITED;
     if (is_known && is_running) t->left_s = (double)(t->n_most - t->n_ended) / t->per_s;
     free(ends);
     return OK;
@@ -65,7 +66,8 @@ static status stand(const open_study *s, standing *out, error *err)
     const status st = study_results(s, &out->r, err);
     if (st != OK) return st;
     const bool is_over = study_is_over(out->r);
-    out->condition = study_condition(&s->study, out->r->count, is_over);
+    out->condition = study_condition(out->r, is_over);
+    out->n_at_work = study_n_at_work(out->r);
     out->n_ended = results_n_ended(out->r);
     out->n_most = declaration_n_tuning(s->declaration) + declaration_n_evaluations(s->declaration);
     if (is_over) out->n_most = out->n_ended;
@@ -102,11 +104,13 @@ static void add_states(const standing *t, text *out)
     text_printf(out, "%" PRIu64, t->n_most);
     const char *before = ": ";
     for (int i = 0; i < N_TRIAL_STATES; i++) {
-        if (t->r->count[i] == 0) continue;
-        text_printf(
-            out, "%s%" PRIu64 " %s", before, t->r->count[i], trial_state_name((trial_state)i));
+        const uint64_t n = i == TRIAL_RUNNING ? t->n_at_work : t->r->count[i];
+        if (n == 0) continue;
+        text_printf(out, "%s%" PRIu64 " %s", before, n, trial_state_name((trial_state)i));
         before = ", ";
     }
+    const uint64_t n_left = t->r->count[TRIAL_RUNNING] - t->n_at_work;
+    if (n_left) text_printf(out, "%s%" PRIu64 " interrupted", before, n_left);
     text_add(out, "\n");
 }
 
@@ -122,7 +126,7 @@ static void add_running(const standing *t, const terminal *style, text *out)
         char time[32];
         text owner = { 0 };
         const trial_row *row = &t->r->rows[i];
-        if (row->state != TRIAL_RUNNING) continue;
+        if (!study_is_at_work(row)) continue;
         const double since = now_s() - row->started;
         text_duration(time, since > 0 ? floor(since) : 0);
         add_owner(&owner, row->owner);
@@ -137,20 +141,34 @@ static void add_running(const standing *t, const terminal *style, text *out)
     table_end(&rows, style, out);
 }
 
+/* Without an exponent: 2770. */
+static void add_three_digits(text *out, double v)
+{
+    char rounded[32];
+    snprintf(rounded, sizeof rounded, "%.2e", v);
+    text_printf(out, v < 1000.0 ? "%.3g" : "%.0f", v < 1000.0 ? v : strtod(rounded, NULL));
+}
+
 static void add_standing(const standing *t, const terminal *style, text *out)
 {
     char left[32];
     text_printf(out, "%s", terminal_style(style, STYLE_BOLD));
     study_add_plain(out, t->s->study.name, 0);
-    text_printf(
-        out, "%s  %s  (%s)\n", terminal_style(style, STYLE_PLAIN), t->condition, t->s->path);
+    text_printf(out, "%s  %s  (", terminal_style(style, STYLE_PLAIN), t->condition);
+    if (strcmp(t->condition, "interrupted") == 0) {
+        text_add(out, "its host is gone; go on with: ");
+        study_add_command(out, t->s, "resume");
+    } else {
+        text_add(out, t->s->path);
+    }
+    text_add(out, ")\n");
     label(style, out, "trials");
     add_states(t, out);
     if (!isnan(t->per_s)) {
         const double per_minute = 60.0 * t->per_s;
         label(style, out, "speed");
-        text_printf(out, "%.3g trials %s", per_minute < 1 ? 60 * per_minute : per_minute,
-            per_minute < 1 ? "an hour" : "a minute");
+        add_three_digits(out, per_minute < 1 ? 60 * per_minute : per_minute);
+        text_printf(out, " trials %s", per_minute < 1 ? "an hour" : "a minute");
         if (!isnan(t->left_s)) {
             text_duration(left, t->left_s < 1 ? 1 : floor(t->left_s + 0.5));
             text_printf(out, "; at most %s left", left);
@@ -190,6 +208,7 @@ static void add_standing_json(const standing *t, text *out)
         json_key_string(&j, "owner", row->owner);
         json_key_real(&j, "started", row->started);
         json_key_real(&j, "lease", row->lease);
+        json_key_bool(&j, "is_gone", !study_is_at_work(row));
         json_end_object(&j);
     }
     json_end_array(&j);
@@ -228,7 +247,9 @@ const command command_study_status = {
     .summary = "how far a study is, and who works on it",
     .doc =
         "Whether a study runs, waits for somebody to go on with it, is stopped or done; how many "
-        "trials have ended and how; how fast it goes; which trials run, where and since when.\n\n"
+        "trials have ended and how; how fast it goes; which trials run, where and since when. It "
+        "is "
+        "interrupted where what ran was left by a host that is gone: resume runs that again.\n\n"
         "Without a name the newest store in studies/ is taken.",
     .examples = "assay study status digits\nassay study status digits --json",
     COMMAND_OPTIONS(status_options),
@@ -384,7 +405,7 @@ static int run_list(cli *c, const arguments *a)
     size_t n = 0;
     listing l = { .cli = c, .as_json = option_has(a, "json") };
     begin_listing(&l);
-    TRY(find_stores(&memory, folder, &paths, &n, err));
+    if (a->n > 0 || file_is_dir(folder)) TRY(find_stores(&memory, folder, &paths, &n, err));
     for (size_t i = 0; i < n; i++) {
         error why;
         if (list_store(&l, paths[i], &why) != OK) {
@@ -392,7 +413,7 @@ static int run_list(cli *c, const arguments *a)
             cli_warn(c, "%s", why.text);
         }
     }
-    if (n == 0) cli_say(c, "  there is no study in %s", folder);
+    if (n == 0) cli_say(c, "  there is no study in %s/; begin one: assay study run CONFIG", folder);
 done:
     if (l.as_json) {
         json_end_array(&l.j);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static const char folder[] = "studies", ending[] = ".study";
 
@@ -214,12 +215,30 @@ bool study_is_over(const results *r)
     return true;
 }
 
-const char *study_condition(const store_study *y, const uint64_t *count, bool is_over)
+bool study_is_at_work(const trial_row *t)
 {
-    if (!isnan(y->closed)) return "closed";
+    struct timespec now;
+    if (t->state != TRIAL_RUNNING) return false;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return t->lease > (double)now.tv_sec && !owner_is_dead(t->owner);
+}
+
+uint64_t study_n_at_work(const results *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < r->n_rows; i++)
+        n += study_is_at_work(&r->rows[i]);
+    return n;
+}
+
+const char *study_condition(const results *r, bool is_over)
+{
+    const bool is_paused = r->study.paused;
+    if (!isnan(r->study.closed)) return "closed";
     if (is_over) return "done";
-    if (count[TRIAL_RUNNING] > 0) return y->paused ? "stopping" : "running";
-    return y->paused ? "stopped" : "waiting";
+    if (study_n_at_work(r) > 0) return is_paused ? "stopping" : "running";
+    if (is_paused) return "stopped";
+    return r->count[TRIAL_RUNNING] > 0 ? "interrupted" : "waiting";
 }
 
 status option_count(

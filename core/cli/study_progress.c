@@ -196,6 +196,7 @@ static void note_failure(study_progress *p, const study_news *n)
     text_printf(&t, ": %s: ", o->class == OUTCOME_NONFINITE ? "diverged" : outcome_name(o->class));
     study_add_plain(&t, o->text, 0);
     if (n->kind == STUDY_TRIAL_RETRIED) text_add(&t, "; it is run again");
+    text_add(&t, " (further ones are counted)");
     if (p->is_painted) terminal_write(to, "\r\033[K");
     p->is_painted = false;
     if (!t.failed) {
@@ -254,13 +255,8 @@ static void tell_program(const study_progress *p, const study_news *n)
 
 static void take_end(study_progress *p, const study_news *n)
 {
-    const bool is_bad = n->state == TRIAL_FAILED || n->state == TRIAL_DIVERGED ||
-        n->state == TRIAL_TIMEOUT || n->state == TRIAL_LOST;
     if (p->n_running) p->n_running--;
-    if (n->kind == STUDY_TRIAL_ENDED) {
-        p->n_here++;
-        p->n_failed += is_bad;
-    }
+    p->n_here += n->kind == STUDY_TRIAL_ENDED;
     if (n->kind == STUDY_TRIAL_ENDED && n->state == TRIAL_DONE &&
         n->trial->search.phase == STORE_TUNE) {
         for (size_t i = 0; i < p->declaration->n_contenders; i++) {
@@ -279,6 +275,7 @@ void study_progress_take(void *self, const study_news *n)
     study_progress *p = self;
     p->n_done = n->n_done;
     p->n_total = n->n_total;
+    p->n_failed = n->n_bad;
     if (n->kind == STUDY_TRIAL_BEGUN) {
         p->n_running++;
     } else {

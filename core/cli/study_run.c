@@ -223,6 +223,8 @@ const command command_study_run = {
         "assay study run optimizers.cfg --jobs 2 study.repeats=5",
     COMMAND_OPTIONS(options),
     .least = 1,
+    .missing = "which config? As in: assay study run configs/digits.cfg --sweep "
+               "'optimizer.lr=1e-4..1e-1:log'",
     .most = 1024,
     .completes = COMPLETE_CONFIG,
     .run = run_run,

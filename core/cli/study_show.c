@@ -1,5 +1,6 @@
 /* assay study show: what a study has come to, as tables, CSV or JSON. */
 #ifdef ASSAY_HAS_STUDIES
+#include "cli/shell_word.h"
 #include "cli/study_show.h"
 
 #include <math.h>
@@ -60,7 +61,7 @@ static void add_what(const view *v)
     }
     text_printf(v->out, "%llu %s of ", repeats, plural(repeats, "tuning", "tunings"));
     add_trials(v);
-    if (!d->is_plain) text_add(v->out, " each");
+    if (!d->is_plain && repeats > 1) text_add(v->out, " each");
     if (evaluations) {
         text_printf(v->out, ", %llu %s of each winner", evaluations,
             plural(evaluations, "evaluation", "evaluations"));
@@ -95,13 +96,14 @@ static void add_counts(const view *v)
         between = ", ";
     }
     if (between[0] == ',') text_add(v->out, ")");
-    for (int i = TRIAL_WAITING; i <= TRIAL_RUNNING; i++) {
-        if (n[i]) {
-            text_printf(
-                v->out, ", %llu %s", (unsigned long long)n[i], trial_state_name((trial_state)i));
-        }
+    const uint64_t at_work = study_n_at_work(v->r),
+                   under_way[] = { n[TRIAL_WAITING], at_work, n[TRIAL_RUNNING] - at_work };
+    static const char *const words[] = { "waiting", "running", "interrupted" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (under_way[i])
+            text_printf(v->out, ", %llu %s", (unsigned long long)under_way[i], words[i]);
     }
-    if (!study_is_over(v->r)) text_add(v->out, "; unfinished: what follows is preliminary");
+    if (!v->is_over) text_add(v->out, "; unfinished: what follows is preliminary");
     text_add(v->out, "\n");
 }
 
@@ -120,11 +122,13 @@ static bool is_control(const view *v, const result_contender *c)
     return c->i == v->d->control && v->d->n_contenders > 1 && v->r->is_judged;
 }
 
-/* In words, whether the interval leaves 0 out. */
+/* In words, whether the interval leaves 0 out: once, when all is there. Who looks at every state on the way and stops at the one
+ * that pleases finds a difference where there is none. */
 static const char *verdict(const view *v, const result_pair *p)
 {
     const bool max = v->d->judged_direction == STORE_MAXIMIZE;
     if (isnan(p->low)) return "";
+    if (!v->is_over) return "not yet";
     if (p->low > 0.0) return max ? "better" : "worse";
     if (p->high < 0.0) return max ? "worse" : "better";
     return "undecided";
@@ -276,6 +280,10 @@ static void add_remarks(const view *v, const result_workload *w)
             "  with %s; correlation is that of runs of the same seed within tunings%s\n",
             d->judged, contender_name(v, d->control), degrees,
             n_intervals * d->n_workloads > 1 ? "; each interval stands\n  for itself" : "");
+        if (!v->is_over) {
+            text_add(v->out,
+                "  no verdict before all tunings have ended: a look in between is no test\n");
+        }
     }
     if (n_bad) {
         text_add(v->out,
@@ -283,18 +291,34 @@ static void add_remarks(const view *v, const result_workload *w)
     }
 }
 
+/* A study that is declared stays as it is: what is to be otherwise has another name. */
+static void add_other_name(const view *v)
+{
+    text name = { 0 };
+    study_add_plain(&name, v->s->study.name, 0);
+    text_add(&name, "-2");
+    if (name.s) shell_word_add(v->out, name.s);
+    text_add(v->out, "\n");
+    v->out->failed = v->out->failed || name.failed;
+    text_release(&name);
+}
+
 static void add_warnings(const view *v)
 {
     const declaration *d = v->d;
     if (!v->r->is_judged) {
         text_add(v->out,
-            "\n  The best value of a tuning is optimistic: it was chosen because it is good. "
-            "study.evaluations=5\n  runs the winner again on fresh seeds.\n");
+            "\n  The best value of a tuning is optimistic: it was chosen because it is good.\n"
+            "  To run winners again on fresh seeds declare another study: the same command with\n"
+            "  study.evaluations=5 --name ");
+        add_other_name(v);
     } else if (d->n_repeats == 1 && d->n_contenders > 1) {
         text_printf(v->out,
-            "\n  One tuning each: this compares configuration A with configuration B, not %s; "
-            "study.repeats=3\n  or more tells luck of tuning from merit.\n",
+            "\n  One tuning each: this compares configuration A with configuration B, not %s.\n"
+            "  To tell luck of tuning from merit declare another study: the same command with\n"
+            "  study.repeats=3 or more and --name ",
             d->compare ? d->compare : "contenders");
+        add_other_name(v);
     }
 }
 
@@ -379,7 +403,7 @@ status study_show(const open_study *s, const results *r, const terminal *style, 
     text *out, error *err)
 {
     status st = OK;
-    const view v = { s, r, r->declaration, style, out };
+    const view v = { s, r, r->declaration, style, out, study_is_over(r) };
     text_add(out, terminal_style(style, STYLE_BOLD));
     study_add_plain(out, s->study.name, 0);
     text_printf(out, "%s  declared as %.8s\n", terminal_style(style, STYLE_PLAIN),

@@ -12,6 +12,7 @@ typedef struct view {
     const declaration *d;
     const terminal *style;
     text *out;
+    bool is_over; /* nothing is left to do */
 } view;
 
 /* The beginning of a line of the head. */

@@ -103,7 +103,8 @@ static status add_train_command(const view *v, const trial_row *t, error *err)
         return st;
     }
     view_label(v, "train it");
-    text_add(v->out, "assay train ");
+    shell_word_add(v->out, v->s->cli->program);
+    text_add(v->out, " train ");
     shell_word_add(v->out, short_path(w->path, here, sizeof here));
     add_words(v->out, w->overrides, w->n_overrides);
     add_words(v->out, c->overrides, c->n_overrides);

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Checkpoints of paused trials lie beside the store. */
 static const char *checkpoints(open_study *s)
@@ -134,6 +135,7 @@ status study_work_on(study_work *w, bool tells_all, error *err)
     TRY(engine_run(
         w->s.session.registry, w->s.declaration, w->s.store, w->s.study.id, &o, &e, err));
     study_progress_close(&p);
+    if (e.is_over) (void)rmdir(o.folder); /* unless something is in it; nobody else needs it now */
     if (tells_all) cli_say(w->cli, "%s", "");
     TRY(tell_end(w, &e, tells_all, err));
 done:

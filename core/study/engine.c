@@ -168,6 +168,12 @@ static uint64_t n_ended(const engine *e)
     return n;
 }
 
+static uint64_t n_bad(const engine *e)
+{
+    const uint64_t *n = e->summary->count;
+    return n[TRIAL_FAILED] + n[TRIAL_DIVERGED] + n[TRIAL_TIMEOUT] + n[TRIAL_LOST];
+}
+
 static void tell_user(engine *e, study_news_kind kind, const slot *s, trial_state state)
 {
     if (!e->o->on_news) return;
@@ -180,7 +186,8 @@ static void tell_user(engine *e, study_news_kind kind, const slot *s, trial_stat
         .end = kind == STUDY_TRIAL_BEGUN ? NULL : run_get_end(s->run),
         .state = state,
         .n_done = n_ended(e),
-        .n_total = n_total };
+        .n_total = n_total,
+        .n_bad = n_bad(e) };
     e->o->on_news(e->o->self, &n);
 }
 

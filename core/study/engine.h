@@ -29,6 +29,7 @@ typedef struct study_news {
     const run_end *end; /* of ENDED and RETRIED */
     trial_state state; /* of ENDED */
     uint64_t n_done, n_total; /* trials that have ended; all that there will be at most */
+    uint64_t n_bad; /* of those that have ended: FAILED, DIVERGED, TIMEOUT and LOST */
 } study_news;
 
 typedef struct engine_options {

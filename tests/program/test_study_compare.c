@@ -1,6 +1,8 @@
 /* Studies that compare optimizers on a small data set: what the tables say and do not say. */
 #include "study_scene.h"
 
+#include <sqlite3.h>
+
 static const char iris_text[] =
     "name = \"iris\"; seed = 3;\n"
     "data = { type = \"csv\"; file = \"" TEST_SOURCE_DIR "/configs/data/iris.csv\";\n"
@@ -77,6 +79,32 @@ static void test_compare__ranks_and_infers_on_tunings(void **state)
     scene_release(&s);
 }
 
+/* Until everything has ended: who may stop when he likes what he sees has made no test. */
+static void test_compare__has_no_verdict_before_its_end(void **state)
+{
+    scene s;
+    sqlite3 *db;
+    (void)state;
+    contest(&s);
+    scene_run(&s, "study", "run", "contest.cfg", "study.seed=2", "-q");
+    scene_expect(&s, 0);
+    has_not(s.out.s, "not yet");
+    has_not(s.out.s, "no verdict");
+    assert_int_equal(sqlite3_open(scene_path(&s, "studies/contest.study"), &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE trial SET state = 0 WHERE number = 19", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    scene_run(&s, "study", "show", "contest");
+    scene_expect(&s, 0);
+    has(s.out.s, "  not yet\n");
+    has(s.out.s, "  no verdict before all tunings have ended: a look in between is no test\n");
+    has_not(s.out.s, "better\n");
+    has_not(s.out.s, "worse\n");
+    has_not(s.out.s, "undecided");
+    scene_release(&s);
+}
+
 static void test_compare__of_one_tuning_says_what_is_compared(void **state)
 {
     scene s;
@@ -85,15 +113,21 @@ static void test_compare__of_one_tuning_says_what_is_compared(void **state)
     scene_run(&s, "study", "run", "contest.cfg", "study.repeats=1");
     scene_expect(&s, 0);
     has(s.out.s, "this compares configuration A with configuration B, not optimizers");
+    has(s.out.s, "study.repeats=3 or more and --name contest-2\n");
+    has(s.out.s, "1 tuning of at most 3 trials, 2 evaluations");
     has_not(s.out.s, "95 %");
     has_not(s.out.s, "  better");
     has_not(s.out.s, "undecided");
     scene_run(&s, "study", "show", "--json");
     has(s.out.s, "\"compares\": \"configurations\"");
     has(s.out.s, "\"low\": null");
-    scene_run(&s, "study", "check", "contest.cfg", "study.repeats=1");
+    scene_run(&s, "study", "check", "contest");
     scene_expect(&s, 0);
     has(s.out.s, "warning: ");
+    has_not(s.out.s, "contest:");
+    scene_run(&s, "study", "check", "contest.cfg", "study.repeats=1");
+    scene_expect(&s, 0);
+    has(s.out.s, "warning: contest.cfg:");
     scene_release(&s);
 }
 
@@ -121,6 +155,7 @@ static void test_compare__a_contender_that_never_works_comes_last(void **state)
     scene_expect(&s, 0);
     has(s.out.s, "adam: no evaluation has ended: none of its 6 trials of tuning has a value");
     has(s.out.s, "diverged");
+    has(s.err.s, "(further ones are counted)\n");
     has_not(s.out.s, "-nan");
     scene_release(&s);
 }
@@ -160,6 +195,7 @@ static void test_sweep__ends_in_the_command_that_trains_the_best(void **state)
         "optimizer.lr=1e-2..1:log optimizer.type=sgd,adam", "+study.budget.trials=4",
         "+study.value=\"last\"", "+study.sandbox.fallback=\"process\"");
     scene_expect(&s, 0);
+    has(s.out.s, TEST_BUILD_DIR "/assay train iris.cfg"); /* as the program was called */
     scene_write(&s, "shown", s.out.s);
     scene_shell(&s,
         "set -e; line=$(grep -o 'assay train iris.cfg .*' shown | cut -d' ' -f2-); "
@@ -208,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compare__ranks_and_infers_on_tunings),
+        cmocka_unit_test(test_compare__has_no_verdict_before_its_end),
         cmocka_unit_test(test_compare__of_one_tuning_says_what_is_compared),
         cmocka_unit_test(test_compare__without_evaluations_says_that_tuning_is_optimistic),
         cmocka_unit_test(test_compare__a_contender_that_never_works_comes_last),

@@ -31,7 +31,8 @@ static void test_run__searches_shows_and_keeps(void **state)
     has(s.out.s, "best value of a tuning is optimistic");
     has(s.err.s, "trials 12/12");
     has_not(s.out.s, "\033");
-    assert_true(scene_has(&s, "studies/search.study"));
+    has(s.out.s, "study.evaluations=5 --name search-2\n");
+    scene_shell(&s, "test \"$(ls studies)\" = search.study"); /* no log, no empty folder */
     scene_write(&s, "first", s.out.s);
     scene_run(&s, "study", "run", "search.cfg");
     scene_expect(&s, 0);
@@ -42,6 +43,10 @@ static void test_run__searches_shows_and_keeps(void **state)
     has(s.err.s, "studies/search.study");
     scene_write(&s, "third", s.out.s);
     assert_true(scene_same_bytes(&s, "first", "third"));
+    scene_shell(&s, "test \"$(ls studies)\" = search.study"); /* nor do readers leave one */
+    scene_run(&s, "study", "stop", "search");
+    scene_expect(&s, 0);
+    has(s.err.s, "search is done: there is nothing to stop");
     scene_release(&s);
 }
 
@@ -83,7 +88,7 @@ static void test_interrupt__what_runs_ends_and_the_rest_comes_as_it_would_have(v
     const pid_t pid = scene_start(&s,
         (const char *const[]){
             "study", "run", "search.cfg", "--name", "cut", "--jobs", "2", NULL });
-    wait_until(&s, "\"$BUILD/assay\" study status cut 2> /dev/null | grep -q ' done'");
+    wait_until(&s, "\"$BUILD/assay\" study status cut 2> /dev/null | grep -q ' failed'");
     assert_int_equal(kill(pid, SIGINT), 0);
     scene_wait(&s, pid);
     scene_expect(&s, 75);
@@ -97,6 +102,12 @@ static void test_interrupt__what_runs_ends_and_the_rest_comes_as_it_would_have(v
     scene_run(&s, "study", "resume", "cut");
     scene_expect(&s, 0);
     has(s.err.s, "it goes on");
+    scene_write(&s, "said", s.err.s);
+    scene_write(&s, "shown", s.out.s);
+    /* Those of the first session are counted, too. */
+    scene_shell(&s,
+        "n=$(grep -o 'ended ([0-9]* failed' shown | tr -cd 0-9); test \"$n\" -gt 1; "
+        "grep -q \"trials 12/12  $n failed\" said");
     keep_rows(&s, "cut", "cut.rows");
     assert_true(scene_same_bytes(&s, "whole.rows", "cut.rows"));
     scene_release(&s);
@@ -134,8 +145,25 @@ static void test_kill__a_study_goes_on_after_it(void **state)
         (const char *const[]){
             "study", "run", "search.cfg", "--name", "cut", "--jobs", "2", NULL });
     wait_until(&s, "\"$BUILD/assay\" study status cut 2> /dev/null | grep -q ' done'");
+    scene_run(&s, "study", "status", "cut");
+    has(s.out.s, "cut  running  (studies/cut.study)");
     assert_int_equal(kill(pid, SIGKILL), 0);
     scene_wait(&s, pid);
+    scene_run(&s, "study", "status", "cut");
+    scene_expect(&s, 0);
+    has(s.out.s, "cut  interrupted  (its host is gone; go on with: assay study resume cut)\n");
+    has(s.out.s, " interrupted\n");
+    has_not(s.out.s, "running");
+    has_not(s.out.s, " left");
+    has_not(s.out.s, "pid");
+    scene_run(&s, "study", "status", "cut", "--json");
+    has(s.out.s, "\"condition\": \"interrupted\"");
+    has(s.out.s, "\"is_gone\": true");
+    has_not(s.out.s, "\"left_s\"");
+    scene_run(&s, "study", "list");
+    has(s.out.s, "cut    interrupted");
+    scene_run(&s, "study", "show", "cut");
+    has(s.out.s, " interrupted; unfinished");
     scene_shell(&s, "rm slow");
     scene_run(&s, "study", "resume", "cut", "-q");
     scene_expect(&s, 0);
@@ -318,8 +346,11 @@ static void test_list__tells_of_a_store_that_cannot_be_read_and_lists_the_others
     (void)state;
     study_scene(&s);
     scene_run(&s, "study", "list");
+    scene_expect(&s, 0);
+    has(s.err.s, "there is no study in studies/; begin one: assay study run CONFIG");
+    scene_run(&s, "study", "list", "elsewhere");
     scene_expect(&s, 1);
-    has(s.err.s, "studies: no folder of studies");
+    has(s.err.s, "elsewhere: no folder of studies");
     scene_run(&s, "study", "run", "search.cfg", "-q");
     scene_write(&s, "studies/broken.study", "this is no database, whatever its name says\n");
     scene_run(&s, "study", "list");
@@ -359,7 +390,8 @@ static void test_mistakes__are_named_with_what_to_do(void **state)
     } table[] = {
         { { "study", "run", "nope.cfg", NULL }, "nope.cfg: no such config file" },
         { { "study", "run", ".", NULL }, ".: a folder, not a config" },
-        { { "study", "run", NULL }, "study run: something is missing" },
+        { { "study", "run", NULL },
+            "study run: which config? As in: assay study run configs/digits.cfg --sweep" },
         { { "study", "run", "search.cfg", "trials", NULL }, "\"trials\" is no override" },
         { { "study", "run", "search.cfg", "--jobs", "0", NULL },
             "--jobs: expected a whole number from 1 to 10000, found \"0\"" },
