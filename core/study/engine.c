@@ -168,15 +168,10 @@ static uint64_t n_ended(const engine *e)
     return n;
 }
 
-static uint64_t n_bad(const engine *e)
-{
-    const uint64_t *n = e->summary->count;
-    return n[TRIAL_FAILED] + n[TRIAL_DIVERGED] + n[TRIAL_TIMEOUT] + n[TRIAL_LOST];
-}
-
 static void tell_user(engine *e, study_news_kind kind, const slot *s, trial_state state)
 {
     if (!e->o->on_news) return;
+    const uint64_t *c = e->summary->count;
     uint64_t n_total = declaration_n_evaluations(e->d);
     for (size_t i = 0; i < e->n_tunings; i++)
         n_total += tuning_most_trials(e->tunings[i]);
@@ -187,7 +182,7 @@ static void tell_user(engine *e, study_news_kind kind, const slot *s, trial_stat
         .state = state,
         .n_done = n_ended(e),
         .n_total = n_total,
-        .n_bad = n_bad(e) };
+        .n_bad = c[TRIAL_FAILED] + c[TRIAL_DIVERGED] + c[TRIAL_TIMEOUT] + c[TRIAL_LOST] };
     e->o->on_news(e->o->self, &n);
 }
 
