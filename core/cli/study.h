@@ -46,7 +46,7 @@ bool study_is_over(const results *r);
 
 /* -- text -- */
 
-/* A number as tables show it: four decimals where that says something; "-" of NaN. */
+/* A number as tables show it: four significant digits (of 10000 to 999999 all before the point); "-" of NaN. */
 void study_number(char out[48], double v);
 
 /* One line of printable characters, whatever a store holds; cut to `most` columns (0: whole). */

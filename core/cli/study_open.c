@@ -9,13 +9,18 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 static const char folder[] = "studies", ending[] = ".study";
 
-enum { MOST_NAMES = 256 };
+enum {
+    MOST_NAMES = 256,
+    LEAST_PLAIN = -4,
+    MOST_PLAIN = 5 /* powers of ten of what is written without an exponent */
+};
 
 const char *study_path(arena *a, const char *name)
 {
@@ -265,12 +270,14 @@ status option_count(
 
 void study_number(char out[48], double v)
 {
-    const double size = fabs(v);
-    if (isnan(v)) {
-        snprintf(out, 48, "-");
-    } else {
-        snprintf(out, 48, size != 0 && (size < 1e-3 || size >= 1e4) ? "%.4g" : "%.4f", v);
+    if (isnan(v) || isinf(v) || v == 0.0) {
+        snprintf(out, 48, isnan(v) ? "-" : "%g", v);
+        return;
     }
+    snprintf(out, 48, "%.3e", v); /* rounded: 0.99996 has the exponent of 1 */
+    const long exponent = strtol(strchr(out, 'e') + 1, NULL, 10);
+    if (exponent < LEAST_PLAIN || exponent > MOST_PLAIN) return;
+    snprintf(out, 48, "%.*f", exponent < 3 ? (int)(3 - exponent) : 0, v);
 }
 
 void study_add_plain(text *t, const char *s, size_t most)

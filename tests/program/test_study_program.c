@@ -34,6 +34,9 @@ static void test_run__searches_shows_and_keeps(void **state)
     has(s.out.s, "study.evaluations=5 --name search-2\n");
     scene_shell(&s, "test \"$(ls studies)\" = search.study"); /* no log, no empty folder */
     scene_write(&s, "first", s.out.s);
+    scene_shell(&s, /* four digits of a small value, too */
+        "awk '$1 == \"best\" { gsub(/[.]/, \"\", $2); sub(/^0+/, \"\", $2); exit length($2) != 4 "
+        "}' first");
     scene_run(&s, "study", "run", "search.cfg");
     scene_expect(&s, 0);
     has(s.err.s, "12 trials have ended before; nothing is left to do");
