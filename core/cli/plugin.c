@@ -63,8 +63,7 @@ static void list_component(
     text line = { 0 };
     text_printf(&line, "  %s%-*s%s  %-6s  %s", terminal_style(s, why ? STYLE_RED : STYLE_CYAN),
         (int)width, c->id, terminal_style(s, STYLE_PLAIN), c->version, c->doc);
-    const bool is_own = strcmp(f->found_by, "build") == 0 || strcmp(f->found_by, "system") == 0;
-    if (l->cli->verbose || !is_own) {
+    if (l->cli->verbose || !plugin_file_is_own(f)) {
         text_printf(&line, "  %s%s%s", terminal_style(s, STYLE_DIM), shown_path(l, f->path),
             terminal_style(s, STYLE_PLAIN));
     }

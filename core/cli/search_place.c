@@ -6,11 +6,6 @@
 
 /* -- What comes with assay -- */
 
-static bool is_own(const plugin_file *f)
-{
-    return strcmp(f->found_by, "build") == 0 || strcmp(f->found_by, "system") == 0;
-}
-
 /* `type` may be "plugin:id". */
 static bool is_shipped(const registry *r, const char *type)
 {
@@ -20,7 +15,7 @@ static bool is_shipped(const registry *r, const char *type)
         const plugin_file *f = registry_file(r, i);
         for (size_t k = 0; k < f->n_components; k++) {
             if (strcmp(f->components[k].id, id) != 0) continue;
-            if (!is_own(f)) return false; /* this one may be meant */
+            if (!plugin_file_is_own(f)) return false; /* this one may be meant */
             is_there = true;
         }
     }
@@ -100,22 +95,6 @@ static status read_options(const arguments *a, const char **out, error *err)
 
 /* -- Opening -- */
 
-/* The folders of the plugins that the config names; their paths are absolute. NULL-terminated. */
-static const char *const *readable_of(const registry *r, arena *a)
-{
-    size_t n = 0;
-    const char **out = arena_alloc_array(a, registry_count(r) + 1, sizeof *out);
-    for (size_t i = 0; out && i < registry_count(r); i++) {
-        const plugin_file *f = registry_file(r, i);
-        if (strcmp(f->found_by, "config") != 0) continue;
-        const char *slash = strrchr(f->path, '/');
-        const size_t length = slash && slash != f->path ? (size_t)(slash - f->path) : 1;
-        out[n] = arena_strndup(a, f->path, length);
-        if (!out[n++]) return NULL;
-    }
-    return out;
-}
-
 static status choose(const cli *c, const char *wanted, const session *s, const sandbox_state *state,
     place_choice *out, error *err)
 {
@@ -161,7 +140,7 @@ status place_open(const cli *c, const arguments *a, const session *s, sandbox **
     *out = NULL;
     TRY(read_options(a, &wanted, err));
     if (strcmp(wanted, "none") == 0) goto done;
-    const sandbox_options o = { .readable = readable_of(s->registry, &scratch) };
+    const sandbox_options o = { .readable = registry_config_folders(s->registry, &scratch) };
     if (!o.readable) TRY(fail_nomem(err, "the sandbox"));
     st = sandbox_open(&o, out, err);
     if (st != OK) {

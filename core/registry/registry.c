@@ -37,6 +37,27 @@ static bool is_own(found_by f)
     return f == FOUND_DIRS || f == FOUND_BUILD || f == FOUND_SYSTEM;
 }
 
+bool plugin_file_is_own(const plugin_file *f)
+{
+    return strcmp(f->found_by, found_by_name(FOUND_BUILD)) == 0 ||
+        strcmp(f->found_by, found_by_name(FOUND_SYSTEM)) == 0;
+}
+
+const char *const *registry_config_folders(const registry *r, arena *a)
+{
+    size_t n = 0;
+    const char **out = arena_alloc_array(a, registry_count(r) + 1, sizeof *out);
+    for (size_t i = 0; out && i < registry_count(r); i++) {
+        const plugin_file *f = registry_file(r, i);
+        if (strcmp(f->found_by, found_by_name(FOUND_CONFIG)) != 0) continue;
+        const char *slash = strrchr(f->path, '/');
+        const size_t length = slash && slash != f->path ? (size_t)(slash - f->path) : 1;
+        out[n] = arena_strndup(a, f->path, length);
+        if (!out[n++]) return NULL;
+    }
+    return out;
+}
+
 void registry_note(registry *r, unsigned level, const char *format, ...)
 {
     if (!r || !r->log) return;

@@ -75,6 +75,12 @@ status registry_add_config(registry *r, config *c, error *err) MUST_CHECK;
 size_t registry_count(const registry *r);
 const plugin_file *registry_file(const registry *r, size_t i);
 
+/* Whether it lies in a build tree or an installation of assay, and so came with it. */
+bool plugin_file_is_own(const plugin_file *f);
+
+/* The folders of the files that configs name, NULL-terminated, in the arena; NULL when memory is out. */
+const char *const *registry_config_folders(const registry *r, arena *a);
+
 /* The threads that host services use; borrowed; NULL (at first): the caller alone. */
 void registry_set_team(registry *r, team *t);
 team *registry_team(const registry *r);

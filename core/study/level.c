@@ -1,8 +1,6 @@
 /* Fails closed: less than what was asked for is taken only where somebody said so, or where nobody's code but assay's own can run. */
 #include "study/level.h"
 
-#include <string.h>
-
 /* The first thing that brings plugins of others: a file on the search path, or a config that names some. NULL: there is none. */
 static status find_other(
     const declaration *d, const registry *r, arena *a, const char **out, error *err)
@@ -11,9 +9,9 @@ static status find_other(
     *out = value_find(root, "plugins") ? "plugins of the study" : NULL;
     for (size_t i = 0; !*out && i < registry_count(r); i++) {
         const plugin_file *f = registry_file(r, i);
-        const bool is_own = strcmp(f->found_by, "build") == 0 || strcmp(f->found_by, "system") == 0;
-        if (!is_own) *out = arena_strdup(a, f->path);
-        if (!is_own && !*out) return fail_nomem(err, "a sandbox");
+        if (plugin_file_is_own(f)) continue;
+        *out = arena_strdup(a, f->path);
+        if (!*out) return fail_nomem(err, "a sandbox");
     }
     for (size_t i = 0; !*out && i < d->n_workloads; i++) {
         const workload *w = &d->workloads[i];

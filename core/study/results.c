@@ -3,6 +3,7 @@
 
 #include "study/record_cost.h"
 #include "study/results_internal.h"
+#include "study/winner.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -155,21 +156,15 @@ static status make_tables(results *r, error *err)
     return OK;
 }
 
-/* Trials that ran whole before those that did not, of these the one that ran farthest; of equal ones the first. */
-static bool is_better(const results *r, const trial_row *t, const trial_row *best)
+static contestant contestant_of(const trial_row *t)
 {
-    const bool is_whole = t->state == TRIAL_DONE;
-    const double sign = r->declaration->direction == STORE_MAXIMIZE ? -1.0 : 1.0;
-    if (!best) return true;
-    if (is_whole != (best->state == TRIAL_DONE)) return is_whole;
-    if (!is_whole && t->reached != best->reached) return t->reached > best->reached;
-    return sign * t->value < sign * best->value;
+    return (contestant){ .state = t->state, .value = t->value, .reached = t->reached };
 }
 
-static bool has_value(const trial_row *t)
+static bool is_better(const results *r, const trial_row *t, const trial_row *best)
 {
-    const bool may = t->state == TRIAL_DONE || t->state == TRIAL_PAUSED || t->state == TRIAL_PRUNED;
-    return may && isfinite(t->value);
+    return !best ||
+        contestant_beats(contestant_of(t), contestant_of(best), r->declaration->direction);
 }
 
 static void take_tuning(const results *r, result_contender *c, const trial_row *t)
@@ -179,7 +174,7 @@ static void take_tuning(const results *r, result_contender *c, const trial_row *
     c->n_tuning++;
     p->n_ended += t->state >= TRIAL_DONE;
     p->n_failed += trial_row_is_bad(t);
-    if (!has_value(t)) return;
+    if (!contestant_is_valid(contestant_of(t))) return;
     p->n_tuned++;
     c->n_tuned++;
     if (is_better(r, t, p->winner)) p->winner = t;

@@ -11,6 +11,7 @@
 
 #include "search/search.h"
 #include "study/tuning_history.h"
+#include "study/winner.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -416,13 +417,9 @@ uint64_t tuning_verdict(
     return p->verdict;
 }
 
-static bool is_better(const tuning *t, const proposal *p, const proposal *best)
+static contestant contestant_of(const proposal *p)
 {
-    const bool is_done = p->state == TRIAL_DONE;
-    if (!best) return true;
-    if (is_done != (best->state == TRIAL_DONE)) return is_done;
-    if (!is_done && p->reached != best->reached) return p->reached > best->reached;
-    return sign_of(t) * p->value < sign_of(t) * best->value;
+    return (contestant){ .state = p->state, .value = p->value, .reached = p->reached };
 }
 
 bool tuning_winner(const tuning *t, uint64_t *out_number, const char **out_params)
@@ -430,9 +427,9 @@ bool tuning_winner(const tuning *t, uint64_t *out_number, const char **out_param
     const proposal *best = NULL;
     for (size_t i = 0; i < t->h.n; i++) {
         const proposal *p = &t->h.proposals[i];
-        const bool is_success =
-            p->state == TRIAL_DONE || p->state == TRIAL_PAUSED || p->state == TRIAL_PRUNED;
-        if (p->has_ended && is_success && isfinite(p->value) && is_better(t, p, best)) best = p;
+        const contestant c = contestant_of(p);
+        if (!p->has_ended || !contestant_is_valid(c)) continue;
+        if (!best || contestant_beats(c, contestant_of(best), t->declaration->direction)) best = p;
     }
     if (!best) return false;
     *out_number = best->number;
