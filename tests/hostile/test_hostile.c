@@ -14,6 +14,7 @@
 #include "sandbox/sandbox.h"
 #include "job/job_input.h"
 #include "job/train_job.h"
+#include "ordinary_user.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +30,7 @@
 
 #define PLUGINS TEST_BUILD_DIR "/tests/hostile/"
 
-enum { ORDINARY_USER = 54321, MOST_ROWS = 512, MOST_TEXT = 4096 };
+enum { MOST_ROWS = 512, MOST_TEXT = 4096 };
 
 #define CONFIG_FRONT \
     "plugins = ( \"" PLUGINS "%s.so\" );\n" \
@@ -722,27 +723,6 @@ static void test_hostile__nothing_piles_up(void **state)
     text_release(&input);
 }
 
-/* -- As another user -- */
-
-static int as_ordinary_user(void)
-{
-    int how = 0;
-    const pid_t pid = fork();
-    if (pid == 0) {
-        char *argv[] = { (char *)"test_hostile", NULL };
-        if (setgid(ORDINARY_USER) != 0 || setuid(ORDINARY_USER) != 0) _exit(78);
-        if (access(TEST_BUILD_DIR "/assay", X_OK) != 0) _exit(77);
-        (void)execv("/proc/self/exe", argv);
-        _exit(77);
-    }
-    if (pid < 0 || waitpid(pid, &how, 0) != pid || !WIFEXITED(how)) return 1;
-    if (WEXITSTATUS(how) == 77 || WEXITSTATUS(how) == 78) {
-        print_message("skipped as an ordinary user: the build folder cannot be reached by one\n");
-        return 0;
-    }
-    return WEXITSTATUS(how);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -760,5 +740,5 @@ int main(void)
     };
     const int failed = cmocka_run_group_tests_name(
         geteuid() == 0 ? "as root" : "as an ordinary user", tests, open_scene, close_scene);
-    return failed || geteuid() != 0 ? failed : as_ordinary_user();
+    return failed || geteuid() != 0 ? failed : as_ordinary_user("test_hostile");
 }

@@ -12,6 +12,7 @@
 #undef fail
 
 #include "search/strategy_job.h"
+#include "ordinary_user.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -24,7 +25,7 @@
 
 #define PLUGINS TEST_BUILD_DIR "/tests/hostile/"
 
-enum { ORDINARY_USER = 54321, N_TRIALS = 6, WHOLE = 9 };
+enum { N_TRIALS = 6, WHOLE = 9 };
 
 static const char *const dimensions = "lr=0.01..1 momentum=0..0.99 type=sgd,adam";
 
@@ -456,27 +457,6 @@ static void test_hostile_pruner__at_strict(void **state)
     }
 }
 
-/* -- As another user -- */
-
-static int as_ordinary_user(void)
-{
-    int how = 0;
-    const pid_t pid = fork();
-    if (pid == 0) {
-        char *argv[] = { (char *)"test_hostile_search", NULL };
-        if (setgid(ORDINARY_USER) != 0 || setuid(ORDINARY_USER) != 0) _exit(78);
-        if (access(TEST_BUILD_DIR "/assay", X_OK) != 0) _exit(77);
-        (void)execv("/proc/self/exe", argv);
-        _exit(77);
-    }
-    if (pid < 0 || waitpid(pid, &how, 0) != pid || !WIFEXITED(how)) return 1;
-    if (WEXITSTATUS(how) == 77 || WEXITSTATUS(how) == 78) {
-        print_message("skipped as an ordinary user: the build folder cannot be reached by one\n");
-        return 0;
-    }
-    return WEXITSTATUS(how);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,5 +467,5 @@ int main(void)
     };
     const int failed = cmocka_run_group_tests_name(
         geteuid() == 0 ? "as root" : "as an ordinary user", tests, open_scene, close_scene);
-    return failed || geteuid() != 0 ? failed : as_ordinary_user();
+    return failed || geteuid() != 0 ? failed : as_ordinary_user("test_hostile_search");
 }

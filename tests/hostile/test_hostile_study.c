@@ -14,6 +14,7 @@
 #undef fail
 
 #include "sandbox/sandbox.h"
+#include "ordinary_user.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +29,7 @@
 
 #define HOSTILE TEST_BUILD_DIR "/tests/hostile/"
 
-enum { ORDINARY_USER = 54321, MOST_STUDY = 32768, LINE = 2048 };
+enum { MOST_STUDY = 32768, LINE = 2048 };
 
 /* One contender: what it does, and what the table of trials has to say of it. */
 typedef struct contender_row {
@@ -538,27 +539,6 @@ static void test_study__a_foreign_loss_as_the_metric_is_refused(void **state)
     scene_release(&s);
 }
 
-/* -- As another user -- */
-
-static int as_ordinary_user(void)
-{
-    int how = 0;
-    const pid_t pid = fork();
-    if (pid == 0) {
-        char *argv[] = { (char *)"test_hostile_study", NULL };
-        if (setgid(ORDINARY_USER) != 0 || setuid(ORDINARY_USER) != 0) _exit(78);
-        if (access(TEST_BUILD_DIR "/assay", X_OK) != 0) _exit(77);
-        (void)execv("/proc/self/exe", argv);
-        _exit(77);
-    }
-    if (pid < 0 || waitpid(pid, &how, 0) != pid || !WIFEXITED(how)) return 1;
-    if (WEXITSTATUS(how) == 77 || WEXITSTATUS(how) == 78) {
-        print_message("skipped as an ordinary user: the build folder cannot be reached by one\n");
-        return 0;
-    }
-    return WEXITSTATUS(how);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,5 +551,5 @@ int main(void)
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return 1;
     const int failed = cmocka_run_group_tests_name(
         geteuid() == 0 ? "as root" : "as an ordinary user", tests, NULL, NULL);
-    return failed || geteuid() != 0 ? failed : as_ordinary_user();
+    return failed || geteuid() != 0 ? failed : as_ordinary_user("test_hostile_study");
 }

@@ -5,44 +5,9 @@
  * between the core's libraries and the C library's. Looking for plugins is allocating, too: a copy of this program runs in a folder
  * with those alone that are used, which are its own there, so that the scorer takes them. */
 #include "core/job/trust_rig.h"
+#include "support/wrapped_allocator.h"
 
 #include <dirent.h>
-
-static long n_allocations, fails_at = -1;
-
-static bool is_its_turn(void)
-{
-    return n_allocations++ == fails_at;
-}
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t n, size_t each);
-void *__real_realloc(void *old, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t n, size_t each);
-void *__wrap_realloc(void *old, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-    return is_its_turn() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t n, size_t each)
-{
-    return is_its_turn() ? NULL : __real_calloc(n, each);
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    return is_its_turn() ? NULL : __real_realloc(old, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-    return is_its_turn() ? NULL : __real_aligned_alloc(alignment, bytes);
-}
 
 /* A copy of this program beside copies of the plugins. */
 static int run_in_a_folder_of_its_own(void)

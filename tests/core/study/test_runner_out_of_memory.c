@@ -4,42 +4,7 @@
  * The linker's --wrap (test_runner_out_of_memory.link) puts the allocators below between the core's libraries and the C library's; what
  * libconfig allocates inside does not fail. */
 #include "core/study/runner_rig.h"
-
-static long n_allocations, fails_at = -1;
-
-static bool is_its_turn(void)
-{
-    return n_allocations++ == fails_at;
-}
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t n, size_t each);
-void *__real_realloc(void *old, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t n, size_t each);
-void *__wrap_realloc(void *old, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-    return is_its_turn() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t n, size_t each)
-{
-    return is_its_turn() ? NULL : __real_calloc(n, each);
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    return is_its_turn() ? NULL : __real_realloc(old, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-    return is_its_turn() ? NULL : __real_aligned_alloc(alignment, bytes);
-}
+#include "support/wrapped_allocator.h"
 
 /* E_NOMEM by whatever way it shows. */
 static status one_run(rig *g, error *err)
